@@ -1,0 +1,90 @@
+# Everything a developer, an operator's first look and CI need. `make` alone lists the targets.
+
+PYTHON ?= python3
+BUS ?= postgres
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BUF := proto/node_modules/.bin/buf
+BUF_STAMP := proto/node_modules/.installed
+UV_VERSION := 0.13.9
+UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+COMPOSE := docker compose -p tongban-test -f deploy/docker-compose.yml
+SUITES := $(wildcard tests/unit tests/contract tests/integration tests/interop tests/e2e)
+LAST_RELEASE = $(shell git describe --tags --abbrev=0 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo up down test check buf bench chaos proto docs lock compose-test
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
+	@echo "  BUS=kafka with demo or up takes a real Apache Kafka instead of the PostgreSQL log."
+
+demo: setup ## Run the whole story once on a fresh local stack
+	$(BIN)/tongban demo --bus $(BUS)
+
+up: setup ## Start the local stack: PostgreSQL, four services, nothing to install
+	$(BIN)/tongban up --bus $(BUS)
+
+down: setup ## Stop the local stack; its data stays
+	$(BIN)/tongban down
+
+test: setup ## Run every test: unit, contract, integration, end to end
+	$(BIN)/pytest $(SUITES) $(PYTEST_ARGS)
+
+check: setup buf ## Lint, format, types, layers, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python proto/generate.py --check
+	$(BIN)/python docs/generate.py --check
+
+bench: setup ## Measure throughput and latency on the local stack
+	$(BIN)/pytest tests/load -s $(PYTEST_ARGS)
+
+chaos: setup ## Kill, stop and restart parts of a running stack
+	$(BIN)/pytest tests/chaos $(PYTEST_ARGS)
+
+proto: setup ## Regenerate gen/ from proto/
+	$(BIN)/python proto/generate.py
+
+docs: setup ## Regenerate the generated pages of docs/
+	$(BIN)/python docs/generate.py
+
+compose-test: ## Build, start and probe the deployment with Docker Compose
+	$(COMPOSE) config --quiet
+	$(COMPOSE) up --build --wait --wait-timeout 300
+	$(COMPOSE) ps
+	$(COMPOSE) down --volumes
+
+lock: setup ## Renew the hashed requirement locks
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(UV) pyproject.toml --upgrade -o requirements/runtime.lock
+	$(UV) pyproject.toml --extra local --group dev -c requirements/runtime.lock -o requirements/dev.lock
+
+# The environment is made once, and again when a lock or the project file changes.
+setup: $(STAMP)
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Tongban needs Python 3.11 or newer; say which with PYTHON=/path/to/python3" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# buf comes from npm; machines without it leave this gate to those that have it.
+ifneq ($(and $(shell command -v node),$(shell command -v npm)),)
+buf: $(BUF_STAMP)
+	$(BUF) lint
+	$(if $(LAST_RELEASE),$(BUF) breaking --against '.git#tag=$(LAST_RELEASE)',)
+
+$(BUF_STAMP): proto/package-lock.json
+	npm install --prefix proto --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+else
+buf:
+	@echo "buf: skipped, this machine has no Node.js"
+endif

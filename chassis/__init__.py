@@ -1,0 +1,1 @@
+"""Plumbing without business words, shared by at least two services."""

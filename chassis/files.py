@@ -1,0 +1,126 @@
+"""Files by content: stored under a name made from their bytes, checked when read back.
+
+No name, type or date of a caller is kept with the bytes; what a file is stands in the database row
+that refers to it. Another store (S3) implements the same three calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from chassis.errors import Kind, declare
+
+MAX_FILE_BYTES = 64 * 1024 * 1024
+"""Largest stored file: a scanned bundle at 300 dpi; whole files pass through memory."""
+
+FILE_NOT_FOUND = declare("FILE_NOT_FOUND", Kind.NOT_FOUND, "文件不存在", "No such file")
+FILE_BROKEN = declare(
+    "FILE_BROKEN", Kind.INTERNAL, "文件 {file} 与其摘要不符", "File {file} does not match its digest"
+)
+FILE_TOO_LARGE = declare(
+    "FILE_TOO_LARGE", Kind.INVALID_ARGUMENT, "文件超过 {limit_bytes} 字节", "More than {limit_bytes} bytes"
+)
+FILE_STORE_FAILED = declare(
+    "FILE_STORE_FAILED", Kind.UNAVAILABLE, "文件存储不可用", "The file store is unavailable"
+)
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+
+
+class FileStore(Protocol):
+    """Where bytes are kept; keys are SHA-256 in hex."""
+
+    async def put(self, data: bytes) -> str:
+        """Keep bytes durably and return their key; the same bytes again are the same key."""
+        ...
+
+    async def get(self, key: str) -> bytes:
+        """Return the bytes of a key, checked. Raises FILE_NOT_FOUND, FILE_BROKEN."""
+        ...
+
+    async def remove(self, key: str) -> None:
+        """Have the bytes gone; the caller knows that nothing refers to them."""
+        ...
+
+
+class DirectoryStore:
+    """A directory; files are spread over 65,536 folders by the last four digits of their key."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, data: bytes) -> str:
+        """Write, flush to disk, then give the name. Raises FILE_TOO_LARGE, FILE_STORE_FAILED."""
+        if len(data) > MAX_FILE_BYTES:
+            raise FILE_TOO_LARGE(limit_bytes=MAX_FILE_BYTES)
+        return await asyncio.to_thread(self._put, data)
+
+    async def get(self, key: str) -> bytes:
+        """Return the bytes of a key. Raises FILE_NOT_FOUND, FILE_BROKEN, FILE_STORE_FAILED."""
+        return await asyncio.to_thread(self._get, key)
+
+    async def remove(self, key: str) -> None:
+        """Have the file gone. Raises FILE_STORE_FAILED."""
+        try:
+            await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+        except OSError as problem:
+            raise FILE_STORE_FAILED() from problem
+
+    def _put(self, data: bytes) -> str:
+        key = hashlib.sha256(data).hexdigest()
+        path = self._path(key)
+        try:
+            if not path.exists() or path.read_bytes() != data:  # a rotten copy is replaced
+                _write_durably(path, data)
+        except OSError as problem:
+            raise FILE_STORE_FAILED() from problem
+        return key
+
+    def _get(self, key: str) -> bytes:
+        try:
+            data = self._path(key).read_bytes()
+        except FileNotFoundError:
+            raise FILE_NOT_FOUND() from None
+        except OSError as problem:
+            raise FILE_STORE_FAILED() from problem
+        if hashlib.sha256(data).hexdigest() != key:
+            raise FILE_BROKEN(file=key)
+        return data
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):  # also what keeps a path from outside out
+            raise FILE_NOT_FOUND()
+        return self._root / key[-2:] / key[-4:-2] / key
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """Leave either the whole file under its name, on disk, or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=".fresh-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(fresh).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(fresh).unlink(missing_ok=True)
+        raise
+    for folder in (path.parent, path.parent.parent, path.parent.parent.parent):
+        _flush_folder(folder)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,65 @@
+"""The outbox: an event becomes a row of ``event_log`` in the transaction that made it true."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from chassis.db import Transaction
+from chassis.errors import ETAG_MISMATCH
+from chassis.event import EVENT_TOO_LARGE, MAX_BODY_BYTES, Envelope, Event, new_event_id
+
+_INSERT = """
+insert into event_log (event_id, aggregate_type, aggregate_id, version, type, topic, headers, payload, shard)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::jsonb[],
+                     $8::bytea[], $9::smallint[])
+"""
+_propagator = TraceContextTextMapPropagator()
+
+
+def shard_of(aggregate_id: str, shards: int) -> int:
+    """Return the relay shard of an aggregate: a stable hash, the same in every process."""
+    return zlib.crc32(aggregate_id.encode()) % shards
+
+
+def outbox_writer(source: str, *, shards: int = 1) -> Callable[[Transaction], Awaitable[None]]:
+    """Return the writer for ``Database.open(write_events=...)``.
+
+    ``source`` is the CloudEvents source of the service, as ``//tongban/intake``; ``shards`` is the
+    number of relay shards and must be the relay's.
+    """
+
+    async def write_events(tx: Transaction) -> None:
+        """Write the transaction's events in one statement, in the order they were published.
+
+        Raises EVENT_TOO_LARGE, or ETAG_MISMATCH when the aggregate already has that version.
+        """
+        rows = [_row(event, version, tx, source, shards) for event, version in tx.pending]
+        try:
+            await tx.execute(_INSERT, *(list(column) for column in zip(*rows, strict=True)))
+        except asyncpg.UniqueViolationError as problem:
+            raise ETAG_MISMATCH() from problem
+
+    return write_events
+
+
+def _row(event: Event, version: int, tx: Transaction, source: str, shards: int) -> tuple[object, ...]:
+    body = event.model_dump_json().encode()
+    if len(body) > MAX_BODY_BYTES:
+        raise EVENT_TOO_LARGE(limit_bytes=MAX_BODY_BYTES)
+    key = event.aggregate_id
+    envelope = Envelope(new_event_id(), event.TYPE, source, key, version, tx.now(), _traceparent())
+    headers = json.dumps({name: value.decode() for name, value in envelope.headers()})
+    aggregate_type = event.TOPIC.split(".")[1]
+    shard = shard_of(key, shards)
+    return (envelope.event_id, aggregate_type, key, version, event.TYPE, event.TOPIC, headers, body, shard)
+
+
+def _traceparent() -> str | None:
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier)
+    return carrier.get("traceparent")

@@ -1,0 +1,227 @@
+"""The relay: takes committed events to the bus in order, and notices when the bus is a new one.
+
+One relay is active per shard: it holds an advisory lock on the connection it works with, so losing the
+connection is losing the lock. A relay that lost it may still send, which repeats events; it never
+reorders their first occurrences.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from typing import Any
+
+import asyncpg
+import structlog
+
+from chassis.bus.port import Bus, BusProducer, NewRecord, Refused
+from chassis.errors import Fault
+from chassis.messaging_metrics import RELAY_FAILURES, RELAY_PUBLISHED, RELAY_REPUBLISHED
+from chassis.retention import Retention, clean, measure_outbox
+
+CHANNEL = "tongban_event_log"
+BATCH_ROWS = 500
+POLL_SECONDS = 1.0
+COALESCE_SECONDS = 0.01
+CLUSTER_CHECK_SECONDS = 30.0
+CLEANUP_SECONDS = 600.0
+STATEMENT_SECONDS = 15.0
+HELD_SECONDS = (1.0, 300.0)
+"""First and longest wait before an event the bus refused is tried again."""
+
+_LOCK_CLASS = 0x746F6E67  # "tong": one name space of advisory locks for relays
+_OUTAGE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
+_log = structlog.get_logger("tongban.relay")
+
+_HELD = """
+select distinct aggregate_id from event_log
+where shard = $1 and published_at is null and next_attempt_at > clock_timestamp()
+"""
+_PENDING = """
+select seq, event_id, topic, aggregate_id, headers, payload, attempts from event_log
+where shard = $1 and published_at is null and aggregate_id <> all($2::text[])
+order by seq limit $3
+"""
+_MARK = "update event_log set published_at = clock_timestamp(), last_error = null where seq = any($1)"
+_HOLD = """
+update event_log set attempts = least(attempts + 1, 30000), last_error = $2,
+       next_attempt_at = clock_timestamp() + make_interval(secs => $3)
+where seq = $1
+"""
+_REOPEN = """
+update event_log set published_at = null, next_attempt_at = null
+where shard = $1 and published_at is not null and created_at > clock_timestamp() - make_interval(secs => $2)
+"""
+
+
+class Relay:
+    """The relay of one service, and the notifier that wakes whichever process holds the lock."""
+
+    def __init__(
+        self,
+        service: str,
+        dsn: str,
+        bus: Bus,
+        *,
+        committed: asyncio.Event | None = None,
+        shards: int = 1,
+        retention: Retention | None = None,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        """``committed`` is ``Database.committed`` of this process; ``shards`` as in `outbox_writer`."""
+        self._service, self._dsn, self._bus = service, dsn, bus
+        self._committed, self._shards, self._poll_seconds = committed, shards, poll_seconds
+        self._retention = retention or Retention()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until ``stop`` is set; the running batch is finished. Outages are waited out."""
+        async with asyncio.TaskGroup() as tasks:
+            for shard in range(self._shards):
+                tasks.create_task(self._keep_relaying(shard, stop))
+            if self._committed is not None:
+                tasks.create_task(self._notify(self._committed, stop))
+
+    async def _keep_relaying(self, shard: int, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._hold_shard(shard, stop)
+            except (*_OUTAGE, Fault) as problem:
+                RELAY_FAILURES.labels(self._service).inc()
+                _log.warning(
+                    "relay_interrupted", service=self._service, shard=shard, cause=repr(problem)[:200]
+                )
+                await _wait(stop, random.uniform(0.2, 1.0))  # noqa: S311 - jitter
+
+    async def _hold_shard(self, shard: int, stop: asyncio.Event) -> None:
+        connection = await self._connect("relay")
+        producer = self._bus.producer()
+        try:
+            while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _LOCK_CLASS, shard):
+                await _wait(stop, self._poll_seconds)
+                if stop.is_set():
+                    return
+            _log.info("relay_active", service=self._service, shard=shard, bus=self._bus.transport)
+            await self._relay(connection, producer, shard, stop)
+        finally:
+            await producer.close()
+            connection.terminate()
+
+    async def _relay(
+        self, connection: asyncpg.Connection[Any], producer: BusProducer, shard: int, stop: asyncio.Event
+    ) -> None:
+        wake = asyncio.Event()
+        waker = asyncio.create_task(_set_after(stop, wake))
+        connection.add_termination_listener(lambda _: wake.set())
+        await connection.add_listener(CHANNEL, lambda *_: wake.set())
+        checked = cleaned = float("-inf")
+        try:
+            while not stop.is_set():
+                if time.monotonic() - checked > CLUSTER_CHECK_SECONDS:
+                    await self._check_cluster(connection, shard)
+                    checked = time.monotonic()
+                wake.clear()
+                if await self._publish_batch(connection, producer, shard):
+                    continue
+                await measure_outbox(connection, self._service)
+                if shard == 0 and time.monotonic() - cleaned > CLEANUP_SECONDS:
+                    await clean(connection, self._bus, self._retention)
+                    cleaned = time.monotonic()
+                await _wait(wake, self._poll_seconds)
+        finally:
+            waker.cancel()
+
+    async def _publish_batch(
+        self, connection: asyncpg.Connection[Any], producer: BusProducer, shard: int
+    ) -> bool:
+        """Send one batch and mark what was acknowledged; tell whether more may wait."""
+        held = [row["aggregate_id"] for row in await connection.fetch(_HELD, shard)]
+        rows = await connection.fetch(_PENDING, shard, held, BATCH_ROWS)
+        if not rows:
+            return False
+        outcomes = await producer.append([_new_record(row) for row in rows])
+        sent = [row["seq"] for row, refused in zip(rows, outcomes, strict=True) if refused is None]
+        await connection.execute(_MARK, sent)
+        RELAY_PUBLISHED.labels(self._service).inc(len(sent))
+        for row, refused in zip(rows, outcomes, strict=True):
+            if refused is not None and not refused.behind:
+                await self._hold(connection, row, refused)
+        return bool(sent) and len(rows) == BATCH_ROWS
+
+    async def _hold(self, connection: asyncpg.Connection[Any], row: Any, refused: Refused) -> None:
+        """Have only this aggregate wait; a later version is never sent before this one."""
+        first, longest = HELD_SECONDS
+        seconds = min(longest, first * 2 ** min(row["attempts"], 20))
+        await connection.execute(_HOLD, row["seq"], refused.cause, seconds)
+        _log.error("event_refused_by_bus", service=self._service, seq=row["seq"], cause=refused.cause)
+
+    async def _check_cluster(self, connection: asyncpg.Connection[Any], shard: int) -> None:
+        """Open the retention window again when the bus is not the one the events went to."""
+        found = await self._bus.cluster_id()
+        async with connection.transaction():
+            known = await connection.fetchval("select cluster_id from relay_state where shard = $1", shard)
+            if known == found:
+                return
+            await connection.execute(
+                """
+                insert into relay_state (shard, cluster_id) values ($1, $2)
+                on conflict (shard) do update set cluster_id = excluded.cluster_id, since = clock_timestamp()
+                """,
+                shard,
+                found,
+            )
+            if known is None:
+                return
+            tag = await connection.execute(_REOPEN, shard, self._retention.event_log_seconds)
+        count = int(tag.split()[-1])
+        RELAY_REPUBLISHED.labels(self._service).inc(count)
+        _log.error("bus_replaced", service=self._service, shard=shard, republished=count)
+
+    async def _notify(self, committed: asyncio.Event, stop: asyncio.Event) -> None:
+        """Wake the active relay after commits, at most every 10 ms.
+
+        Not inside the business transaction: there NOTIFY serialises all commits of the server.
+        """
+        connection: asyncpg.Connection[Any] | None = None
+        waker = asyncio.create_task(_set_after(stop, committed))
+        try:
+            while not stop.is_set():
+                await committed.wait()
+                committed.clear()
+                try:
+                    if connection is None or connection.is_closed():
+                        connection = await self._connect("notify")
+                    await connection.execute("select pg_notify($1, '')", CHANNEL)
+                except _OUTAGE:
+                    _log.info("notify_failed", service=self._service)  # the relay's poll finds the rows
+                await _wait(stop, COALESCE_SECONDS)
+        finally:
+            waker.cancel()
+            if connection is not None:
+                connection.terminate()
+
+    async def _connect(self, purpose: str) -> asyncpg.Connection[Any]:
+        # Dedicated, never pooled: a lock and LISTEN are session state.
+        return await asyncpg.connect(
+            self._dsn,
+            timeout=5,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings={"application_name": f"{self._service}-{purpose}", "timezone": "UTC"},
+        )
+
+
+def _new_record(row: Any) -> NewRecord:
+    headers = tuple((name, value.encode()) for name, value in json.loads(row["headers"]).items())
+    return NewRecord(row["topic"], row["aggregate_id"].encode(), headers, row["payload"], row["event_id"])
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
+async def _set_after(stop: asyncio.Event, event: asyncio.Event) -> None:
+    await stop.wait()
+    event.set()

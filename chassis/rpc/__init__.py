@@ -1,0 +1,1 @@
+"""The call side: gRPC servers and channels with mutual TLS, one error mapping, deadlines, stored answers."""

@@ -1,0 +1,112 @@
+"""Who may call a method: read once from the option ``tongban.common.v1.access`` of its proto."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor_pool import Default
+from google.protobuf.message import Message
+
+from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, refuse
+from chassis.rpc.peer import Peer
+from tongban.common.v1 import access_pb2
+
+_KINDS: dict[int, str] = {
+    access_pb2.CALLER_DEPARTMENT: "department",
+    access_pb2.CALLER_OPERATOR: "operator",
+}
+_SERVICES: dict[int, str] = {
+    access_pb2.CALLER_SERVICE_INTAKE: "intake",
+    access_pb2.CALLER_SERVICE_CERTS: "certs",
+    access_pb2.CALLER_SERVICE_SEAL: "seal",
+    access_pb2.CALLER_SERVICE_NOTIFY: "notify",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A gRPC method and its declared access rule."""
+
+    service: str
+    name: str
+    callers: frozenset[int]
+    acting_person: bool
+    object_rule: str
+    mutating: bool
+    has_request_id: bool
+
+    @property
+    def path(self) -> str:
+        """The name on the wire and in metrics: ``/package.Service/Method``."""
+        return f"/{self.service}/{self.name}"
+
+    def permits(self, peer: Peer) -> bool:
+        """Say whether a peer of this identity may call the method at all."""
+        return any(_is(peer, caller) for caller in self.callers)
+
+
+def methods_of(service: str) -> dict[str, Method]:
+    """Return the methods of a service by name.
+
+    Raises ValueError naming every method without a usable access option: the server must not start.
+    """
+    descriptor = Default().FindServiceByName(service)
+    wrong = [f"{each.full_name}: {fault}" for each in descriptor.methods if (fault := _fault(each))]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return {each.name: _method(service, each) for each in descriptor.methods}
+
+
+def check_request_id(request: Message) -> None:
+    """Refuse a request whose ``request_id`` is missing or no UUID of 36 characters."""
+    value: str = getattr(request, "request_id")  # noqa: B009 - the field is known to exist, not to the types
+    if not value:
+        refuse([FIELD_REQUIRED.at("request_id")])
+    if not is_uuid(value):
+        refuse([FIELD_MALFORMED.at("request_id")])
+
+
+def is_uuid(value: str) -> bool:
+    """Say whether the text is a UUID in its 36-character form."""
+    try:
+        return str(uuid.UUID(value)) == value.lower()
+    except ValueError:
+        return False
+
+
+def _is(peer: Peer, caller: int) -> bool:
+    if caller in _SERVICES:
+        return peer.kind == "service" and peer.name == _SERVICES[caller]
+    return caller == access_pb2.CALLER_ANYONE or peer.kind == _KINDS.get(caller)
+
+
+def _method(service: str, descriptor: MethodDescriptor) -> Method:
+    access = descriptor.GetOptions().Extensions[access_pb2.access]
+    return Method(
+        service,
+        descriptor.name,
+        frozenset(access.callers),
+        access.acting_person,
+        access.object_rule,
+        access.mutating,
+        _has_request_id(descriptor),
+    )
+
+
+def _fault(descriptor: MethodDescriptor) -> str | None:
+    options = descriptor.GetOptions()
+    if not options.HasExtension(access_pb2.access):
+        return "no access option"
+    access = options.Extensions[access_pb2.access]
+    if not access.callers or access_pb2.CALLER_UNSPECIFIED in access.callers:
+        return "no callers named"
+    if access.mutating and not _has_request_id(descriptor):
+        return "mutating without request_id"
+    return None
+
+
+def _has_request_id(descriptor: MethodDescriptor) -> bool:
+    field = descriptor.input_type.fields_by_name.get("request_id")
+    return field is not None and field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated

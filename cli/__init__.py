@@ -1,0 +1,1 @@
+"""The `tongban` command: the local stack, checks, imports, verification, operations."""

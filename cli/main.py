@@ -1,0 +1,17 @@
+"""The `tongban` command: every group of commands is one module of `cli.commands`."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.commands import check, deadline, doctor, service, stack
+
+app = typer.Typer(
+    name="tongban",
+    help="通办:一网通办后台 | The back end of a one-network government service.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # locals may hold personal data
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (stack, doctor, check, deadline, service):
+    group.register(app)

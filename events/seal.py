@@ -1,0 +1,53 @@
+"""Events of seal: seals (key ``seal_id``) and signatures (key ``signature_id``)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from chassis.event import Event, declared_event
+
+SEAL = "seal.seal.v1"
+SIGNATURE = "seal.signature.v1"
+
+
+@declared_event(SEAL, "seal_id", public=True)
+class SealMade(Event):
+    """A seal was made for its owner and filed (制发、备案)."""
+
+    seal_id: str
+    owner_code: str
+    made_at: datetime
+    valid_until: datetime
+
+
+@declared_event(SEAL, "seal_id", public=True)
+class SealStatusChanged(Event):
+    """A seal was started, suspended, restored, reported lost, remade or cancelled."""
+
+    seal_id: str
+    previous: str
+    status: str
+    changed_at: datetime
+
+
+@declared_event(SIGNATURE, "signature_id", public=True)
+class DocumentSealed(Event):
+    """A licence document carries its seal, and the use stands in the ledger."""
+
+    signature_id: str
+    seal_id: str
+    licence_id: str
+    case_id: str
+    document_sha256: str
+    sealed_at: datetime
+
+
+@declared_event(SIGNATURE, "signature_id", public=True)
+class SealingRefused(Event):
+    """A document was not sealed: no active seal, or the seal may not be used for it."""
+
+    signature_id: str
+    licence_id: str
+    case_id: str
+    reason: str
+    refused_at: datetime

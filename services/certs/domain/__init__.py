@@ -1,0 +1,1 @@
+"""What is true of licences, whoever asks and wherever they are stored. Pure."""

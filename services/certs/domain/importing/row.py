@@ -1,0 +1,231 @@
+"""The rules of one imported row: every problem at once; loose values are flagged, not lost.
+
+A row is refused only where no record could be made of it: a mandatory field is missing, a value does
+not fit its column, a date does not exist, the issuer is of another county. Wrong check characters,
+issuers that are no credit code and unknown types circulate; they are kept as received, with a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from chassis.clock import china_day
+from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
+from services.certs.domain.holder import HOLDER_ID_TYPE_UNKNOWN, HOLDER_ID_TYPES, Holder, check_holder_number
+from services.certs.domain.importing.codes import county_of, identifier_flags, read_status, serial_version_of
+from services.certs.domain.licence import Licence, Origin
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.metadata import (
+    ANNOTATED_COPY,
+    FACE_PREFIX,
+    MANDATORY,
+    OPTIONAL,
+    SEVERAL,
+    read_date,
+)
+from services.certs.domain.status import LicenceStatus, is_over
+
+IMPORTED_GRADE = "A"  # 国办函〔2016〕108号: out of a departmental licence library
+FACE_VALUE_LIMIT = 4_000
+FACE_FIELDS_LIMIT = 100
+LIMITS = {
+    "ZZMC": 512,
+    "ZZLXDM": 64,
+    "ZZBH": 128,
+    "ZZBS": 128,
+    "ZZBFJG": 512,
+    "ZZBFJGDM": 64,
+    "CZZT": 512,
+    "CZZTDM": 256,
+}
+
+DATE_MALFORMED = declare(
+    "DATE_MALFORMED", Kind.INVALID_ARGUMENT, "日期不存在或格式不正确", "No such day, or not a date"
+)
+TERM_BACKWARDS = declare(
+    "TERM_BACKWARDS", Kind.INVALID_ARGUMENT, "有效期截止早于起始", "The term ends before it begins"
+)
+ISSUED_IN_FUTURE = declare(
+    "ISSUED_IN_FUTURE", Kind.INVALID_ARGUMENT, "颁发日期晚于今天", "The day of issue lies in the future"
+)
+HOLDER_COUNT_WRONG = declare(
+    "HOLDER_COUNT_WRONG",
+    Kind.INVALID_ARGUMENT,
+    "持证主体的名称与代码数量不一致",
+    "Names and codes of the holders differ in number",
+)
+ANNOTATED_COPY_NO_SOURCE = declare(
+    "ANNOTATED_COPY_NO_SOURCE",
+    Kind.INVALID_ARGUMENT,
+    "加注件不能作为证照原件导入",
+    "An annotated copy is never the source of an original",
+)
+ISSUER_OF_ANOTHER_COUNTY = declare(
+    "ISSUER_OF_ANOTHER_COUNTY",
+    Kind.PERMISSION_DENIED,
+    "只能导入本县区颁发机构的证照",
+    "Only licences issued in the caller's own county may be imported",
+)
+FLAG_TYPE_UNKNOWN = "LICENCE_TYPE_NOT_IN_CATALOGUE"
+FLAG_TYPE_NAME = "LICENCE_TYPE_NAME_DIFFERS"
+FLAG_FIELD = "FIELD_NOT_KNOWN_AND_LEFT_OUT"
+FLAG_STATUS = "STATUS_NOT_MAPPED"
+
+_KNOWN = frozenset((*MANDATORY, *OPTIONAL, *ANNOTATED_COPY))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One row as received: GB/T 36903 short name → value."""
+
+    row_number: int
+    fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A row after its rules: the licence it describes, or the problems that keep it out.
+
+    The licence has no ``licence_id`` and no ``lineage_id`` yet.
+    """
+
+    row_number: int
+    licence: Licence | None
+    problems: tuple[Violation, ...] = ()
+
+    @property
+    def quality_flags(self) -> tuple[str, ...]:
+        """The flags of an accepted row."""
+        return self.licence.quality_flags if self.licence else ()
+
+
+def judge(row: ImportRow, types: LicenceTypes, county_code: str | None, now: datetime) -> Judgement:
+    """Judge one row. ``county_code`` is the caller's county; None lets any county in (an operator)."""
+    given = {name: value.strip() for name, value in row.fields.items() if value.strip()}
+    problems = _shape_problems(given)
+    dates, date_problems = _dates(given, now)
+    holders, holder_problems, holder_flags = _holders(given)
+    county = county_of(given.get("ZZBFJGDM", "")) or county_code or ""
+    problems += date_problems + holder_problems
+    if county_code is not None and county != county_code:
+        problems.append(ISSUER_OF_ANOTHER_COUNTY.at("ZZBFJGDM"))
+    if problems:
+        return Judgement(row.row_number, None, tuple(problems))
+    flags = dict.fromkeys((*identifier_flags(given), *holder_flags, *_catalogue_flags(given, types)))
+    status, mapped = read_status(given.get("ZZZT", ""))
+    if not mapped:
+        flags[FLAG_STATUS] = None
+    return Judgement(
+        row.row_number, _licence(given, dates, holders, county, _today(status, dates, now), tuple(flags))
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Dates:
+    issued: date
+    valid_from: date | None
+    valid_until: date | None
+
+
+def _licence(
+    given: Mapping[str, str],
+    dates: _Dates,
+    holders: tuple[Holder, ...],
+    county_code: str,
+    status: LicenceStatus,
+    flags: tuple[str, ...],
+) -> Licence:
+    return Licence(
+        licence_id="",
+        lineage_id="",
+        identifier=given["ZZBS"],
+        type_code=given["ZZLXDM"],
+        type_name=given["ZZMC"],
+        number=given["ZZBH"],
+        issuer_code=given["ZZBFJGDM"],
+        issuer_name=given["ZZBFJG"],
+        county_code=county_code,
+        holders=holders,
+        issued_date=dates.issued,
+        valid_from=dates.valid_from,
+        valid_until=dates.valid_until,
+        status=status,
+        face={name: value for name, value in given.items() if name.startswith(FACE_PREFIX)},
+        origin=Origin.IMPORTED,
+        trust_grade=IMPORTED_GRADE,
+        quality_flags=flags,
+        serial_version=serial_version_of(given["ZZBS"]),
+    )
+
+
+def _shape_problems(given: Mapping[str, str]) -> list[Violation]:
+    found = [FIELD_REQUIRED.at(name) for name in MANDATORY if name not in given]
+    found += [ANNOTATED_COPY_NO_SOURCE.at(name) for name in ANNOTATED_COPY if name in given]
+    for name, value in given.items():
+        limit = LIMITS.get(name, FACE_VALUE_LIMIT)
+        if len(value) > limit:
+            found.append(FIELD_TOO_LONG.at(name, limit=limit))
+    if len(given) > FACE_FIELDS_LIMIT:
+        found.append(FIELD_TOO_LONG.at("*", limit=FACE_FIELDS_LIMIT))
+    return found
+
+
+def _dates(given: Mapping[str, str], now: datetime) -> tuple[_Dates, list[Violation]]:
+    read: dict[str, date | None] = {}
+    found: list[Violation] = []
+    for name in ("ZZBFRQ", "ZZYXQQSRQ", "ZZYXQJZRQ"):
+        try:
+            read[name] = read_date(given[name]) if name in given else None
+        except ValueError:
+            read[name] = None
+            found.append(DATE_MALFORMED.at(name))
+    issued, first, last = read["ZZBFRQ"], read["ZZYXQQSRQ"], read["ZZYXQJZRQ"]
+    if issued is None and "ZZBFRQ" in given and not found:
+        found.append(DATE_MALFORMED.at("ZZBFRQ"))  # 长期 is no day of issue
+    if issued is not None and issued.isoformat() > china_day(now):
+        found.append(ISSUED_IN_FUTURE.at("ZZBFRQ"))
+    begins = first or issued
+    if last is not None and begins is not None and last < begins:
+        found.append(TERM_BACKWARDS.at("ZZYXQJZRQ"))
+    return _Dates(issued or date.min, first, last), found
+
+
+def _holders(given: Mapping[str, str]) -> tuple[tuple[Holder, ...], list[Violation], list[str]]:
+    names = given.get("CZZT", "").split(SEVERAL)
+    numbers = given.get("CZZTDM", "").split(SEVERAL)
+    kinds = given.get("CZZTDMLXDM", "").split(SEVERAL)
+    if len(kinds) == 1:
+        kinds *= len(numbers)
+    found: list[Violation] = []
+    if "CZZT" in given and "CZZTDM" in given and not len(names) == len(numbers) == len(kinds):
+        found.append(HOLDER_COUNT_WRONG.at("CZZTDM"))
+    if "CZZTDMLXDM" in given and any(kind not in HOLDER_ID_TYPES for kind in kinds):
+        found.append(HOLDER_ID_TYPE_UNKNOWN.at("CZZTDMLXDM"))
+    if found:
+        return (), found, []
+    flags = [
+        flag for kind, number in zip(kinds, numbers, strict=False) for flag in _number_flags(kind, number)
+    ]
+    return tuple(Holder(*each) for each in zip(kinds, numbers, names, strict=False)), [], flags
+
+
+def _number_flags(kind: str, number: str) -> tuple[str, ...]:
+    return check_holder_number(kind, number).flags
+
+
+def _catalogue_flags(given: Mapping[str, str], types: LicenceTypes) -> list[str]:
+    kind = types.get(given["ZZLXDM"])
+    found = [] if kind else [FLAG_TYPE_UNKNOWN]
+    if kind and kind.name != given["ZZMC"]:
+        found.append(FLAG_TYPE_NAME)
+    if any(name not in _KNOWN and not name.startswith(FACE_PREFIX) for name in given):
+        found.append(FLAG_FIELD)
+    return found
+
+
+def _today(status: LicenceStatus, dates: _Dates, now: datetime) -> LicenceStatus:
+    """Return the status that counts today: stock whose term is over comes in as expired."""
+    in_force = status in {LicenceStatus.VALID, LicenceStatus.SUSPENDED}
+    return LicenceStatus.EXPIRED if in_force and is_over(dates.valid_until, now) else status

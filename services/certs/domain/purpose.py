@@ -1,0 +1,64 @@
+"""Why a licence is read. No licence is shown without a purpose and a legal basis (PIPL 13, GB/T 36906)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chassis.errors import FIELD_TOO_LONG, Kind, Violation, declare, refuse
+
+USE_CAUSE_LIMIT = 200  # GB/T 36906, useCause
+CODE_LIMIT = 64
+
+PURPOSE_REQUIRED = declare(
+    "PURPOSE_REQUIRED", Kind.INVALID_ARGUMENT, "请说明用证事由", "State what the licence is used for"
+)
+BASIS_REQUIRED = declare(
+    "BASIS_REQUIRED", Kind.INVALID_ARGUMENT, "请注明用证的法律依据类型", "State the legal basis of the use"
+)
+CASE_REQUIRED = declare(
+    "CASE_REQUIRED",
+    Kind.INVALID_ARGUMENT,
+    "经持证主体同意的用证必须对应具体办件",
+    "A use by consent belongs to a case; name it",
+)
+
+
+class Basis(StrEnum):
+    """The legal basis of a read (个人信息保护法 13)."""
+
+    CONSENT = "consent"
+    STATUTORY_DUTY = "statutory_duty"
+    SHOWN_BY_HOLDER = "shown_by_holder"
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a read is for; all of it goes into the usage record (用证记录)."""
+
+    use_cause: str
+    basis: Basis | None
+    item_code: str = ""
+    case_id: str = ""
+
+
+def purpose_violations(purpose: Purpose, at: str = "purpose") -> list[Violation]:
+    """Return every wrong field of a purpose; ``at`` is its path in the request."""
+    found: list[Violation] = []
+    if not purpose.use_cause.strip():
+        found.append(PURPOSE_REQUIRED.at(f"{at}.use_cause"))
+    elif len(purpose.use_cause) > USE_CAUSE_LIMIT:
+        found.append(FIELD_TOO_LONG.at(f"{at}.use_cause", limit=USE_CAUSE_LIMIT))
+    if purpose.basis is None:
+        found.append(BASIS_REQUIRED.at(f"{at}.basis"))
+    if purpose.basis is Basis.CONSENT and not purpose.case_id:
+        found.append(CASE_REQUIRED.at(f"{at}.case_id"))
+    for name, value in (("item_code", purpose.item_code), ("case_id", purpose.case_id)):
+        if len(value) > CODE_LIMIT:
+            found.append(FIELD_TOO_LONG.at(f"{at}.{name}", limit=CODE_LIMIT))
+    return found
+
+
+def check_purpose(purpose: Purpose, others: list[Violation] | None = None) -> None:
+    """Refuse a read without full purpose, together with the other wrong fields of its request."""
+    refuse([*purpose_violations(purpose), *(others or [])])

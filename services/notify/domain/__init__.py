@@ -1,0 +1,1 @@
+"""The rules of notifications: templates, the life of a message, when it is tried again."""

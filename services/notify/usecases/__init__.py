@@ -1,0 +1,1 @@
+"""One function per verb: accept a message, deliver what is due, read the inbox."""
