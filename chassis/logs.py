@@ -1,4 +1,4 @@
-"""Logs: one JSON line per event on standard output, bound ids, personal data masked.
+"""Logs: one JSON line per event on standard output, bound ids, personal data hidden.
 
 Everything the standard library's loggers say goes the same way. ``configure`` once per process,
 then ``logger = get_logger(__name__)`` and ``logger.info("licence_issued", licence_id=...)``: the
@@ -15,7 +15,7 @@ from typing import Literal, TextIO, cast
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from chassis.masking import mask, mask_text
+from chassis.redaction import redact, redact_text
 from chassis.telemetry import current_trace_id
 
 _QUIET = ("aiokafka", "asyncio", "faststream", "grpc", "httpcore", "httpx", "uvicorn.access")
@@ -30,11 +30,11 @@ def configure(
     log_format: Literal["json", "console"] = "json",
     stream: TextIO | None = None,
 ) -> None:
-    """Send every log line of this process, ours and libraries', masked to one stream (standard output)."""
+    """Send every log line of this process, ours and libraries', redacted to one stream (standard output)."""
     target = stream or sys.stdout
     shared = _shared_processors(service)
-    # Masked before a line becomes a log record: no other handler ever holds the clear value.
-    finishing: list[Processor] = [structlog.processors.format_exc_info, mask_personal]
+    # Redacted before a line becomes a log record: no other handler ever holds the clear value.
+    finishing: list[Processor] = [structlog.processors.format_exc_info, redact_personal]
     structlog.configure(
         processors=[*shared, *finishing, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -79,15 +79,15 @@ def bound(**ids: object) -> AbstractContextManager[None]:
     return structlog.contextvars.bound_contextvars(**ids)
 
 
-def mask_personal(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Mask every value of a line, its text and its traceback; a failure to mask hides the value."""
-    masked: EventDict = {}
+def redact_personal(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Redact every value of a line, its text and its traceback; a failure to read one hides the value."""
+    shown: EventDict = {}
     for key, value in event.items():
         try:
-            masked[mask_text(key)] = value if key in _OWN else mask(value, key=key)
+            shown[redact_text(key)] = value if key in _OWN else redact(value, key=key)
         except Exception as problem:  # noqa: BLE001 - a line about trouble must not make trouble
-            masked[mask_text(key)] = f"<unmaskable {type(problem).__name__}>"
-    return masked
+            shown[redact_text(key)] = f"<unreadable {type(problem).__name__}>"
+    return shown
 
 
 def _shared_processors(service: str) -> list[Processor]:

@@ -120,7 +120,7 @@ MESSAGING_V1: tuple[str, ...] = (
 BUS_V1: tuple[str, ...] = (
     """
     create table bus_state (
-      only boolean primary key default true check (only),
+      singleton boolean primary key default true check (singleton),
       cluster_id uuid not null default gen_random_uuid())
     """,
     "insert into bus_state default values",

@@ -7,18 +7,17 @@ import zlib
 from collections.abc import Awaitable, Callable
 
 import asyncpg
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.db import Transaction
 from chassis.errors import ETAG_MISMATCH
 from chassis.event import EVENT_TOO_LARGE, MAX_BODY_BYTES, Envelope, Event, new_event_id
+from chassis.traceparent import current_traceparent
 
 _INSERT = """
 insert into event_log (event_id, aggregate_type, aggregate_id, version, type, topic, headers, payload, shard)
 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::jsonb[],
                      $8::bytea[], $9::smallint[])
 """
-_propagator = TraceContextTextMapPropagator()
 
 
 def shard_of(aggregate_id: str, shards: int) -> int:
@@ -52,14 +51,9 @@ def _row(event: Event, version: int, tx: Transaction, source: str, shards: int) 
     if len(body) > MAX_BODY_BYTES:
         raise EVENT_TOO_LARGE(limit_bytes=MAX_BODY_BYTES)
     key = event.aggregate_id
-    envelope = Envelope(new_event_id(), event.TYPE, source, key, version, tx.now(), _traceparent())
+    envelope = Envelope(new_event_id(), event.TYPE, source, key, version, tx.now(), current_traceparent())
     headers = json.dumps({name: value.decode() for name, value in envelope.headers()})
     aggregate_type = event.TOPIC.split(".")[1]
     shard = shard_of(key, shards)
     return (envelope.event_id, aggregate_type, key, version, event.TYPE, event.TOPIC, headers, body, shard)
 
-
-def _traceparent() -> str | None:
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier.get("traceparent")

@@ -26,6 +26,7 @@ CHANNEL = "tongban_event_log"
 BATCH_ROWS = 500
 POLL_SECONDS = 1.0
 COALESCE_SECONDS = 0.01
+MEASURE_SECONDS = 1.0
 CLUSTER_CHECK_SECONDS = 30.0
 CLEANUP_SECONDS = 600.0
 STATEMENT_SECONDS = 15.0
@@ -71,7 +72,7 @@ class Relay:
         retention: Retention | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """``committed`` is ``Database.committed`` of this process; ``shards`` as in `outbox_writer`."""
+        """Take ``Database.committed`` of this process, and the number of shards given to `outbox_writer`."""
         self._service, self._dsn, self._bus = service, dsn, bus
         self._committed, self._shards, self._poll_seconds = committed, shards, poll_seconds
         self._retention = retention or Retention()
@@ -116,16 +117,18 @@ class Relay:
         waker = asyncio.create_task(_set_after(stop, wake))
         connection.add_termination_listener(lambda _: wake.set())
         await connection.add_listener(CHANNEL, lambda *_: wake.set())
-        checked = cleaned = float("-inf")
+        measured = checked = cleaned = float("-inf")
         try:
             while not stop.is_set():
+                if time.monotonic() - measured > MEASURE_SECONDS:
+                    await measure_outbox(connection, self._service)
+                    measured = time.monotonic()
                 if time.monotonic() - checked > CLUSTER_CHECK_SECONDS:
                     await self._check_cluster(connection, shard)
                     checked = time.monotonic()
                 wake.clear()
                 if await self._publish_batch(connection, producer, shard):
                     continue
-                await measure_outbox(connection, self._service)
                 if shard == 0 and time.monotonic() - cleaned > CLEANUP_SECONDS:
                     await clean(connection, self._bus, self._retention)
                     cleaned = time.monotonic()
@@ -143,8 +146,9 @@ class Relay:
             return False
         outcomes = await producer.append([_new_record(row) for row in rows])
         sent = [row["seq"] for row, refused in zip(rows, outcomes, strict=True) if refused is None]
-        await connection.execute(_MARK, sent)
-        RELAY_PUBLISHED.labels(self._service).inc(len(sent))
+        if sent:
+            await connection.execute(_MARK, sent)
+            RELAY_PUBLISHED.labels(self._service).inc(len(sent))
         for row, refused in zip(rows, outcomes, strict=True):
             if refused is not None and not refused.behind:
                 await self._hold(connection, row, refused)
@@ -208,7 +212,13 @@ class Relay:
             self._dsn,
             timeout=5,
             command_timeout=STATEMENT_SECONDS,
-            server_settings={"application_name": f"{self._service}-{purpose}", "timezone": "UTC"},
+            server_settings={
+                "application_name": f"{self._service}-{purpose}",
+                "timezone": "UTC",
+                "tcp_keepalives_idle": "5",  # a holder that vanished frees its lock in about 20 s
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+            },
         )
 
 

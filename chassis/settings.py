@@ -144,7 +144,7 @@ class ServiceSettings(Sourced):
     """PEM files of mutual TLS: own chain, own key, the authority both sides trust."""
     token_keys: Path | None = None
     """JWKS file with the public keys of intake's bearer tokens."""
-    field_keys: Path | None = None
+    field_keys: Path
     """Keyring file of ``chassis.fields``."""
 
     data_dir: Path = Path("data")

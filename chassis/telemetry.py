@@ -1,7 +1,7 @@
 """Spans and metrics: names and labels from closed lists. The trace itself travels by ``chassis.traceparent``.
 
 No personal data: a span attribute or a metric label that is not listed here is refused where it is
-written, and listed ones are masked by shape all the same.
+written, and listed ones are redacted by shape all the same.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from opentelemetry import trace
 from prometheus_client import Counter, Gauge, Histogram
 
-from chassis.masking import mask_text
+from chassis.redaction import redact_text
 from chassis.traceparent import current_traceparent, traced
 
 __all__ = [
@@ -132,7 +132,7 @@ def span(name: str, **ids: object) -> Iterator[None]:
     Raises ValueError for an attribute outside ATTRIBUTES.
     """
     _refuse_unlisted("span attribute", ids, ATTRIBUTES)
-    attributes = {key: mask_text(str(value)) for key, value in ids.items() if value is not None}
+    attributes = {key: redact_text(str(value)) for key, value in ids.items() if value is not None}
     with _tracer.start_as_current_span(
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as current:

@@ -146,10 +146,14 @@ class PartCompleted(Event):
     """The part has its result; for an approval with a licence, the licence is in force."""
 
     case_id: str
+    case_no: str
     part_id: str
+    person_id: str
+    item_name: str
     department_code: str
     licence_id: str | None
     licence_identifier: str | None
+    licence_name: str | None
     completed_at: datetime
 
 

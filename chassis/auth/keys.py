@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, KeySetSerialization
 
 ALGORITHM = "ES256"
@@ -42,7 +43,7 @@ def read_jwks(source: Path | str | bytes) -> KeySet:
     text = source.read_bytes() if isinstance(source, Path) else source
     try:
         found = KeySet.import_key_set(cast("KeySetSerialization", json.loads(text)))
-    except (KeyError, TypeError, ValueError) as problem:
+    except (JoseError, KeyError, TypeError, ValueError) as problem:
         message = "not a JWK set"
         raise ValueError(message) from problem
     if not found or any(not isinstance(key, ECKey) or key.curve_name != _CURVE for key in found):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chassis.auth import ActingPerson
 from chassis.errors import NOT_AUTHENTICATED
@@ -75,6 +75,14 @@ def current_call() -> Caller | None:
 def enter(call: Caller) -> None:
     """Make ``call`` the current one for the rest of this task; gRPC runs one task per call."""
     _current.set(call)
+
+
+def act_as(person: ActingPerson, token: str) -> None:
+    """Have the rest of the current HTTP request act for a person; calls it makes carry the token.
+
+    For an async dependency of a route, once it verified the session.
+    """
+    enter(replace(caller(), person=person, token=token))
 
 
 @contextmanager

@@ -15,24 +15,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-import structlog
-from prometheus_client import Histogram
 
 from chassis.auth import ActingPerson, TokenVerifier
 from chassis.errors import DEADLINE_PASSED, INTERNAL, NOT_AUTHENTICATED, NOT_PERMITTED, Fault, Kind
+from chassis.logs import get_logger
 from chassis.rpc.access import Method, check_request_id
 from chassis.rpc.call import Caller, enter
 from chassis.rpc.faults import to_status
 from chassis.rpc.peer import peer_of
+from chassis.telemetry import histogram
 from chassis.traceparent import traced
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
-SERVED_SECONDS = Histogram(
-    "tongban_rpc_server_seconds",
-    "Time to answer a call, by method and status code",
-    ("method", "code"),
-    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+SERVED_SECONDS = histogram(
+    "rpc_server_seconds", "Time to answer a call, by method and status code", ("method", "status")
 )
 
 Admit = Callable[[Method, Caller], Awaitable[None]]
@@ -160,7 +157,7 @@ def _as_fault(problem: Exception, method: Method) -> Fault:
         try:
             _ = problem.zh, problem.en
         except (KeyError, IndexError):
-            log.exception("fault_without_its_metadata", method=method.path, code=problem.code)
+            log.exception("fault_without_its_metadata", method=method.path, reason=problem.code)
         else:
             if problem.kind is Kind.UNAUTHENTICATED:
                 log.warning("call_refused", method=method.path, why=problem.code)

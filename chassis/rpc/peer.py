@@ -62,7 +62,7 @@ def peer_of_uris(uris: Iterable[str]) -> Peer:
 def peer_of(auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
     """Return the peer of a gRPC connection's authentication context. Raises NOT_AUTHENTICATED."""
     properties = {_text(name): values for name, values in auth_context.items()}
-    return peer_of_uris(value.decode("ascii", "replace") for value in properties.get("x509_uri", ()))
+    return peer_of_uris(value.decode("ascii", "replace") for value in properties.get("peer_uri", ()))
 
 
 def _text(name: str | bytes) -> str:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
-import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chassis.auth import TokenVerifier
+from chassis.logs import get_logger
+from chassis.readiness import Readiness
 from chassis.rpc.access import Method, methods_of
 from chassis.rpc.guard import Admit, Guard
 from chassis.rpc.tls import TlsFiles, server_credentials
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_METADATA_BYTES = 64 * 1024
@@ -74,7 +75,7 @@ class RpcServer:
         """
         add_to_server(servicer, _Registrar(self._take))
 
-    async def start(self, address: str) -> int:
+    async def start(self, address: str, *, serving: bool = True) -> int:
         """Listen on ``host:port`` (port 0: any free one), serve, and return the port."""
         server = self._server = grpc.aio.server(
             options=_options(self._limits), maximum_concurrent_rpcs=self._limits.max_concurrent_calls
@@ -87,7 +88,7 @@ class RpcServer:
             reflection.enable_server_reflection(names, server)
         port = int(server.add_secure_port(address, server_credentials(self._tls)))
         await server.start()
-        await self.set_serving(serving=True)
+        await self.set_serving(serving=serving)
         log.info("rpc_listening", port=port, services=sorted(self._services))
         return port
 
@@ -126,13 +127,27 @@ async def serve(
     *,
     notice_seconds: float = 0.5,
     grace_seconds: float = 10.0,
+    ready: Readiness | None = None,
 ) -> None:
-    """Serve until ``stop`` is set, then drain."""
-    await server.start(address)
+    """Serve until ``stop`` is set, then drain; the health service says what ``ready`` says."""
+    await server.start(address, serving=ready is None or ready.ready)
+    following = asyncio.create_task(_follow(server, ready), name="rpc-health")
     try:
         await stop.wait()
     finally:
+        following.cancel()
         await server.drain(notice_seconds=notice_seconds, grace_seconds=grace_seconds)
+
+
+async def _follow(server: RpcServer, ready: Readiness | None) -> None:
+    if ready is None:
+        return
+    changed = asyncio.Event()
+    ready.on_change(lambda _: changed.set())
+    while True:
+        await changed.wait()
+        changed.clear()
+        await server.set_serving(serving=ready.ready)
 
 
 class _Registrar:

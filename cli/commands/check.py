@@ -1,4 +1,4 @@
-"""`tongban check`: is an identifier well formed, and which rule does it break?"""
+"""`tongban check`: is an identifier well formed, and which rule does it break."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ _CHECKS: dict[Kind, Callable[[str], Check]] = {
     Kind.LICENCE_TYPE: check_licence_type_code,
     Kind.USCC: check_uscc,
     Kind.ORGANISATION_CODE: check_organisation_code,
-    Kind.CITIZEN_ID: lambda value: check_citizen_id(value, today=system_clock().astimezone(CHINA_TIME).date()),
+    Kind.CITIZEN_ID: lambda value: check_citizen_id(
+        value, today=system_clock().astimezone(CHINA_TIME).date()
+    ),
     Kind.CASE_NUMBER: check_case_number,
 }
 

@@ -39,7 +39,8 @@ def register(app: typer.Typer) -> None:
 
 def deadline(
     started_on: Annotated[
-        datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="起算日 | The day it starts, not counted.")
+        datetime,
+        typer.Option("--from", formats=["%Y-%m-%d"], help="起算日 | The day it starts, not counted."),
     ],
     working_days: Annotated[int, typer.Option("--working-days", help="工作日数 | Length of the term.")],
     *,

@@ -45,7 +45,9 @@ def migrate(
     *,
     revision: Annotated[str, typer.Option(help="目标版本 | Revision to reach.")] = "head",
     down: Annotated[bool, typer.Option("--down", help="回退 | Go backwards, e.g. --revision -1.")] = False,
-    sql: Annotated[bool, typer.Option("--sql", help="只打印 SQL | Print the SQL for a DBA, run none.")] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="只打印 SQL | Print the SQL for a DBA, run none.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """执行数据库迁移 | Bring one service's database to a revision; needs its MIGRATOR_DSN setting."""

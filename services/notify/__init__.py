@@ -1,7 +1,7 @@
 """notify: notifications (通知), each sent exactly once per event and channel.
 
 Publishes: MessageSent, MessageFailed
-Consumes: CaseSubmitted, SupplementRequested, PartAccepted, PartRefused, PartDecided, CaseClosed, RectificationOpened
+Consumes: CaseSubmitted, SupplementRequested, PartAccepted, PartRefused, PartDecided, PartCompleted, CaseClosed, RectificationOpened
 Answers: MessageService
 Asks: ContactService
 Stores: messages with their rendered text (encrypted), the send ledger, the sandbox provider's outbox

@@ -13,24 +13,16 @@ from jinja2 import Environment, PackageLoader
 from pydantic import BaseModel
 
 from chassis.clock import CHINA_TIME
+from services.notify.usecases.ports import TakenMessage
 
 _pages = Environment(loader=PackageLoader("services.notify", "pages"), autoescape=True)
 NEWEST = 50
 
 
-class Taken(Protocol):
-    """A short message as the provider shows it."""
-
-    message_id: UUID
-    phone: str
-    text: str
-    taken_at: datetime
-
-
 class Sandbox(Protocol):
     """What the page needs of the sandbox provider."""
 
-    async def newest(self, limit: int, phone: str | None = None) -> Sequence[Taken]:
+    async def newest(self, limit: int, phone: str | None = None) -> Sequence[TakenMessage]:
         """Return what was taken over, newest first."""
 
 
@@ -72,7 +64,7 @@ def sandbox_routes(sandbox: Sandbox) -> APIRouter:
     return router
 
 
-def _shown(each: Taken) -> dict[str, str]:
+def _shown(each: TakenMessage) -> dict[str, str]:
     return {
         "taken_at": each.taken_at.astimezone(CHINA_TIME).strftime("%Y-%m-%d %H:%M:%S"),
         "phone": each.phone,

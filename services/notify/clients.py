@@ -7,7 +7,7 @@ from services.notify.usecases.ports import Contact
 from tongban.intake.v1 import contact_pb2, contact_pb2_grpc
 
 
-class Contacts:
+class IntakeContacts:
     """Where persons are reached."""
 
     def __init__(self, intake: PeerChannel) -> None:

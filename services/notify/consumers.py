@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
-from chassis.inbox import Handler
-
-from chassis.clock import CHINA_TIME
 from chassis.db import Transaction
 from chassis.event import Envelope, Event, new_event_id
+from chassis.inbox import Handler
 from events import intake
 from services.notify.domain.template import Channel
 from services.notify.usecases.accept import Order, accept
 from services.notify.usecases.ports import Contact, Contacts, Messages, Templates
 
+Told = tuple[str, dict[str, str]]
+"""A template, and the facts of the event that its parameters may take."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What one event is told as: the template, and the facts that its parameters may take."""
+    """What one event is told as, and to whom."""
 
     template_code: str
     person_id: str
@@ -28,36 +29,47 @@ class Notice:
     facts: Mapping[str, str]
 
 
-def notice_of(event: Event) -> Notice:
-    """Return what an event is told as. Raises KeyError for an event nobody is told of."""
-    code, facts = _TELL[type(event)](event)
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What the handlers need: templates, names of departments, contacts, the store, the worker."""
+
+    templates: Templates
+    department_names: Mapping[str, str]
+    contacts: Contacts
+    store_of: Callable[[Transaction], Messages]
+    wake: Callable[[], None]
+
+
+def notice_of(event: Event, department_names: Mapping[str, str]) -> Notice | None:
+    """Return what an event is told as; None for a part that ended without a licence."""
     named: Any = event
-    common = {"case_no": named.case_no}
-    return Notice(code, named.person_id, named.case_id, {**common, **facts})
+    told = _TELL[type(event)](named)
+    if told is None:
+        return None
+    template_code, facts = told
+    code = getattr(named, "department_code", "")
+    common = {"case_number": named.case_no, "department_name": department_names.get(code, code)}
+    return Notice(template_code, named.person_id, named.case_id, {**common, **facts})
 
 
-def handlers(
-    templates: Templates,
-    contacts: Contacts,
-    store_of: Callable[[Transaction], Messages],
-    wake: Callable[[], None],
-) -> tuple[Handler[Any, Any], ...]:
+def handlers(telling: Telling) -> tuple[Handler[Any, Any], ...]:
     """Return a handler per event: the contact is asked for first, the messages are stored after."""
 
-    async def prepare(event: Event) -> Contact:
-        notice = notice_of(event)
-        return await contacts.of(notice.person_id, notice.case_id)
+    async def prepare(event: Event) -> Contact | None:
+        notice = notice_of(event, telling.department_names)
+        return await telling.contacts.of(notice.person_id, notice.case_id) if notice else None
 
     async def apply(tx: Transaction, event: Event, envelope: Envelope, contact: Contact | None) -> None:
-        assert contact is not None, "prepare ran for this event"
-        store, notice = store_of(tx), notice_of(event)
-        template = templates.approved(notice.template_code)
-        facts = {**notice.facts, "name": contact.masked_name}
+        notice = notice_of(event, telling.department_names)
+        if notice is None or contact is None:
+            return
+        template = telling.templates.approved(notice.template_code)
+        facts = {**notice.facts, "masked_name": contact.masked_name}
         chosen = {name: facts[name] for name in template.parameters if name in facts}
         for channel in template.channels():
             order = _order(notice, contact, channel, chosen, str(envelope.event_id))
-            await accept(store, templates, order, new_event_id(), tx.now())
-        tx.after_commit(wake)
+            await accept(telling.store_of(tx), telling.templates, order, new_event_id(), tx.now())
+        tx.after_commit(telling.wake)
 
     return (
         Handler(intake.CaseSubmitted, apply, prepare),
@@ -65,6 +77,7 @@ def handlers(
         Handler(intake.PartAccepted, apply, prepare),
         Handler(intake.PartRefused, apply, prepare),
         Handler(intake.PartDecided, apply, prepare),
+        Handler(intake.PartCompleted, apply, prepare),
         Handler(intake.CaseClosed, apply, prepare),
         Handler(intake.RectificationOpened, apply, prepare),
     )
@@ -85,51 +98,48 @@ def _order(
     )
 
 
-def _submitted(event: Any) -> tuple[str, dict[str, str]]:
-    return "case_submitted", {
-        "title": event.title,
-        "parts": str(len(event.parts)),
-        "submitted_at": _moment(event.submitted_at),
+def _submitted(event: intake.CaseSubmitted) -> Told:
+    return "case-submitted", {"item_name": event.title}
+
+
+def _supplement(event: intake.SupplementRequested) -> Told:
+    return "supplement-requested", {"item_name": event.item_name, "defects": str(event.defects)}
+
+
+def _accepted(event: intake.PartAccepted) -> Told:
+    return "part-accepted", {"item_name": event.item_name, "due_on": _day(event.promised_due)}
+
+
+def _refused(event: intake.PartRefused) -> Told:
+    return "part-refused", {"item_name": event.item_name}
+
+
+def _decided(event: intake.PartDecided) -> Told:
+    return "part-approved" if event.approved else "part-rejected", {"item_name": event.item_name}
+
+
+def _completed(event: intake.PartCompleted) -> Told | None:
+    return ("licence-issued", {"licence_name": event.licence_name}) if event.licence_name else None
+
+
+def _closed(event: intake.CaseClosed) -> Told:
+    return "case-closed", {"item_name": event.title}
+
+
+def _rectification(event: intake.RectificationOpened) -> Told:
+    return "rectification-opened", {
+        "contact_on": _day(event.contact_due),
+        "due_on": _day(event.rectify_due),
     }
 
 
-def _supplement(event: Any) -> tuple[str, dict[str, str]]:
-    return "supplement_requested", {"item_name": event.item_name, "defects": str(event.defects)}
-
-
-def _accepted(event: Any) -> tuple[str, dict[str, str]]:
-    return "part_accepted", {"item_name": event.item_name, "due_date": _day(event.promised_due)}
-
-
-def _refused(event: Any) -> tuple[str, dict[str, str]]:
-    return "part_refused", {"item_name": event.item_name}
-
-
-def _decided(event: Any) -> tuple[str, dict[str, str]]:
-    return "part_approved" if event.approved else "part_rejected", {"item_name": event.item_name}
-
-
-def _closed(event: Any) -> tuple[str, dict[str, str]]:
-    return "case_closed", {
-        "title": event.title,
-        "approved": str(event.approved_parts),
-        "rejected": str(event.rejected_parts),
-    }
-
-
-def _rectification(event: Any) -> tuple[str, dict[str, str]]:
-    return "rectification_opened", {
-        "due_date": _day(event.rectify_due),
-        "contact_due": _day(event.contact_due),
-    }
-
-
-_TELL: dict[type[Event], Callable[[Any], tuple[str, dict[str, str]]]] = {
+_TELL: dict[type[Event], Callable[[Any], Told | None]] = {
     intake.CaseSubmitted: _submitted,
     intake.SupplementRequested: _supplement,
     intake.PartAccepted: _accepted,
     intake.PartRefused: _refused,
     intake.PartDecided: _decided,
+    intake.PartCompleted: _completed,
     intake.CaseClosed: _closed,
     intake.RectificationOpened: _rectification,
 }
@@ -137,7 +147,3 @@ _TELL: dict[type[Event], Callable[[Any], tuple[str, dict[str, str]]]] = {
 
 def _day(day: date | None) -> str:
     return day.isoformat() if day else "待定"
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(CHINA_TIME).strftime("%Y-%m-%d %H:%M")

@@ -26,6 +26,10 @@ from tongban.notify.v1 import message_pb2_grpc
 Context = grpc.aio.ServicerContext[object, object]
 
 
+add_message_service = message_pb2_grpc.add_MessageServiceServicer_to_server
+"""Registers a `MessageServicer` with a server."""
+
+
 class MessageServicer(message_pb2_grpc.MessageServiceServicer):
     """Opens one transaction per call and hands it to the use case."""
 

@@ -7,7 +7,6 @@ its answer and ours is a real crash. Magic numbers force outcomes, as sandboxes 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from chassis.clock import Clock
 from chassis.db import Database
 from chassis.fields import FieldCipher
 from services.notify.domain.message import Outcome
+from services.notify.usecases.ports import TakenMessage
 
 BUSY = "19900000001"
 REFUSES = "19900000002"
@@ -22,16 +22,6 @@ SILENT = "19900000003"
 """Takes the message over, but the answer is lost."""
 
 _FIELD = "sandbox.sms"
-
-
-@dataclass(frozen=True, slots=True)
-class TakenMessage:
-    """A short message as the sandbox took it over."""
-
-    message_id: UUID
-    phone: str
-    text: str
-    taken_at: datetime
 
 
 class SandboxProvider:

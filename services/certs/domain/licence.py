@@ -11,6 +11,9 @@ from chassis.errors import Kind, declare
 from services.certs.domain.holder import Holder
 from services.certs.domain.status import LicenceStatus, is_over
 
+FLAG_FACE_FIELD_MISSING = "FACE_FIELD_MISSING"
+"""Quality flag of a licence without a value for a face field that its type requires."""
+
 LICENCE_NOT_FOUND = declare("LICENCE_NOT_FOUND", Kind.NOT_FOUND, "没有找到该证照", "No such licence")
 LICENCE_NOT_USABLE = declare(
     "LICENCE_NOT_USABLE",

@@ -20,6 +20,7 @@ from chassis.errors import (
 )
 from services.certs.domain.holder import holder_violations
 from services.certs.domain.licence import LICENCE_NOT_USABLE, Licence
+from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.purpose import PURPOSE_REQUIRED, USE_CAUSE_LIMIT
 
 LONGEST_LIFE = timedelta(days=180)
@@ -122,9 +123,8 @@ class Attempt:
 def check_binding(binding: Binding, consent: Consent, holder: tuple[str, str], now: datetime) -> None:
     """Refuse a binding with every field named that is empty or out of range; a code without a case is none."""
     found: list[Violation] = holder_violations(*holder)
-    for name in ("licence_id", "item_code", "case_id", "consumer_code"):
-        if not getattr(binding, name):
-            found.append(FIELD_REQUIRED.at(name))
+    needed = ("licence_id", "item_code", "case_id", "consumer_code")
+    found += [FIELD_REQUIRED.at(name) for name in needed if not getattr(binding, name)]
     if not binding.use_cause.strip():
         found.append(PURPOSE_REQUIRED.at("use_cause"))
     elif len(binding.use_cause) > USE_CAUSE_LIMIT:
@@ -142,7 +142,9 @@ def check_binding(binding: Binding, consent: Consent, holder: tuple[str, str], n
     refuse(found)
 
 
-def check_grant(binding: Binding, licence: Licence, holder: tuple[str, str], now: datetime) -> None:
+def check_grant(
+    binding: Binding, licence: Licence, kind: LicenceType | None, holder: tuple[str, str], now: datetime
+) -> None:
     """Refuse a grant over someone else's licence, one not in force, or of fields it does not have."""
     if not licence.is_held_by(*holder):
         raise LICENCE_OF_ANOTHER_HOLDER()
@@ -151,7 +153,7 @@ def check_grant(binding: Binding, licence: Licence, holder: tuple[str, str], now
     refuse(
         FACE_FIELD_UNKNOWN.at(f"face_fields[{index}]")
         for index, name in enumerate(binding.face_fields)
-        if name not in licence.face
+        if name not in licence.face and not (kind and kind.field(name))
     )
 
 

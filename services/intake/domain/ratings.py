@@ -91,8 +91,16 @@ def rate(
     return Rating(case_id, grade, tuple(dict.fromkeys(options)), written, channel, now)
 
 
-def open_rectification(rating: Rating, order_id: str, calendar: WorkingCalendar) -> Rectification:
-    """Return the order a bad rating opens: contact within 1, mend within 15 working days."""
-    contact = deadline(calendar, rating.rated_at, CONTACT)
-    mend = deadline(calendar, rating.rated_at, RECTIFY)
-    return Rectification(order_id, rating.case_id, contact.due, mend.due, calendar.version, rating.rated_at)
+def open_rectification(
+    rating: Rating,
+    order_id: str,
+    calendar: WorkingCalendar,
+    contact: Term = CONTACT,
+    rectify: Term = RECTIFY,
+) -> Rectification:
+    """Return the order a bad rating opens: contact within 1, mend within 15 working days by default."""
+    contact_by = deadline(calendar, rating.rated_at, contact)
+    rectify_by = deadline(calendar, rating.rated_at, rectify)
+    return Rectification(
+        order_id, rating.case_id, contact_by.due, rectify_by.due, calendar.version, rating.rated_at
+    )

@@ -41,6 +41,16 @@ class Contact:
     language: str
 
 
+@dataclass(frozen=True, slots=True)
+class TakenMessage:
+    """A short message as the sandbox took it over."""
+
+    message_id: UUID
+    phone: str
+    text: str
+    taken_at: datetime
+
+
 class Templates(Protocol):
     """The approved templates."""
 

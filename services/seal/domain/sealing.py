@@ -16,7 +16,14 @@ from services.seal.domain import ofd
 from services.seal.domain.certificates import Certificate, CertificateError, read_certificate
 from services.seal.domain.ofd.editing import Located, locate_signatures, signature_list, signature_xml
 from services.seal.domain.structures import (
-    Seal, SealFields, StructureError, read_seal, signature_tbs, signature_value, write_seal, write_seal_info,
+    Seal,
+    SealFields,
+    StructureError,
+    read_seal,
+    signature_tbs,
+    signature_value,
+    write_seal,
+    write_seal_info,
 )  # fmt: skip
 from services.seal.domain.suite import SigningKey, Suite
 
@@ -165,7 +172,7 @@ def riding_seal(
             width_mm,
             height_mm,
             (index * piece, 0.0, piece, height_mm),
-        )  # fmt: skip
+        )
         for index in range(pages)
     ]
 

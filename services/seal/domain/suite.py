@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from services.seal.domain import der
@@ -87,6 +88,12 @@ def public_key_prefix(curve_oid: str) -> bytes:
     head = der.sequence(der.write_oid(EC_PUBLIC_KEY), der.write_oid(curve_oid))
     whole = der.sequence(head, der.write_bits(b"\x04" + bytes(64)))
     return whole[:-64]
+
+
+@lru_cache(maxsize=1024)
+def verify_once(suite: Suite, public_key: bytes, signature: bytes, message: bytes) -> bool:
+    """Return what the suite says of a signature that recurs: of certificates, revocation lists and seals."""
+    return suite.verify(public_key, signature, message)
 
 
 def signature_numbers(signature: bytes, order: int) -> tuple[int, int] | None:

@@ -12,11 +12,21 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
-    Encoding, NoEncryption, PrivateFormat, PublicFormat, load_der_private_key, load_der_public_key,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
 )  # fmt: skip
 
 from services.seal.domain.suite import (
-    ECDSA_WITH_SHA256, P256_CURVE, SHA256, algorithm, public_key_prefix, signature_numbers,
+    ECDSA_WITH_SHA256,
+    P256_CURVE,
+    SHA256,
+    algorithm,
+    public_key_prefix,
+    signature_numbers,
 )  # fmt: skip
 from services.seal.providers.libcrypto import KEY_REFUSED
 

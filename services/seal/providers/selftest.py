@@ -6,6 +6,7 @@ It fails closed: nothing is signed or verified by a library that does not give t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from services.seal.domain import der
 from services.seal.domain.suite import public_key_prefix
@@ -74,11 +75,12 @@ def _peer_agrees(signature: bytes) -> bool:
 
 def _peer() -> Callable[[bytes], bool] | None:
     try:
-        from gmssl_pyx import sm2_verify  # noqa: PLC0415 - an optional second opinion
+        import gmssl_pyx  # noqa: PLC0415 - an optional second opinion
     except ImportError:
         return None
+    peer: Any = gmssl_pyx
 
     def verify(signature: bytes) -> bool:
-        return bool(sm2_verify(bytes.fromhex(_X + _Y), _MESSAGE, signature))
+        return bool(peer.sm2_verify(bytes.fromhex(_X + _Y), _MESSAGE, signature))
 
     return verify

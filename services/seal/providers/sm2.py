@@ -7,7 +7,13 @@ from collections import OrderedDict
 from threading import Lock
 
 from services.seal.domain.suite import (
-    SM2_CURVE, SM2_ID, SM2_WITH_SM3, SM3, algorithm, public_key_prefix, signature_numbers,
+    SM2_CURVE,
+    SM2_ID,
+    SM2_WITH_SM3,
+    SM3,
+    algorithm,
+    public_key_prefix,
+    signature_numbers,
 )  # fmt: skip
 from services.seal.providers.libcrypto import KEY_REFUSED, KeyHandle, Library
 

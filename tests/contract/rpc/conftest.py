@@ -102,7 +102,9 @@ class Running:
     stubs: Stubs
     stack: AsyncExitStack
 
-    def channel(self, kind: str, name: str, *, limit_seconds: float = 5.0, expect: Peer = SERVER) -> PeerChannel:
+    def channel(
+        self, kind: str, name: str, *, limit_seconds: float = 5.0, expect: Peer = SERVER
+    ) -> PeerChannel:
         """Return a channel of a client with this identity."""
         tls = self.authority.identity(Peer(kind, name))  # type: ignore[arg-type]
         opened = open_channel(f"127.0.0.1:{self.port}", expect, tls, limit_seconds=limit_seconds)

@@ -15,16 +15,24 @@ from opentelemetry import trace
 
 from chassis import errors
 from chassis.errors import Fault, Kind, declare, refuse
+from chassis.readiness import Readiness
 from chassis.rpc.call import Caller, caller, calling
+from chassis.rpc.channel import open_channel
 from chassis.rpc.peer import Peer
-from chassis.rpc.server import RpcServer, ServerLimits
+from chassis.rpc.server import RpcServer, ServerLimits, serve
+from chassis.web import bind
 
 TEST_LOCKED = declare("TEST_LOCKED", Kind.FAILED_PRECONDITION, "{seal} 已被锁定", "{seal} is locked")
 
 
 def servicer_of(stubs: Any, **methods: Any) -> Any:
     """Return a servicer whose methods are the given functions."""
-    plain = {"EchoText": echo_text, "WatchCounts": watch_counts, "ImportRows": import_rows, "OperateAll": nothing}
+    plain = {
+        "EchoText": echo_text,
+        "WatchCounts": watch_counts,
+        "ImportRows": import_rows,
+        "OperateAll": nothing,
+    }
     both = {"ReadOwn": nothing, "ChangeCount": nothing} | plain | methods
     bound = {name: _bound(function, stubs.messages) for name, function in both.items()}
     return type("Probe", (stubs.services.ProbeServiceServicer,), bound)()
@@ -105,7 +113,9 @@ async def test_without_a_certificate_there_is_no_connection(start, stubs, author
     credentials = grpc.ssl_channel_credentials(authority.root_file.read_bytes())
     async with grpc.aio.secure_channel(f"localhost:{running.port}", credentials) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await stubs.services.ProbeServiceStub(channel).EchoText(stubs.messages.EchoTextRequest(), timeout=2)
+            await stubs.services.ProbeServiceStub(channel).EchoText(
+                stubs.messages.EchoTextRequest(), timeout=2
+            )
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -148,7 +158,10 @@ async def test_person_deadline_and_trace_travel_with_the_call(start, stubs, pers
     channel = running.channel("service", "intake", limit_seconds=30)
     from chassis.traceparent import traced
 
-    with calling(Caller(None, person.person, person.token, time.monotonic() + 2.0)), traced("t", None) as trace_id:
+    with (
+        calling(Caller(None, person.person, person.token, time.monotonic() + 2.0)),
+        traced("t", None) as trace_id,
+    ):
         answer = await channel.call(running.stub(channel).ReadOwn, stubs.messages.ReadOwnRequest())
     assert answer.person_id == "person-1"
     assert answer.trace_id == trace_id
@@ -172,10 +185,14 @@ async def test_a_slow_method_ends_at_the_deadline_on_both_sides(start, stubs) ->
         finally:
             ended.append("server")
 
-    running = await start(servicer_of(stubs, EchoText=slow), limits=ServerLimits(default_deadline_seconds=0.3))
+    running = await start(
+        servicer_of(stubs, EchoText=slow), limits=ServerLimits(default_deadline_seconds=0.3)
+    )
     channel = running.channel("service", "intake")
     with pytest.raises(Fault) as refused:
-        await channel.call(running.stub(channel).EchoText, stubs.messages.EchoTextRequest(), timeout_seconds=0.5)
+        await channel.call(
+            running.stub(channel).EchoText, stubs.messages.EchoTextRequest(), timeout_seconds=0.5
+        )
     assert refused.value.code == "DEADLINE_PASSED"
     with pytest.raises(grpc.aio.AioRpcError) as by_default:  # a client that names no deadline
         await running.stub(channel).EchoText(stubs.messages.EchoTextRequest())
@@ -259,12 +276,11 @@ async def test_a_mutating_method_wants_a_request_id(start, stubs, request_id, co
 async def test_streams_carry_values_and_then_the_fault(start, stubs) -> None:
     running = await start(servicer_of(stubs))
     channel = running.channel("department", "361103-market")
-    counts: list[int] = []
+    request = stubs.messages.WatchCountsRequest(until=3, fail=True)
+    parts = channel.stream(running.stub(channel).WatchCounts, request)
+    counts = [(await anext(parts)).count for _ in range(3)]
     with pytest.raises(Fault) as met:
-        async for part in channel.stream(
-            running.stub(channel).WatchCounts, stubs.messages.WatchCountsRequest(until=3, fail=True)
-        ):
-            counts.append(part.count)
+        await anext(parts)
     assert counts == [0, 1, 2]
     assert met.value.en == "S-1 is locked"
 
@@ -300,7 +316,9 @@ async def test_more_calls_than_allowed_are_refused_at_once(start, stubs) -> None
 
     running = await start(servicer_of(stubs, EchoText=slow), limits=ServerLimits(max_concurrent_calls=5))
     channel = running.channel("service", "intake")
-    calls = [channel.call(running.stub(channel).EchoText, stubs.messages.EchoTextRequest()) for _ in range(20)]
+    calls = [
+        channel.call(running.stub(channel).EchoText, stubs.messages.EchoTextRequest()) for _ in range(20)
+    ]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     codes = [answer.code if isinstance(answer, Fault) else "OK" for answer in answers]
     assert set(codes) == {"OK", "TOO_MANY_REQUESTS"}
@@ -319,7 +337,9 @@ async def test_a_drain_is_announced_and_finishes_running_calls(start, stubs) -> 
     channel = running.channel("service", "intake")
     health = health_pb2_grpc.HealthStub(channel.channel)
     assert (await health.Check(health_pb2.HealthCheckRequest())).status == 1
-    call = asyncio.ensure_future(channel.call(running.stub(channel).EchoText, stubs.messages.EchoTextRequest()))
+    call = asyncio.ensure_future(
+        channel.call(running.stub(channel).EchoText, stubs.messages.EchoTextRequest())
+    )
     await entered.wait()
     watch = health.Watch(health_pb2.HealthCheckRequest(service="tongban.testing.v1.ProbeService"))
     states = aiter(watch)
@@ -330,7 +350,9 @@ async def test_a_drain_is_announced_and_finishes_running_calls(start, stubs) -> 
     assert (await call).text == "done"
     await drain
     with pytest.raises(Fault) as met:
-        await channel.call(running.stub(channel).EchoText, stubs.messages.EchoTextRequest(), timeout_seconds=1)
+        await channel.call(
+            running.stub(channel).EchoText, stubs.messages.EchoTextRequest(), timeout_seconds=1
+        )
     assert met.value.code in {"PEER_UNAVAILABLE", "DEADLINE_PASSED"}
 
 
@@ -352,3 +374,26 @@ def test_a_method_that_does_not_say_who_may_call_refuses_start_up(stubs, authori
     servicer = type("Forgetful", (stubs.services.ForgetfulServiceServicer,), {})()
     with pytest.raises(ValueError, match="ForgetRule: no access option"):
         server.register(stubs.services.add_ForgetfulServiceServicer_to_server, servicer)
+
+
+async def test_health_follows_readiness_until_the_stop(stubs, authority) -> None:
+    ready, stop = Readiness("schema"), asyncio.Event()
+    server = RpcServer(authority.identity(Peer("service", "certs")))
+    server.register(stubs.services.add_ProbeServiceServicer_to_server, servicer_of(stubs))
+    with bind("127.0.0.1", 0) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    part = asyncio.ensure_future(serve(server, address, stop, ready=ready, notice_seconds=0, grace_seconds=1))
+    channel = open_channel(address, Peer("service", "certs"), authority.identity(Peer("operator", "admin")))
+    try:
+        call = Caller(None, deadline=time.monotonic() + 5)
+        request = stubs.messages.OperateAllRequest()
+        stub = stubs.services.ProbeServiceStub(channel.channel)
+        with calling(call), pytest.raises(Fault) as met:
+            await channel.call(stub.OperateAll, request, timeout_seconds=1)
+        assert met.value.code in {"PEER_UNAVAILABLE", "DEADLINE_PASSED"}
+        ready.set("schema", True)
+        await channel.call(stub.OperateAll, request)
+    finally:
+        await channel.close()
+        stop.set()
+        await part

@@ -15,7 +15,7 @@ from chassis.clock import china_day
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
 from services.certs.domain.holder import HOLDER_ID_TYPE_UNKNOWN, HOLDER_ID_TYPES, Holder, check_holder_number
 from services.certs.domain.importing.codes import county_of, identifier_flags, read_status, serial_version_of
-from services.certs.domain.licence import Licence, Origin
+from services.certs.domain.licence import FLAG_FACE_FIELD_MISSING, Licence, Origin
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.metadata import (
     ANNOTATED_COPY,
@@ -94,6 +94,8 @@ class Judgement:
     row_number: int
     licence: Licence | None
     problems: tuple[Violation, ...] = ()
+    states_status: bool = False
+    """Whether the register said how the licence stands; silence does not lift a suspension."""
 
     @property
     def quality_flags(self) -> tuple[str, ...]:
@@ -117,9 +119,8 @@ def judge(row: ImportRow, types: LicenceTypes, county_code: str | None, now: dat
     status, mapped = read_status(given.get("ZZZT", ""))
     if not mapped:
         flags[FLAG_STATUS] = None
-    return Judgement(
-        row.row_number, _licence(given, dates, holders, county, _today(status, dates, now), tuple(flags))
-    )
+    licence = _licence(given, dates, holders, county, _today(status, dates, now), tuple(flags))
+    return Judgement(row.row_number, licence, states_status="ZZZT" in given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,8 @@ def _catalogue_flags(given: Mapping[str, str], types: LicenceTypes) -> list[str]
     found = [] if kind else [FLAG_TYPE_UNKNOWN]
     if kind and kind.name != given["ZZMC"]:
         found.append(FLAG_TYPE_NAME)
+    if kind and kind.lacks(given):
+        found.append(FLAG_FACE_FIELD_MISSING)
     if any(name not in _KNOWN and not name.startswith(FACE_PREFIX) for name in given):
         found.append(FLAG_FIELD)
     return found

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from chassis.errors import Kind, declare, refuse
 from services.intake.domain.cases.materials import Supplied
-from services.intake.domain.cases.part import Defect, Decision, Part, Signature
+from services.intake.domain.cases.part import Decision, Defect, Part, Signature
 from services.intake.domain.cases.plan import CasePlan
 from services.intake.domain.cases.states import PartState
 from standards.working_days import WorkingCalendar

@@ -37,9 +37,11 @@ def china_date(moment: datetime) -> date:
     return moment.astimezone(CHINA_TIME).date()
 
 
-def deemed_accepted(received_at: datetime, now: datetime, calendar: WorkingCalendar) -> bool:
+def deemed_accepted(
+    received_at: datetime, now: datetime, calendar: WorkingCalendar, term: Term = DEEMED_ACCEPTANCE
+) -> bool:
     """Say whether the five working days after receipt are over; never while the calendar is not loaded."""
-    due = _due(calendar, received_at, DEEMED_ACCEPTANCE)
+    due = _due(calendar, received_at, term)
     return due is not None and china_date(now) > due
 
 

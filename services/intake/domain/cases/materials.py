@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -35,8 +36,8 @@ MATERIAL_NOT_ASKED = declare(
     "该材料由本次办理结果自动提供，无需提交",
     "Another part of this case produces the material; it is not asked for",
 )
-CONSENT_REQUIRED = declare(
-    "CONSENT_REQUIRED",
+AGREEMENT_REQUIRED = declare(
+    "AGREEMENT_REQUIRED",
     Kind.INVALID_ARGUMENT,
     "请先阅读并同意",
     "Read and agree first",
@@ -85,6 +86,8 @@ class Supplied:
     licence_county_code: str = ""
     consent_version: str = ""
     use_codes: tuple[BoundUseCode, ...] = ()
+    face: Mapping[str, str] = field(default_factory=dict)
+    """Of a licence: the face fields that the product of an item takes over, as previewed."""
     file_id: str = ""
     file_name: str = ""
     media_type: str = ""
@@ -96,12 +99,6 @@ class Supplied:
     def use_code_for(self, part_id: str) -> BoundUseCode | None:
         """Return the use-code bound to a part, or None."""
         return next((code for code in self.use_codes if code.part_id == part_id), None)
-
-    def with_use_codes(self, codes: tuple[BoundUseCode, ...]) -> Supplied:
-        """Return the supply with these codes instead of the ones it had for the same parts."""
-        fresh = {code.part_id for code in codes}
-        kept = tuple(code for code in self.use_codes if code.part_id not in fresh)
-        return replace(self, use_codes=kept + codes)
 
 
 def allowed_supplies(need: MaterialNeed) -> tuple[SupplyKind, ...]:

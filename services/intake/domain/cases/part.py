@@ -170,6 +170,19 @@ class Part:
             if target is PartState.REJECTED:
                 self.completed_at = signature.signed_at
 
+    def load_calendar(self, calendar: WorkingCalendar) -> bool:
+        """Compute deadlines that waited for a calendar year; return whether one is known now."""
+        if self.accepted_at is None or self.state.decided:
+            return False
+        promised = deadline(calendar, self.accepted_at, self.item.promised)
+        statutory = deadline(calendar, self.accepted_at, self.item.statutory)
+        before = [each is not None and each.calendar_pending for each in (self.promised, self.statutory)]
+        if before == [promised.calendar_pending, statutory.calendar_pending]:
+            return False
+        self.promised, self.statutory = promised, statutory
+        self.version += 1
+        return True
+
     def complete(self, now: datetime, *, licence_id: str | None, licence_identifier: str | None) -> None:
         """Note the result of an approval. Raises PART_STATE_WRONG."""
         self._step(PartVerb.COMPLETE, PartState.COMPLETED)
@@ -180,6 +193,11 @@ class Part:
         """End the part on the applicant's wish. Raises PART_STATE_WRONG once it is decided."""
         self._step(PartVerb.WITHDRAW, PartState.WITHDRAWN)
         self.completed_at = now
+
+    @property
+    def use_cause(self) -> str:
+        """The purpose (用证事由) its use-codes are bound to; the department states the same."""
+        return f"办理{self.item.item_name}"
 
     @property
     def signatures_required(self) -> int:

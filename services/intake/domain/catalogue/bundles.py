@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.intake.domain.catalogue.forms import FormField
 from services.intake.domain.catalogue.items import GuideQuestion, Limit
@@ -15,6 +16,8 @@ class Bundle:
     """Bundle 一件事: its parts run side by side and end in one joint answer.
 
     The questions are those of the parts, each asked once; the form covers the forms of the parts.
+    ``feeds`` names form fields that nobody fills in, because an earlier part's product supplies them:
+    field code to ``<item_id>.<face field>``.
     """
 
     bundle_id: str
@@ -28,3 +31,4 @@ class Bundle:
     form: tuple[FormField, ...]
     promised: Limit
     divisions: tuple[str, ...]
+    feeds: Mapping[str, str] = field(default_factory=dict)

@@ -54,7 +54,7 @@ create index sandbox_sms_phone on sandbox_sms (phone_index, taken_at desc);
 
 
 def upgrade() -> None:
-    for statement in (*MESSAGING_V1, REQUESTS_V1, TABLES):
+    for statement in (*MESSAGING_V1, *REQUESTS_V1, TABLES):
         op.execute(statement)
 
 

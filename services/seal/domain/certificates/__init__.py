@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from services.seal.domain.certificates.building import (
-    Profile, build_certificate, build_crl, build_name,
+    Profile,
+    build_certificate,
+    build_crl,
+    build_name,
 )  # fmt: skip
 from services.seal.domain.certificates.model import (
-    Certificate, CertificateError, RevocationList, read_certificate, read_crl,
+    Certificate,
+    CertificateError,
+    RevocationList,
+    read_certificate,
+    read_crl,
 )  # fmt: skip
 from services.seal.domain.certificates.path import Path, PathProblem, build_path
 from services.seal.domain.certificates.revocation import Revocation, revocation_of

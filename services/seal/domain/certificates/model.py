@@ -16,6 +16,7 @@ _KNOWN_CRITICAL = frozenset(
     {"basic_constraints", "key_usage", "extended_key_usage", "certificate_policies", "subject_alt_name",
      "authority_key_identifier", "key_identifier"}
 )  # fmt: skip
+_ASN1: Any = x509.Certificate  # asn1crypto is untyped
 _CRL_KNOWN = frozenset({"2.5.29.20", "2.5.29.35"})  # cRLNumber, authorityKeyIdentifier
 _ENTRY_KNOWN = frozenset({"2.5.29.21", "2.5.29.24"})  # reasonCode, invalidityDate
 
@@ -39,6 +40,7 @@ class Certificate:
     public_key: bytes
     curve_oid: str
     algorithm: str
+    has_parameters: bool
     signature: bytes
     is_ca: bool
     path_length: int | None
@@ -104,7 +106,7 @@ def _certificate(data: bytes) -> Certificate:
     if inner_algorithm.raw != outer_algorithm.raw:
         raise DerError("two signature algorithms")
     not_before, not_after = (der.time(moment) for moment in _exactly(der.children(validity), 2))
-    parsed: Any = x509.Certificate.load(data, strict=True)
+    parsed: Any = _ASN1.load(data, strict=True)
     _refuse_repeated(parsed["tbs_certificate"]["extensions"])
     basic, usage, extended = (
         parsed.basic_constraints_value, parsed.key_usage_value, parsed.extended_key_usage_value,
@@ -113,7 +115,8 @@ def _certificate(data: bytes) -> Certificate:
     return Certificate(
         raw=data, tbs_raw=tbs.raw, serial=der.integer(serial), issuer_raw=issuer.raw, subject_raw=subject.raw,
         subject_text=_name_text(subject), not_before=not_before, not_after=not_after,
-        public_key=key.raw, curve_oid=_curve(key), algorithm=_algorithm(outer_algorithm),
+        public_key=key.raw, curve_oid=_curve(key), algorithm=der.oid(der.children(outer_algorithm)[0]),
+        has_parameters=len(der.children(outer_algorithm)) > 1,
         signature=der.bits(signature),
         is_ca=bool(basic["ca"].native) if basic else False,
         path_length=basic["path_len_constraint"].native if basic else None,

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from services.seal.domain.certificates.model import Certificate
-from services.seal.domain.suite import Suites
+from services.seal.domain.suite import Suites, verify_once
 
 MAX_LENGTH = 8
 
@@ -22,6 +22,7 @@ class PathProblem(Enum):
     NOT_A_CA = "an issuer is not a CA or may not sign certificates"
     PATH_LENGTH = "an issuer allows fewer CAs below it"
     CA_EXPIRED = "an issuer's certificate was not valid at that time"
+    ALGORITHM = "a certificate's signature algorithm carries parameters, which SM2 and ECDSA have not"
     CRITICAL = "a certificate has a critical extension that is not understood"
 
     @property
@@ -91,12 +92,14 @@ def signed_by(child: Certificate, issuer: Certificate, suites: Suites) -> bool:
     suite = suites.by_signature(child.algorithm)
     if suite is None or suite.curve_oid != issuer.curve_oid:
         return False
-    return suite.verify(issuer.public_key, child.signature, child.tbs_raw)
+    return verify_once(suite, issuer.public_key, child.signature, child.tbs_raw)
 
 
 def _problem(chain: Sequence[Certificate], at: datetime) -> PathProblem | None:
     if any(certificate.unknown_critical for certificate in chain):
         return PathProblem.CRITICAL
+    if any(certificate.has_parameters for certificate in chain):
+        return PathProblem.ALGORITHM
     for below, issuer in enumerate(chain[1:]):
         if not issuer.is_ca or not issuer.may("key_cert_sign"):
             return PathProblem.NOT_A_CA

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from services.seal.domain.certificates.model import Certificate, RevocationList
-from services.seal.domain.suite import Suites
+from services.seal.domain.suite import Suites, verify_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ def revocation_of(
     """Return what the CRLs say of every certificate of the path but its anchor."""
     known = True
     moments: list[datetime] = []
-    for certificate, issuer in zip(path, path[1:], strict=False):
+    for certificate, issuer in pairwise(path):
         usable = [crl for crl in crls if _speaks(crl, issuer, suites, now)]
         known = known and bool(usable)
         moments += [crl.revoked[certificate.serial] for crl in usable if certificate.serial in crl.revoked]
@@ -39,4 +40,4 @@ def _speaks(crl: RevocationList, issuer: Certificate, suites: Suites, now: datet
     suite = suites.by_signature(crl.algorithm)
     if suite is None or suite.curve_oid != issuer.curve_oid:
         return False
-    return suite.verify(issuer.public_key, crl.signature, crl.tbs_raw)
+    return verify_once(suite, issuer.public_key, crl.signature, crl.tbs_raw)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from services.seal.domain.ofd.layout import DocumentView, Page, SignatureEntry, view_document
+from services.seal.domain.ofd.markup import XmlError
 from services.seal.domain.ofd.package import (
-    LIMITS, Limits, Member, Package, PackageError, read_package,
+    LIMITS,
+    Limits,
+    Member,
+    Package,
+    PackageError,
+    read_package,
 )  # fmt: skip
 from services.seal.domain.ofd.signature_file import SignatureFile, Stamp, read_signature_file
 from services.seal.domain.ofd.writer import new_member, write_package
-from services.seal.domain.ofd.xml import XmlError
 
 __all__ = [
     "LIMITS",

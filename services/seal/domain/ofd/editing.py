@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.sax.saxutils import quoteattr
 
-from lxml import etree
-
+from services.seal.domain.ofd.markup import NAMESPACE, XmlError, etree, require, resolve, root_of, text
 from services.seal.domain.ofd.package import Package
 from services.seal.domain.ofd.signature_file import Stamp
-from services.seal.domain.ofd.xml import NAMESPACE, XmlError, require, resolve, root_of, text
 from services.seal.domain.suite import Suite
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'

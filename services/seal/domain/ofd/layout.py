@@ -8,10 +8,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from services.seal.domain.ofd.package import LIMITS, Package
-from services.seal.domain.ofd.xml import (
-    XmlError, find, find_all, is_ofd, local, parse, require, resolve, root_of, text,
+from services.seal.domain.ofd.markup import (
+    XmlError,
+    find,
+    find_all,
+    is_ofd,
+    local,
+    parse,
+    require,
+    resolve,
+    root_of,
+    text,
 )  # fmt: skip
+from services.seal.domain.ofd.package import LIMITS, Package
 
 _ROOT = "OFD.xml"
 _XML_TEXTS = frozenset(

@@ -240,10 +240,7 @@ def _packed(data: bytes, entry: _Entry, following: int) -> bytes:
 
 
 def _unpacked(packed: bytes, entry: _Entry, bound: int, limits: Limits) -> bytes:
-    if entry.method == _STORED:
-        content = packed
-    else:
-        content = _inflate(packed, bound)
+    content = packed if entry.method == _STORED else _inflate(packed, bound)
     if len(content) > bound or len(content) != entry.data_bytes or zlib.crc32(content) != entry.crc32:
         raise PackageError("a member is too large, or not what its header says")
     if len(content) > limits.ratio_from_bytes and len(content) > limits.ratio * max(len(packed), 1):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.seal.domain.ofd.layout import Page, box_of
+from services.seal.domain.ofd.markup import XmlError, find, find_all, require, resolve, root_of, text
 from services.seal.domain.ofd.package import LIMITS, Package
-from services.seal.domain.ofd.xml import XmlError, find, find_all, require, resolve, root_of, text
 
 
 @dataclass(frozen=True, slots=True)

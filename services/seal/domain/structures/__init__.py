@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from services.seal.domain.structures.model import (
-    Extension, NotASeal, Picture, Seal, SealedValue, StructureError, VersionMismatch,
+    Extension,
+    NotASeal,
+    Picture,
+    Seal,
+    SealedValue,
+    StructureError,
+    VersionMismatch,
 )  # fmt: skip
 from services.seal.domain.structures.reading import read_seal, read_sealed_value
 from services.seal.domain.structures.writing import (
-    SealFields, signature_value, signature_tbs, write_seal, write_seal_info,
+    SealFields,
+    signature_tbs,
+    signature_value,
+    write_seal,
+    write_seal_info,
 )  # fmt: skip
 
 __all__ = [

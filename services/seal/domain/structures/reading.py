@@ -10,7 +10,13 @@ from chassis.clock import CHINA_TIME
 from services.seal.domain import der
 from services.seal.domain.der import DerError, Tlv
 from services.seal.domain.structures.model import (
-    Extension, NotASeal, Picture, Seal, SealedValue, StructureError, VersionMismatch,
+    Extension,
+    NotASeal,
+    Picture,
+    Seal,
+    SealedValue,
+    StructureError,
+    VersionMismatch,
 )  # fmt: skip
 
 _T = TypeVar("_T")

@@ -38,6 +38,7 @@ def _whole_bundle_mistakes(catalogue: Catalogue, bundle: Bundle, path: str) -> l
         *form_mistakes(f"{path}: form", bundle.form),
         *_form_cover_mistakes(bundle, parts, path),
         *_place_mistakes(bundle, parts, path),
+        *_feed_mistakes(catalogue, bundle, parts, path),
         *_circle_mistakes(parts, path),
     ]
 
@@ -45,7 +46,7 @@ def _whole_bundle_mistakes(catalogue: Catalogue, bundle: Bundle, path: str) -> l
 def _form_cover_mistakes(bundle: Bundle, parts: list[ServiceItem], path: str) -> list[Violation]:
     there = {field.code: field for field in bundle.form}
     found: list[Violation] = []
-    for field in (field for part in parts for field in part.form):
+    for field in (field for part in parts for field in part.form if field.code not in bundle.feeds):
         covering = there.get(field.code)
         problem = f"a part asks for {field.code}, the bundle does not"
         found += contradiction(f"{path}: form", problem, when=covering is None)
@@ -69,6 +70,22 @@ def _place_mistakes(bundle: Bundle, parts: list[ServiceItem], path: str) -> list
             f"{division} does not offer {part.item_id}",
             when=part.offer_in(division) is None,
         )
+    ]
+
+
+def _feed_mistakes(
+    catalogue: Catalogue, bundle: Bundle, parts: list[ServiceItem], path: str
+) -> list[Violation]:
+    types = {
+        part.item_id: catalogue.licence_types.get(part.product.licence_type) for part in parts if part.product
+    }
+    sources = {f"{name}.{code}" for name, made in types.items() if made for code in made.field_codes()}
+    asked = {field.code for part in parts for field in part.form}
+    twice = sorted(bundle.feeds.keys() & {field.code for field in bundle.form})
+    return [
+        *unknown(f"{path}: feeds", "form field", bundle.feeds, asked),
+        *unknown(f"{path}: feeds", "product field", bundle.feeds.values(), sources),
+        *contradiction(f"{path}: feeds", f"also asked in the form: {', '.join(twice)}", when=bool(twice)),
     ]
 
 

@@ -74,8 +74,8 @@ def _limit_mistakes(item: ServiceItem) -> list[Violation]:
         path, "longer than the statutory limit", when=comparable and promised.length > statutory.length
     )
     if promised.unit is TermUnit.WORKING_DAY:
-        longest = max((step.limit_working_days for step in item.steps), default=0)
-        found += contradiction(path, "shorter than one of its steps", when=longest > promised.length)
+        whole = sum(step.limit_working_days for step in item.steps)
+        found += contradiction(path, "shorter than its steps together", when=whole > promised.length)
     baseless = [fee for fee in item.fees if not fee.basis.instrument]
     found += contradiction(item_path(item.item_id, "fees"), "a fee without its basis", when=bool(baseless))
     return found

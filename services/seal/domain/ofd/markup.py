@@ -5,11 +5,12 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
-from lxml import etree
+import lxml.etree
 
 from services.seal.domain.ofd.package import LIMITS, Package
 
 NAMESPACE = "http://www.ofdspec.org/2016"
+etree: Any = lxml.etree  # lxml is untyped
 _NAMESPACES = frozenset({NAMESPACE, "http://www.ofdspec.org"})  # both occur, also mixed in one package
 
 
@@ -45,7 +46,7 @@ def is_ofd(element: Any) -> bool:
 
 def local(element: Any) -> str:
     """Return the local name."""
-    return etree.QName(element).localname
+    return str(etree.QName(element).localname)
 
 
 def find_all(element: Any, name: str) -> list[Any]:

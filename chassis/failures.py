@@ -1,0 +1,38 @@
+"""Tells an outage, which passes, from the fault of one event, which does not."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import asyncpg
+
+from chassis.errors import Fault, Kind
+
+_PASSING_KINDS = {Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED, Kind.RESOURCE_EXHAUSTED}
+
+_PASSING_SQLSTATES = ("08", "40", "53", "55P03", "57", "58")
+"""Connection, rollback (serialisation, deadlock), resources, lock time-out, operator, system."""
+
+
+def is_outage(problem: BaseException) -> bool:
+    """Tell whether the same work may succeed later although nothing about it changes."""
+    if isinstance(problem, Fault):
+        return problem.kind in _PASSING_KINDS
+    if isinstance(problem, asyncpg.PostgresError):
+        return str(problem.sqlstate).startswith(_PASSING_SQLSTATES)
+    if isinstance(problem, asyncpg.InterfaceError):
+        return not isinstance(problem, ValueError)  # a ValueError is a wrong argument of a statement
+    return isinstance(problem, ConnectionError | TimeoutError)
+
+
+def describe(problem: BaseException) -> str:
+    """Return the cause as operators group by it: a reason code, or the error's class and place.
+
+    The text of a foreign error is left out, because it may quote personal data.
+    """
+    if isinstance(problem, Fault):
+        return f"{problem.code}: {problem.en}"
+    frames = traceback.extract_tb(problem.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(problem).__qualname__}{place}"

@@ -1,0 +1,112 @@
+"""Around every HTTP request: trace, request id, deadline, security headers, metrics, the last error net."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+import uuid_utils.compat
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.rpc.call import Caller, calling
+from chassis.telemetry import histogram
+from chassis.traceparent import current_traceparent, traced
+from chassis.web.problems import MEDIA_TYPE, fault_of, fault_of_status, problem_of
+
+SERVED_SECONDS = histogram(
+    "http_server_seconds", "Time to answer a request, by route and status", ("route", "method", "status")
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Boundary:
+    """The outermost middleware of ours; everything it adds gives way to what a route set itself."""
+
+    def __init__(self, app: ASGIApp, *, headers: dict[str, str], deadline_seconds: float) -> None:
+        self._app, self._headers, self._deadline_seconds = app, headers, deadline_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        received = Headers(scope=scope)
+        given = received.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid_utils.compat.uuid7())
+        call = Caller(None, deadline=time.monotonic() + self._deadline_seconds)
+        started = time.perf_counter()
+        with (
+            traced(f"{scope['method']} http", received.get("traceparent")) as trace_id,
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            calling(call),
+        ):
+            state = cast("dict[str, object]", scope.setdefault("state", {}))
+            state.update(trace_id=trace_id, request_id=request_id)
+            answer = _Answer(scope, receive, send, trace_id, request_id, self._headers)
+            try:
+                await self._app(scope, receive, answer.send)
+            except Exception as problem:  # the last line: nothing untyped leaves
+                if answer.status:
+                    raise
+                await answer.problem(problem)
+            finally:
+                _observe(scope, answer.status, started)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """The response on its way out."""
+
+    scope: Scope
+    receive: Receive
+    raw_send: Send
+    trace_id: str
+    request_id: str
+    headers: dict[str, str]
+    status: int = 0
+    replaced: bool = False
+
+    async def send(self, message: Message) -> None:
+        """Complete the headers; put a problem document in place of the framework's bare 413."""
+        if self.replaced:
+            return
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            if message["status"] == 413 and MEDIA_TYPE not in headers.get("content-type", ""):
+                self.replaced = True
+                await self._refuse_body()
+                return
+            self.status = message["status"]
+            for name, value in self._own_headers().items():
+                headers.setdefault(name, value)
+        await self.raw_send(message)
+
+    async def problem(self, problem: Exception) -> None:
+        """Send the problem document of an exception."""
+        response = problem_of(fault_of(problem), trace_id=self.trace_id, request_id=self.request_id)
+        await response(self.scope, self.receive, self.send)
+
+    async def _refuse_body(self) -> None:
+        fault = fault_of_status(413, self.scope.get(MAX_BODY_SIZE_SCOPE_KEY))
+        response = problem_of(fault, trace_id=self.trace_id, request_id=self.request_id)
+        self.status = response.status_code
+        for name, value in self._own_headers().items():
+            response.headers.setdefault(name, value)
+        await response(self.scope, self.receive, self.raw_send)
+
+    def _own_headers(self) -> dict[str, str]:
+        traceparent = current_traceparent()
+        own = self.headers | {"x-request-id": self.request_id}
+        return own | {"traceparent": traceparent} if traceparent else own
+
+
+def _observe(scope: Scope, status: int, started: float) -> None:
+    route = getattr(scope.get("route"), "path", "unknown")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    SERVED_SECONDS.labels(route, method, str(status or 499)).observe(time.perf_counter() - started)

@@ -1,0 +1,5 @@
+"""`python -m cli` is `tongban`."""
+
+from cli.main import app
+
+app()

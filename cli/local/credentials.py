@@ -1,0 +1,88 @@
+"""The stack's own secrets: made once at random, kept in files that only their owner can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from chassis.auth import new_signing_key, signing_key_from_pem, write_jwks
+from chassis.clock import system_clock
+from chassis.fields import new_keyring
+from chassis.roles import dsn_for, roles_of
+from cli.local.layout import SERVICES, Layout
+
+DATABASES = (*SERVICES, "bus")
+SUPERUSER = "postgres"
+_PASSWORD_BYTES = 32
+
+
+def make_secrets(layout: Layout) -> None:
+    """Have every secret that does not depend on an address; what exists stays as it is."""
+    _once(layout.secrets("stack") / "passwords.json", _new_passwords)
+    for service in SERVICES:
+        _once(layout.secrets(service) / "field_keys.json", lambda: new_keyring(system_clock()))
+    _once(layout.secrets("seal") / "tongban_seal_keystore_passphrase", _new_password)
+    token_key = layout.secrets("intake") / "token_key.pem"
+    _once(token_key, lambda: new_signing_key().as_pem(private=True).decode())
+    write_jwks([signing_key_from_pem(token_key.read_bytes())], layout.token_keys)
+
+
+def passwords(layout: Layout) -> dict[str, str]:
+    """Return the password of each database role, the superuser's among them."""
+    known: dict[str, str] = json.loads((layout.secrets("stack") / "passwords.json").read_text())
+    return known
+
+
+def write_dsns(layout: Layout, server_dsn: str) -> None:
+    """Write each service's database addresses where only that service looks; the server may have moved."""
+    known = passwords(layout)
+    bus = _dsn(server_dsn, "bus", "bus_app", known)
+    for service in SERVICES:
+        owner = layout.secrets(service)
+        app = _dsn(server_dsn, service, roles_of(service)[1], known)
+        _write(owner / f"tongban_{service}_database_dsn", app)
+        _write(owner / f"tongban_{service}_bus_dsn", bus)
+
+
+def admin_dsn(layout: Layout, server_dsn: str) -> str:
+    """Return the superuser's DSN, for provisioning only."""
+    return _dsn(server_dsn, SUPERUSER, SUPERUSER, passwords(layout))
+
+
+def migrator_dsn(layout: Layout, server_dsn: str, database: str) -> str:
+    """Return the DSN of a database's owner, for its migration job only."""
+    return _dsn(server_dsn, database, roles_of(database)[0], passwords(layout))
+
+
+def bus_app_dsn(layout: Layout, server_dsn: str) -> str:
+    """Return the DSN by which services reach the bus database."""
+    return _dsn(server_dsn, "bus", roles_of("bus")[1], passwords(layout))
+
+
+def _dsn(server_dsn: str, database: str, role: str, known: dict[str, str]) -> str:
+    return dsn_for(server_dsn, database=database, user=role, password=known[role])
+
+
+def _new_passwords() -> str:
+    roles = [role for database in DATABASES for role in roles_of(database)]
+    return json.dumps({role: _new_password() for role in (SUPERUSER, *roles)})
+
+
+def _new_password() -> str:
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
+
+
+def _once(path: Path, make: Callable[[], str]) -> None:
+    if not path.is_file():
+        _write(path, make())
+
+
+def _write(path: Path, content: str) -> None:
+    """Replace the file in one step; its content is never readable by others."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.touch(mode=0o600)
+    fresh.write_text(content)
+    fresh.replace(path)

@@ -1,0 +1,70 @@
+"""The directory of one local stack: what lies where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVICES = ("intake", "certs", "seal", "notify")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths below the stack's home (``.tongban`` unless told otherwise)."""
+
+    home: Path
+
+    @property
+    def state_file(self) -> Path:
+        """Addresses, processes and state of the stack, JSON."""
+        return self.home / "stack.json"
+
+    @property
+    def postgres(self) -> Path:
+        """PostgreSQL's data directory."""
+        return self.home / "postgres"
+
+    @property
+    def kafka(self) -> Path:
+        """The local broker's data and log."""
+        return self.home / "kafka"
+
+    @property
+    def certificates(self) -> Path:
+        """The development authority and all identities it issued."""
+        return self.home / "certificates"
+
+    @property
+    def logs(self) -> Path:
+        """One log per process."""
+        return self.home / "logs"
+
+    @property
+    def token_keys(self) -> Path:
+        """The public keys of intake's bearer tokens, which every service reads."""
+        return self.home / "token_keys.json"
+
+    def log(self, name: str) -> Path:
+        """Return the log of one process."""
+        return self.logs / f"{name}.log"
+
+    def ready(self, service: str) -> Path:
+        """Return the file that stands while the service is ready; it holds the service's process id."""
+        return self.home / "run" / f"{service}.ready"
+
+    def data(self, service: str) -> Path:
+        """Return the directory of the service's own files."""
+        return self.home / "data" / service
+
+    def secrets(self, owner: str) -> Path:
+        """Return the directory of secret files that one owner may read: a service, or ``stack`` for the supervisor."""
+        return self.home / "secrets" / owner
+
+    def make(self) -> None:
+        """Have every directory; those with secrets are closed to other users."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        for directory in (self.logs, self.home / "run", *map(self.data, SERVICES)):
+            directory.mkdir(parents=True, exist_ok=True)
+        for owner in (*SERVICES, "stack"):
+            self.secrets(owner).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.home / "secrets").chmod(0o700)

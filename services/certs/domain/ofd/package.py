@@ -1,0 +1,72 @@
+"""The package: members in a fixed order, fixed times, no directory entries; equal licences, equal bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+
+from chassis.fonts import subset
+from services.certs.domain.licence import Licence
+from services.certs.domain.licence_type import LicenceType
+from services.certs.domain.metadata import record_of
+from services.certs.domain.ofd.layout import SEAL_X_MM, SEAL_Y_MM, lay_out
+from services.certs.domain.ofd.markup import (
+    ATTACHMENT_FILE,
+    FONT_FILE,
+    attachments_xml,
+    document_xml,
+    page_xml,
+    resources_xml,
+    root_xml,
+)
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_STORED = (".ttf",)
+"""Fonts are stored, XML is deflated: what does not shrink is not packed twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An unsealed document and where its seal goes: top left corner of the box, millimetres, page 1."""
+
+    ofd: bytes = field(repr=False)
+    seal_x_mm: float
+    seal_y_mm: float
+
+    @property
+    def sha256(self) -> str:
+        """The hex digest of the package."""
+        return hashlib.sha256(self.ofd).hexdigest()
+
+
+def render(licence: Licence, kind: LicenceType) -> Rendered:
+    """Return the unsealed document of a licence. Raises FACE_TOO_LONG."""
+    record = record_of(licence)
+    page = lay_out(licence, kind)
+    content, last_id = page_xml(page)
+    attachment = json.dumps(record, ensure_ascii=False, sort_keys=True, indent=1).encode()
+    members = {
+        "OFD.xml": root_xml(licence, record),
+        "Doc_0/Document.xml": document_xml(last_id),
+        "Doc_0/PublicRes.xml": resources_xml(),
+        f"Doc_0/Res/{FONT_FILE}": subset(page.characters),
+        "Doc_0/Pages/Page_0/Content.xml": content,
+        "Doc_0/Attachs/Attachments.xml": attachments_xml(licence, len(attachment)),
+        f"Doc_0/Attachs/{ATTACHMENT_FILE}": attachment,
+    }
+    return Rendered(_zip(members), SEAL_X_MM, SEAL_Y_MM)
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as package:
+        for name, content in members.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system = 0
+            entry.external_attr = 0
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(_STORED) else zipfile.ZIP_DEFLATED
+            package.writestr(entry, content, compresslevel=9 if entry.compress_type else None)
+    return target.getvalue()

@@ -1,0 +1,248 @@
+"""Licences, one by one: whole rows, decrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from chassis.db import Transaction
+from chassis.errors import ETAG_MISMATCH
+from services.certs.domain.disclosure import public_identifier
+from services.certs.domain.licence import Licence, Origin, Sealing
+from services.certs.domain.status import LicenceStatus, StatusChange
+from services.certs.store.sealing import Vault
+
+COLUMNS = """l.licence_id, l.lineage_id, l.type_code, l.type_name, l.issuer_code, l.issuer_name, l.county_code,
+ l.subject, l.face, l.issued_date, l.valid_from, l.valid_until, l.status, l.origin, l.trust_grade,
+ l.quality_flags, l.version, l.serial_version, l.case_id, l.part_id, l.item_code, l.unsealed_sha256,
+ l.seal_x_mm, l.seal_y_mm, l.sealed_sha256, l.signature_id, l.seal_verdict, l.seal_verified_at,
+ l.seal_refusal"""
+MOST_FOUND = 500
+"""Licences returned for one holder; more is no natural case, and one answer stays below the message limit."""
+
+
+class LicenceStore:
+    """The licences of one open transaction; implements the port Licences."""
+
+    def __init__(self, tx: Transaction, vault: Vault) -> None:
+        self._tx, self._vault = tx, vault
+
+    async def find(self, id_type_code: str, id_number: str, type_codes: Sequence[str]) -> list[Licence]:
+        """Return the licences of a holder or co-holder, newest issue first."""
+        rows = await self._tx.fetch(
+            f"""
+            select {COLUMNS} from licence l
+            where l.licence_id in (
+              select licence_id from licence where holder_key = $1
+              union select licence_id from licence_co_holder where holder_key = $1)
+            and (cardinality($2::text[]) = 0 or l.type_code = any($2))
+            order by l.issued_date desc, l.licence_id limit {MOST_FOUND}
+            """,  # noqa: S608 - constants
+            self._vault.holder_key(id_type_code, id_number),
+            list(type_codes),
+        )
+        return [self._licence(row) for row in rows]
+
+    async def get(self, licence_id: str) -> Licence | None:
+        """Return a licence by id; a text that is no UUID names none."""
+        key = as_uuid(licence_id)
+        return await self._one("l.licence_id = $1", key) if key else None
+
+    async def by_identifier(self, identifier: str) -> Licence | None:
+        """Return a licence by its GB/T 36904 identifier."""
+        return await self._one("l.identifier_key = $1", self._vault.identifier_key(identifier))
+
+    async def by_part(self, part_id: str) -> Licence | None:
+        """Return the licence of an approved part."""
+        return await self._one("l.part_id = $1 and l.part_id <> ''", part_id)
+
+    async def lock(self, licence_id: str) -> Licence | None:
+        """Return a licence and hold its row until the transaction ends."""
+        key = as_uuid(licence_id)
+        return await self._one("l.licence_id = $1 for update", key) if key else None
+
+    async def claim_over(self, today: date, limit: int) -> list[Licence]:
+        """Lock and return licences whose term is over and that nobody else holds."""
+        rows = await self._tx.fetch(
+            f"""
+            select {COLUMNS} from licence l
+            where l.status in ('valid', 'suspended') and l.valid_until < $1
+            order by l.valid_until, l.licence_id limit $2 for update skip locked
+            """,  # noqa: S608 - constants
+            today,
+            limit,
+        )
+        return [self._licence(row) for row in rows]
+
+    async def add(self, licence: Licence) -> Licence:
+        """Store a new licence and return it with its lineage."""
+        licence = replace(licence, lineage_id=str(self._vault.lineage_id(licence.identifier)))
+        sealing, now = licence.sealing, self._tx.now()
+        await self._tx.execute(
+            """
+            insert into licence (licence_id, lineage_id, identifier, identifier_key, type_code, type_name,
+              issuer_code, issuer_name, county_code, holder_key, subject, face, issued_date, valid_from,
+              valid_until, status, origin, trust_grade, quality_flags, version, serial_version, case_id,
+              part_id, item_code, unsealed_sha256, seal_x_mm, seal_y_mm, created_at, updated_at)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+              $21, $22, $23, $24, $25, $26, $27, $28, $28)
+            """,
+            UUID(licence.licence_id),
+            UUID(licence.lineage_id),
+            public_identifier(licence),
+            self._vault.identifier_key(licence.identifier),
+            licence.type_code,
+            licence.type_name,
+            licence.issuer_code,
+            licence.issuer_name,
+            licence.county_code,
+            self._vault.holder_key(licence.holders[0].id_type_code, licence.holders[0].id_number),
+            self._vault.seal_subject(licence),
+            self._vault.seal_face(licence.face),
+            licence.issued_date,
+            licence.valid_from,
+            licence.valid_until,
+            licence.status,
+            licence.origin,
+            licence.trust_grade,
+            list(licence.quality_flags),
+            licence.version,
+            licence.serial_version,
+            licence.case_id,
+            licence.part_id,
+            licence.item_code,
+            sealing.unsealed_sha256,
+            sealing.seal_x_mm,
+            sealing.seal_y_mm,
+            now,
+        )
+        return licence
+
+    async def save_state(self, licence: Licence) -> None:
+        """Store status and sealing under the new version. Raises ETAG_MISMATCH if another came first."""
+        sealing = licence.sealing
+        tag = await self._tx.execute(
+            """
+            update licence set status = $2, version = $3, sealed_sha256 = $4, signature_id = $5,
+              seal_verdict = $6, seal_verified_at = $7, seal_refusal = $8, updated_at = $9
+            where licence_id = $1 and version = $3 - 1
+            """,
+            UUID(licence.licence_id),
+            licence.status,
+            licence.version,
+            sealing.sealed_sha256,
+            sealing.signature_id,
+            sealing.verdict,
+            sealing.verified_at,
+            sealing.refusal,
+            self._tx.now(),
+        )
+        if tag != "UPDATE 1":
+            raise ETAG_MISMATCH()
+
+    async def save_refusal(self, licence: Licence) -> None:
+        """Store why the seal was refused."""
+        await self._tx.execute(
+            "update licence set seal_refusal = $2, updated_at = $3 where licence_id = $1",
+            UUID(licence.licence_id),
+            licence.sealing.refusal,
+            self._tx.now(),
+        )
+
+    async def add_change(self, licence: Licence, change: StatusChange, changed_by: str) -> None:
+        """Append a line to the status history."""
+        await self._tx.execute(
+            """
+            insert into licence_status_change (licence_id, version, previous, status, act, reason,
+              basis_document, operator, effective_at, changed_at, changed_by)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            """,
+            UUID(licence.licence_id),
+            licence.version,
+            change.previous,
+            change.status,
+            change.act,
+            change.reason,
+            change.basis_document,
+            change.operator,
+            change.effective_at,
+            self._tx.now(),
+            changed_by,
+        )
+
+    async def next_serial(self, issuer_code: str, type_code: str, year: int) -> int:
+        """Return the next sequence; the counter's row is locked until the transaction ends."""
+        found: int = await self._tx.fetchval(
+            """
+            insert into serial_counter as c (issuer_code, type_code, year, last_sequence)
+            values ($1, $2, $3, 1)
+            on conflict (issuer_code, type_code, year) do update set last_sequence = c.last_sequence + 1
+            returning last_sequence
+            """,
+            issuer_code,
+            type_code,
+            year,
+        )
+        return found
+
+    async def _one(self, condition: str, value: object) -> Licence | None:
+        row = await self._tx.fetchrow(f"select {COLUMNS} from licence l where {condition}", value)  # noqa: S608
+        return self._licence(row) if row else None
+
+    def _licence(self, row: Mapping[str, Any]) -> Licence:
+        identifier, number, holders = self._vault.open_subject(row["subject"])
+        return Licence(
+            licence_id=str(row["licence_id"]),
+            lineage_id=str(row["lineage_id"]),
+            identifier=identifier,
+            number=number,
+            holders=holders,
+            face=self._vault.open_face(row["face"]),
+            status=LicenceStatus(row["status"]),
+            origin=Origin(row["origin"]),
+            quality_flags=tuple(row["quality_flags"]),
+            sealing=_sealing(row),
+            **{name: row[name] for name in _PLAIN},
+        )
+
+
+_PLAIN = (
+    "type_code",
+    "type_name",
+    "issuer_code",
+    "issuer_name",
+    "county_code",
+    "issued_date",
+    "valid_from",
+    "valid_until",
+    "trust_grade",
+    "version",
+    "serial_version",
+    "case_id",
+    "part_id",
+    "item_code",
+)
+
+
+def as_uuid(text: str) -> UUID | None:
+    """Return the UUID of an id from outside, None for any other text."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _sealing(row: Mapping[str, Any]) -> Sealing:
+    return Sealing(
+        row["unsealed_sha256"],
+        row["seal_x_mm"],
+        row["seal_y_mm"],
+        row["sealed_sha256"],
+        row["signature_id"],
+        row["seal_verdict"],
+        row["seal_verified_at"],
+        row["seal_refusal"],
+    )

@@ -1,0 +1,69 @@
+"""What of a licence is encrypted, and the keys by which the encrypted parts are found.
+
+``subject`` holds identifier, licence number and holders; ``face`` the face fields. Both are JSON,
+encrypted as one value each, so that a row costs two encryptions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from uuid import UUID
+
+from chassis.fields import FieldCipher
+from services.certs.domain.holder import Holder, holder_key
+from services.certs.domain.importing.codes import lineage_key
+from services.certs.domain.licence import Licence
+
+SUBJECT = "licence.subject"
+FACE = "licence.face"
+Subject = tuple[str, str, tuple[Holder, ...]]
+"""Identifier, licence number, holders."""
+
+
+class Vault:
+    """Encrypts and finds the personal parts of licences."""
+
+    def __init__(self, cipher: FieldCipher) -> None:
+        self._cipher = cipher
+
+    def seal_subject(self, licence: Licence) -> bytes:
+        """Return the encrypted identifier, number and holders."""
+        holders = [(each.id_type_code, each.id_number, each.name) for each in licence.holders]
+        return self._cipher.encrypt(_json([licence.identifier, licence.number, holders]), field=SUBJECT)
+
+    def open_subject(self, sealed: bytes) -> Subject:
+        """Return what `seal_subject` encrypted. Raises FIELD_UNREADABLE."""
+        identifier, number, holders = json.loads(self._cipher.decrypt(sealed, field=SUBJECT))
+        return identifier, number, tuple(Holder(*each) for each in holders)
+
+    def seal_face(self, face: Mapping[str, str]) -> bytes:
+        """Return the encrypted face fields."""
+        return self._cipher.encrypt(_json(dict(face)), field=FACE)
+
+    def open_face(self, sealed: bytes) -> dict[str, str]:
+        """Return what `seal_face` encrypted. Raises FIELD_UNREADABLE."""
+        found: dict[str, str] = json.loads(self._cipher.decrypt(sealed, field=FACE))
+        return found
+
+    def holder_key(self, id_type_code: str, id_number: str) -> bytes:
+        """Return the blind index of a holder."""
+        return self._cipher.blind_index(holder_key(id_type_code, id_number), field="licence.holder")
+
+    def identifier_key(self, identifier: str) -> bytes:
+        """Return the blind index of an identifier; some identifiers hold an identity number."""
+        return self._cipher.blind_index(identifier, field="licence.identifier")
+
+    def lineage_id(self, identifier: str) -> UUID:
+        """Return the lineage of an identifier: the same for all its versions, told without a look-up."""
+        digest = self._cipher.blind_index(lineage_key(identifier), field="licence.lineage")
+        return UUID(bytes=digest[:16], version=8)
+
+    def content_key(self, fields: Mapping[str, str]) -> bytes:
+        """Return a keyed digest of an imported row; empty values do not count."""
+        content = {name: value.strip() for name, value in sorted(fields.items()) if value.strip()}
+        return self._cipher.blind_index(_json(content), field="licence.content")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

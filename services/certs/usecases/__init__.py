@@ -1,0 +1,1 @@
+"""The verbs of the registry: each a function over the ports it declares."""

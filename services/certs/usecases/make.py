@@ -1,0 +1,171 @@
+"""Make a licence from an approval, put it in force once it is sealed, or note that it was not."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from chassis.errors import Kind, declare
+from events.certs import LicenceIssued, LicenceMade
+from services.certs.domain.issuing import (
+    LICENCE_TYPE_UNKNOWN,
+    IssueData,
+    check_issue_data,
+    issue_year,
+    make,
+)
+from services.certs.domain.licence import DOCUMENT_DAMAGED, LICENCE_NOT_FOUND, Licence, Sealing
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.ofd import render
+from services.certs.domain.status import Act, LicenceStatus, after
+from services.certs.usecases.ports import Documents, NewId, Registry
+
+LICENCE_NOT_PENDING_SEAL = declare(
+    "LICENCE_NOT_PENDING_SEAL",
+    Kind.FAILED_PRECONDITION,
+    "该证照不在待签章状态",
+    "The licence does not wait for a seal",
+)
+SEAL_DOES_NOT_HOLD = declare(
+    "SEAL_DOES_NOT_HOLD",
+    Kind.FAILED_PRECONDITION,
+    "签章文件验证未通过：{verdict}",
+    "The sealed document did not verify: {verdict}",
+)
+_REFUSED_VERDICTS = frozenset({"INVALID", "UNSIGNED"})
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDocument:
+    """A sealed document as the seal service hands it out, and what its verification said of it."""
+
+    signature_id: str
+    ofd: bytes = field(repr=False)
+    sha256: str
+    verdict: str
+    verified_at: datetime
+
+
+async def make_licence(
+    registry: Registry,
+    documents: Documents,
+    types: LicenceTypes,
+    data: IssueData,
+    new_id: NewId,
+    now: datetime,
+) -> Licence:
+    """Make the licence of an approved part, store its unsealed document, and tell that it waits for its seal.
+
+    A part has one licence: again for the same part returns that one. Rendering runs in a thread.
+    Raises LICENCE_TYPE_UNKNOWN, INVALID_REQUEST, FACE_TOO_LONG, or an identifier rule.
+    """
+    existing = await registry.licences.by_part(data.part_id)
+    if existing:
+        return existing
+    kind = types.get(data.type_code)
+    if kind is None:
+        raise LICENCE_TYPE_UNKNOWN(type_code=data.type_code)
+    check_issue_data(data)
+    sequence = await registry.licences.next_serial(
+        data.issuer_code, data.type_code, issue_year(data.decided_at)
+    )
+    licence = make(new_id(), data, kind, sequence)
+    document = await asyncio.to_thread(render, licence, kind)
+    digest = await documents.put(document.ofd)
+    sealing = Sealing(digest, document.seal_x_mm, document.seal_y_mm)
+    licence = await registry.licences.add(replace(licence, sealing=sealing))
+    event = LicenceMade(
+        licence_id=licence.licence_id,
+        identifier=licence.identifier,
+        type_code=licence.type_code,
+        county_code=licence.county_code,
+        issuer_code=licence.issuer_code,
+        case_id=licence.case_id,
+        part_id=licence.part_id,
+        item_code=licence.item_code,
+        document_sha256=digest,
+        made_at=now,
+    )
+    registry.publish(event, licence.version)
+    return licence
+
+
+async def get_unsealed_document(
+    registry: Registry, documents: Documents, licence_id: str
+) -> tuple[Licence, bytes]:
+    """Return a licence that waits for its seal and its document. Raises LICENCE_NOT_PENDING_SEAL."""
+    licence = await registry.licences.get(licence_id)
+    if licence is None:
+        raise LICENCE_NOT_FOUND()
+    if licence.status is not LicenceStatus.PENDING_SEAL:
+        raise LICENCE_NOT_PENDING_SEAL()
+    return licence, await documents.get(licence.sealing.unsealed_sha256)
+
+
+async def put_in_force(
+    registry: Registry,
+    documents: Documents,
+    licence_id: str,
+    sealed: SealedDocument,
+    announced_sha256: str,
+    now: datetime,
+) -> Licence:
+    """Store the sealed document and put the licence in force (签发).
+
+    The bytes must have the digest that the seal service announced in its event, and must not have
+    failed verification. A licence that no longer waits for a seal (in force already, or cancelled
+    meanwhile) stays as it is.
+    Raises DOCUMENT_DAMAGED, SEAL_DOES_NOT_HOLD, LICENCE_NOT_FOUND.
+    """
+    licence = await registry.licences.lock(licence_id)
+    if licence is None:
+        raise LICENCE_NOT_FOUND()
+    if licence.status is not LicenceStatus.PENDING_SEAL:
+        return licence
+    if hashlib.sha256(sealed.ofd).hexdigest() != announced_sha256 or sealed.sha256 != announced_sha256:
+        raise DOCUMENT_DAMAGED()
+    if sealed.verdict in _REFUSED_VERDICTS:
+        raise SEAL_DOES_NOT_HOLD(verdict=sealed.verdict)
+    status = after(Act.SEAL, licence.status)
+    sealing = replace(
+        licence.sealing,
+        sealed_sha256=await documents.put(sealed.ofd),
+        signature_id=sealed.signature_id,
+        verdict=sealed.verdict,
+        verified_at=sealed.verified_at,
+        refusal="",
+    )
+    licence = replace(licence, status=status, sealing=sealing, version=licence.version + 1)
+    await registry.licences.save_state(licence)
+    registry.publish(_issued(licence, now), licence.version)
+    return licence
+
+
+async def note_seal_refusal(registry: Registry, licence_id: str, reason: str) -> None:
+    """Note on a licence that still waits for its seal why it was refused one; nothing else changes.
+
+    The issuer mends the cause and has the event replayed, or cancels the licence.
+    """
+    licence = await registry.licences.lock(licence_id)
+    if licence is None or licence.status is not LicenceStatus.PENDING_SEAL:
+        return
+    sealing = replace(licence.sealing, refusal=reason)
+    await registry.licences.save_refusal(replace(licence, sealing=sealing))
+
+
+def _issued(licence: Licence, now: datetime) -> LicenceIssued:
+    return LicenceIssued(
+        licence_id=licence.licence_id,
+        identifier=licence.identifier,
+        type_code=licence.type_code,
+        type_name=licence.type_name,
+        county_code=licence.county_code,
+        issuer_code=licence.issuer_code,
+        case_id=licence.case_id,
+        part_id=licence.part_id,
+        signature_id=licence.sealing.signature_id,
+        document_sha256=licence.sealing.sealed_sha256,
+        issued_at=now,
+    )

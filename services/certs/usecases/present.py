@@ -1,0 +1,173 @@
+"""Present a licence (亮证) and verify what was presented."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.errors import FIELD_REQUIRED, Fault, Reason, Violation, refuse
+from services.certs.domain.disclosure import Shown, masked
+from services.certs.domain.holder import holder_violations
+from services.certs.domain.licence import LICENCE_NOT_FOUND, Licence, require_usable
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.presentation import (
+    PREFIX,
+    PRESENTATION_EXPIRED,
+    PRESENTATION_SCANNED,
+    PRESENTATION_UNKNOWN,
+    code_digest,
+    jws_of,
+    read_summary,
+    summarise,
+    verdict,
+)
+from services.certs.domain.purpose import Basis, Purpose
+from services.certs.domain.usage import ALLOWED, Reader, Usage, UsageKind
+from services.certs.domain.use_code import LICENCE_OF_ANOTHER_HOLDER
+from services.certs.usecases.ports import Documents, NewId, Registry, SummarySigner
+
+CODE_BYTES = 24
+PRESENTING = Purpose("持证人亮证", Basis.SHOWN_BY_HOLDER)
+SCANNING = Purpose("扫码核验持证人出示的证照", Basis.SHOWN_BY_HOLDER)
+REFUSALS: frozenset[Reason] = frozenset({PRESENTATION_EXPIRED, PRESENTATION_SCANNED})
+"""What a scan is refused for that names a licence; each such refusal leaves a usage line of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A fresh presentation; the code and the QR text are shown this once."""
+
+    code: str
+    qr_text: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What the inspector is told."""
+
+    shown: Shown
+    verdict: str
+    verified_at: datetime
+
+
+async def create_presentation(
+    registry: Registry,
+    signer: SummarySigner,
+    reader: Reader,
+    licence_id: str,
+    holder: tuple[str, str],
+    new_id: NewId,
+    now: datetime,
+) -> Presented:
+    """Make a code that shows one of the holder's licences for a minute, once.
+
+    Raises INVALID_REQUEST, LICENCE_NOT_FOUND, LICENCE_OF_ANOTHER_HOLDER, LICENCE_NOT_USABLE.
+    """
+    wrong: list[Violation] = [] if licence_id else [FIELD_REQUIRED.at("licence_id")]
+    refuse([*wrong, *holder_violations(*holder)])
+    licence = await registry.licences.get(licence_id)
+    if licence is None:
+        raise LICENCE_NOT_FOUND()
+    if not licence.is_held_by(*holder):
+        raise LICENCE_OF_ANOTHER_HOLDER()
+    require_usable(licence, now)
+    code = secrets.token_urlsafe(CODE_BYTES)
+    summary = summarise(licence, code, now)
+    await registry.presentations.add(new_id(), code_digest(code), summary)
+    await _record(registry, UsageKind.PRESENT, reader, PRESENTING, licence, new_id(), now, ALLOWED)
+    return Presented(code, PREFIX + signer.sign(summary.claims()), summary.expires_at)
+
+
+async def verify_presentation(
+    registry: Registry,
+    documents: Documents,
+    types: LicenceTypes,
+    signer: SummarySigner,
+    reader: Reader,
+    text: str,
+    new_id: NewId,
+    now: datetime,
+) -> Scanned:
+    """Take the one scan of a code, typed or as the whole QR text, and return the licence and a verdict.
+
+    The verdict joins the status of now with the verification made when the licence was sealed; the
+    document's digest is checked again. Raises PRESENTATION_UNKNOWN, or one of `REFUSALS`, which the
+    caller must record with `record_refused_scan`.
+    """
+    refuse([] if text else [FIELD_REQUIRED.at("code")])
+    digest = await _digest(registry, signer, text)
+    licence_id = await registry.presentations.scan(digest, reader.code, now)
+    if licence_id is None:
+        raise await _refusal(registry, digest, now)
+    licence = await registry.licences.get(licence_id)
+    if licence is None:
+        raise PRESENTATION_UNKNOWN()
+    await _record(registry, UsageKind.SCAN, reader, SCANNING, licence, new_id(), now, ALLOWED)
+    found = verdict(licence, licence.sealing, await _is_intact(documents, licence), now)
+    return Scanned(masked(licence, types.get(licence.type_code)), found, now)
+
+
+async def record_refused_scan(
+    registry: Registry,
+    signer: SummarySigner,
+    reader: Reader,
+    text: str,
+    reason: Reason,
+    new_id: NewId,
+    now: datetime,
+) -> None:
+    """Append the line of a refused scan, so that the holder sees that an old code was tried."""
+    seen = await registry.presentations.look(await _digest(registry, signer, text))
+    licence = await registry.licences.get(seen[0]) if seen else None
+    if licence is not None:
+        await _record(registry, UsageKind.SCAN, reader, SCANNING, licence, new_id(), now, reason.code)
+
+
+async def _digest(registry: Registry, signer: SummarySigner, text: str) -> bytes:
+    if not text.startswith(PREFIX):
+        return code_digest(text)
+    handle = read_summary(signer.read(jws_of(text))).handle
+    digest = await registry.presentations.digest_of(handle)
+    if digest is None:
+        raise PRESENTATION_UNKNOWN()
+    return digest
+
+
+async def _refusal(registry: Registry, digest: bytes, now: datetime) -> Fault:
+    seen = await registry.presentations.look(digest)
+    if seen is None:
+        return PRESENTATION_UNKNOWN()
+    _, expires_at, scanned_at = seen
+    if scanned_at is not None:
+        return PRESENTATION_SCANNED()
+    return PRESENTATION_EXPIRED() if now >= expires_at else PRESENTATION_UNKNOWN()
+
+
+async def _is_intact(documents: Documents, licence: Licence) -> bool | None:
+    """Say whether the sealed document is what was stored; None when there is none."""
+    if not licence.sealing.sealed_sha256:
+        return None
+    try:
+        await documents.get(licence.sealing.sealed_sha256)
+    except Fault as problem:
+        if problem.code in {"FILE_BROKEN", "FILE_NOT_FOUND"}:
+            return False
+        raise
+    return True
+
+
+async def _record(
+    registry: Registry,
+    kind: UsageKind,
+    reader: Reader,
+    purpose: Purpose,
+    licence: Licence,
+    usage_id: str,
+    now: datetime,
+    outcome: str,
+) -> None:
+    holder = licence.holders[0]
+    line = Usage(usage_id, kind, reader, purpose, now, outcome, licence.licence_id, holder=holder)
+    await registry.usages.add([line])

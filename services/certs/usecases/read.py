@@ -1,0 +1,130 @@
+"""Find and read licences: with a purpose, within what the reader may know, and never without a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Violation
+from services.certs.domain.disclosure import Shown, masked
+from services.certs.domain.holder import Holder, holder_violations
+from services.certs.domain.licence import DOCUMENT_ABSENT, LICENCE_NOT_FOUND, Licence
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.purpose import Basis, Purpose, check_purpose
+from services.certs.domain.status import LicenceStatus
+from services.certs.domain.usage import Reader, Usage, UsageKind
+from services.certs.usecases.ports import Documents, NewId, Registry
+
+TYPE_CODES_LIMIT = 100
+_UNPUBLISHED = frozenset({LicenceStatus.DRAFT, LicenceStatus.PENDING_SEAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whose licences are looked for, of which types, for what."""
+
+    id_type_code: str
+    id_number: str = field(repr=False)
+    type_codes: Sequence[str]
+    purpose: Purpose
+    usable_only: bool
+
+
+def may_read(reader: Reader, purpose: Purpose, licence: Licence) -> bool:
+    """Say whether a reader may know of a licence at all.
+
+    A department sees what it issued, and by statutory duty anything in the registry; for everything
+    else it needs a use-code. What is not in force yet is for its issuer and for intake.
+    """
+    if not reader.is_department or licence.issuer_code == reader.code:
+        return True
+    return purpose.basis is Basis.STATUTORY_DUTY and licence.status not in _UNPUBLISHED
+
+
+async def find(
+    registry: Registry, types: LicenceTypes, reader: Reader, question: Question, new_id: NewId, now: datetime
+) -> list[Shown]:
+    """Return a holder's licences across all counties, masked; one usage line for each, one for none.
+
+    Raises INVALID_REQUEST naming every wrong field.
+    """
+    wrong: list[Violation] = holder_violations(question.id_type_code, question.id_number)
+    if len(question.type_codes) > TYPE_CODES_LIMIT:
+        wrong.append(FIELD_TOO_LONG.at("type_codes", limit=TYPE_CODES_LIMIT))
+    check_purpose(question.purpose, wrong)
+    holder = Holder(question.id_type_code, question.id_number)
+    found = [
+        each
+        for each in await registry.licences.find(holder.id_type_code, holder.id_number, question.type_codes)
+        if may_read(reader, question.purpose, each) and (not question.usable_only or each.is_usable(now))
+    ]
+    lines = [
+        Usage(new_id(), UsageKind.FIND, reader, question.purpose, now, licence_id=each, holder=holder)
+        for each in [licence.licence_id for licence in found] or [""]
+    ]
+    await registry.usages.add(lines)
+    return [masked(each, types.get(each.type_code)) for each in found]
+
+
+async def get(
+    registry: Registry,
+    types: LicenceTypes,
+    reader: Reader,
+    key: tuple[str, str],
+    purpose: Purpose,
+    new_id: NewId,
+    now: datetime,
+) -> Shown:
+    """Return one licence, masked, by ``(licence_id, identifier)`` of which either may be empty.
+
+    Raises LICENCE_NOT_FOUND for one the reader may not know of, INVALID_REQUEST.
+    """
+    check_purpose(purpose, [] if any(key) else [FIELD_REQUIRED.at("licence_id")])
+    licence = await (registry.licences.get(key[0]) if key[0] else registry.licences.by_identifier(key[1]))
+    licence = await _readable(registry, reader, licence, purpose)
+    await _record(registry, UsageKind.READ, reader, purpose, licence, new_id(), now)
+    return masked(licence, types.get(licence.type_code))
+
+
+async def get_document(
+    registry: Registry,
+    documents: Documents,
+    reader: Reader,
+    licence_id: str,
+    purpose: Purpose,
+    new_id: NewId,
+    now: datetime,
+) -> tuple[bytes, str]:
+    """Return the sealed document and its SHA-256, checked against the registry.
+
+    Raises LICENCE_NOT_FOUND, DOCUMENT_ABSENT, INVALID_REQUEST, FILE_BROKEN.
+    """
+    check_purpose(purpose, [] if licence_id else [FIELD_REQUIRED.at("licence_id")])
+    licence = await _readable(registry, reader, await registry.licences.get(licence_id), purpose)
+    if not licence.sealing.sealed_sha256:
+        raise DOCUMENT_ABSENT()
+    content = await documents.get(licence.sealing.sealed_sha256)
+    await _record(registry, UsageKind.DOCUMENT, reader, purpose, licence, new_id(), now)
+    return content, licence.sealing.sealed_sha256
+
+
+async def _readable(registry: Registry, reader: Reader, licence: Licence | None, purpose: Purpose) -> Licence:
+    del registry
+    if licence is None or not may_read(reader, purpose, licence):
+        raise LICENCE_NOT_FOUND()
+    return licence
+
+
+async def _record(
+    registry: Registry,
+    kind: UsageKind,
+    reader: Reader,
+    purpose: Purpose,
+    licence: Licence,
+    usage_id: str,
+    now: datetime,
+) -> None:
+    holder = licence.holders[0]
+    line = Usage(usage_id, kind, reader, purpose, now, licence_id=licence.licence_id, holder=holder)
+    await registry.usages.add([line])

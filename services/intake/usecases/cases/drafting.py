@@ -1,0 +1,104 @@
+"""Begin a case, fill its form, look at it: the applicant's side before and after submitting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import uuid_utils.compat
+
+from chassis.auth.person import ActingPerson
+from chassis.errors import FIELD_REQUIRED, Fault, Kind, declare, refuse
+from services.intake.domain.cases.case import Case
+from services.intake.domain.cases.part import Part
+from services.intake.domain.cases.plan import plan_case
+from services.intake.domain.cases.submission import cleaned_form
+from services.intake.domain.catalogue.model import Catalogue
+from services.intake.usecases.cases.ports import CaseSummary, TimelineEntry, Work
+from services.intake.usecases.cases.record import load_own, record
+
+PAGE_LIMIT = 100
+
+REAL_NAME_LEVEL_TOO_LOW = declare(
+    "REAL_NAME_LEVEL_TOO_LOW",
+    Kind.PERMISSION_DENIED,
+    "该事项要求实名等级 {required}，当前为 {found}，请提升后再办理",
+    "The item asks for real-name level {required}; this log-in has {found}",
+)
+
+
+async def create_draft(
+    work: Work,
+    catalogue: Catalogue,
+    actor: ActingPerson,
+    *,
+    kind: str,
+    target_id: str,
+    county: str,
+    answers: Mapping[str, str],
+    form: Mapping[str, str],
+) -> Case:
+    """Begin a case for an item or a bundle in a county; nobody but the applicant sees it yet.
+
+    The form may be incomplete. Raises INVALID_REQUEST naming every wrong answer and field,
+    ITEM_NOT_FOUND, BUNDLE_NOT_FOUND, ITEM_NOT_OFFERED, CASE_NOT_OFFERED, REAL_NAME_LEVEL_TOO_LOW.
+    """
+    plan = plan_case(catalogue, kind, target_id, county, answers)
+    if actor.assurance < plan.real_name_level:
+        raise REAL_NAME_LEVEL_TOO_LOW(required=plan.real_name_level, found=actor.assurance)
+    case = Case(
+        case_id=_new_id(),
+        person_id=actor.person_id,
+        plan=plan,
+        parts=[Part(_new_id(), item) for item in plan.items],
+        created_at=work.now(),
+        terminal_id=actor.terminal_id,
+        assurance=actor.assurance,
+        answers=dict(answers),
+    )
+    case.put_form(_checked(case, form))
+    await work.cases.add(case)
+    return case
+
+
+async def update_form(work: Work, actor: ActingPerson, case_id: str, form: Mapping[str, str]) -> Case:
+    """Replace the form of a draft, or add the fields of a supplement; it may be incomplete.
+
+    Raises INVALID_REQUEST naming every wrong field, CASE_NOT_FOUND, CASE_NOT_EDITABLE.
+    """
+    case = await load_own(work, actor.person_id, case_id, lock=True)
+    case.put_form(_checked(case, form))
+    await record(work, case)
+    return case
+
+
+async def get_case(work: Work, actor: ActingPerson, case_id: str) -> Case:
+    """Return one of the person's own cases. Raises CASE_NOT_FOUND."""
+    return await load_own(work, actor.person_id, case_id)
+
+
+async def list_cases(
+    work: Work, actor: ActingPerson, *, before: tuple[datetime, str] | None = None, limit: int = 20
+) -> Sequence[CaseSummary]:
+    """Return the person's cases, newest first; ``before`` is (created_at, case_id) of the last one seen."""
+    return await work.cases.list_of_person(actor.person_id, before=before, limit=min(limit, PAGE_LIMIT))
+
+
+async def list_timeline(work: Work, actor: ActingPerson, case_id: str) -> Sequence[TimelineEntry]:
+    """Return what happened to an own case in every service, in order of time. Raises CASE_NOT_FOUND."""
+    case = await load_own(work, actor.person_id, case_id)
+    return await work.timeline.of_case(case.case_id)
+
+
+def _checked(case: Case, form: Mapping[str, str]) -> dict[str, str]:
+    """Return the cleaned values; what is missing is no mistake yet."""
+    try:
+        return cleaned_form(case.plan, dict(form))
+    except Fault as fault:
+        refuse(each for each in fault.violations if each.reason is not FIELD_REQUIRED)
+    stripped = {code: value.strip() for code, value in form.items()}
+    return {code: value for code, value in stripped.items() if value}
+
+
+def _new_id() -> str:
+    return str(uuid_utils.compat.uuid7())

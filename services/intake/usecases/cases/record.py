@@ -1,0 +1,30 @@
+"""The one way a changed case is saved: rows, events, timeline and feeds in one transaction."""
+
+from __future__ import annotations
+
+from services.intake.domain.cases.case import CASE_NOT_FOUND, Case
+from services.intake.usecases.cases.announce import Details, changes_of, entry_of, event_of
+from services.intake.usecases.cases.ports import Work
+
+_NO_DETAILS = Details()
+
+
+async def record(work: Work, case: Case, details: Details = _NO_DETAILS) -> None:
+    """Save a case and tell everyone what happened to it.
+
+    The feeds come last: their counters are locked until the commit. Raises ETAG_MISMATCH.
+    """
+    await work.cases.save(case)
+    for step in case.happened:
+        work.publish(event_of(case, step, details), step.version)
+    await work.timeline.add([entry_of(case, step) for step in case.happened])
+    await work.feed.append([change for step in case.happened for change in changes_of(case, step)])
+    case.happened.clear()
+
+
+async def load_own(work: Work, person_id: str, case_id: str, *, lock: bool = False) -> Case:
+    """Return a case of this person. Raises CASE_NOT_FOUND for anyone else's, as for none."""
+    case = await work.cases.load(case_id, lock=lock)
+    if case is None or case.person_id != person_id:
+        raise CASE_NOT_FOUND()
+    return case

@@ -1,0 +1,71 @@
+"""The HTTP server in our process: TLS, shared port, and an end that finishes running requests."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import httpx
+import pytest
+
+from chassis.rpc.peer import Peer
+from chassis.web import bind, serve_web, web_app
+from cli.local.authority import open_authority
+
+
+def slow_app(entered: asyncio.Event):
+    app = web_app("test")
+
+    @app.get("/slow")
+    async def slow() -> str:
+        entered.set()
+        await asyncio.sleep(0.4)
+        return "done"
+
+    return app
+
+
+async def test_a_running_request_is_answered_after_the_stop_and_no_new_one_is_taken() -> None:
+    stop, entered = asyncio.Event(), asyncio.Event()
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    server = asyncio.ensure_future(serve_web(slow_app(entered), "", 0, stop, listener=listener))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        request = asyncio.ensure_future(client.get("/slow"))
+        await entered.wait()
+        stop.set()
+        assert (await request).json() == "done"
+        await server
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/healthz")
+
+
+async def test_client_certificates_can_be_demanded(tmp_path) -> None:
+    stop = asyncio.Event()
+    authority = open_authority(tmp_path)
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    tls = authority.identity(Peer("service", "intake"))
+    serving = serve_web(
+        slow_app(asyncio.Event()), "", 0, stop, listener=listener, tls=tls, client_certificates=True
+    )
+    server = asyncio.ensure_future(serving)
+    stranger = ssl.create_default_context(cafile=str(authority.root_file))
+    known = ssl.create_default_context(cafile=str(authority.root_file))
+    terminal = authority.identity(Peer("terminal", "kiosk-7"))
+    known.load_cert_chain(terminal.certificate, terminal.key)
+    async with httpx.AsyncClient(verify=known) as client:
+        assert (await client.get(f"https://127.0.0.1:{port}/healthz")).status_code == 200
+    async with httpx.AsyncClient(verify=stranger) as client:
+        with pytest.raises((httpx.ReadError, httpx.ConnectError, httpx.RemoteProtocolError)):
+            await client.get(f"https://127.0.0.1:{port}/healthz")
+    stop.set()
+    await server
+
+
+async def test_two_servers_share_a_port_only_when_both_say_so() -> None:
+    with bind("127.0.0.1", 0, reuse_port=True) as first:
+        port = first.getsockname()[1]
+        bind("127.0.0.1", port, reuse_port=True).close()
+        with pytest.raises(OSError):
+            bind("127.0.0.1", port)

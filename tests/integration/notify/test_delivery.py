@@ -1,0 +1,182 @@
+"""Messages are sent once, retried with a cap, and leave nothing readable behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from chassis.db import Database
+from chassis.event import new_event_id
+from chassis.fields import FieldCipher, new_keyring, parse_keyring
+from chassis.migrate import migrate
+from chassis.outbox import outbox_writer
+from services.notify.domain.message import MAX_ATTEMPTS, MessageState
+from services.notify.domain.template import Channel
+from services.notify.sandbox import BUSY, REFUSES, SILENT, SandboxProvider
+from services.notify.store import MessageStore, StoreUnit
+from services.notify.templates import read_templates
+from services.notify.usecases.accept import Order, accept
+from services.notify.usecases.deliver import deliver_due
+
+CATALOGUE = Path(__file__).parents[3] / "catalogue"
+PHONE = "19900001234"
+TEMPLATES, _ = read_templates(CATALOGUE)
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+class Notify:
+    """The store, the sandbox provider and a clock over one database."""
+
+    def __init__(self, database: Database, cipher: FieldCipher, clock: Clock) -> None:
+        self.database, self.cipher, self.clock = database, cipher, clock
+        self.unit = StoreUnit(database, cipher)
+        self.provider = SandboxProvider(database, cipher, clock)
+
+    async def accept(self, source: str, phone: str = PHONE, **changes: object) -> UUID:
+        order = Order(
+            source_key=source,
+            template_code="one-time-code",
+            channel=Channel.SMS,
+            parameters={"code": "493812", "minutes": "5"},
+            phone=phone,
+            **changes,  # type: ignore[arg-type]
+        )
+        async with self.database.transaction() as tx:
+            store = MessageStore(tx, self.cipher)
+            return (await accept(store, TEMPLATES, order, new_event_id(), self.clock())).message_id
+
+    async def deliver(self) -> int:
+        return await deliver_due(self.unit, self.provider, self.clock)
+
+    async def state(self, message_id: UUID) -> MessageState:
+        return MessageState(await self._value("select state from message where message_id = $1", message_id))
+
+    async def sent(self) -> int:
+        return await self._value("select count(*) from sandbox_sms")
+
+    async def events(self) -> list[str]:
+        async with self.database.transaction() as tx:
+            return [row["type"] for row in await tx.fetch("select type from event_log order by seq")]
+
+    async def _value(self, query: str, *values: object):
+        async with self.database.transaction() as tx:
+            return await tx.fetchval(query, *values)
+
+
+@pytest.fixture
+async def notify(fresh_database) -> AsyncIterator[Notify]:
+    dsn = await fresh_database()
+    await migrate("notify", dsn)
+    clock = Clock()
+    database = await Database.open(dsn, now=clock, write_events=outbox_writer("//tongban/notify"))
+    cipher = FieldCipher(parse_keyring(new_keyring(clock())), service="notify")
+    yield Notify(database, cipher, clock)
+    await database.close()
+
+
+async def test_the_same_source_and_channel_is_one_message_and_one_send(notify):
+    first, *others = [await notify.accept("event:1") for _ in range(3)]
+    assert set(others) == {first}
+    await notify.deliver()
+    await notify.deliver()
+    assert await notify.sent() == 1
+    assert await notify.events() == ["notify.MessageSent.v1"]
+
+
+async def test_parallel_workers_never_send_twice(notify):
+    for number in range(20):
+        await notify.accept(f"event:{number}")
+    await asyncio.gather(*(notify.deliver() for _ in range(6)))
+    while await notify.deliver():
+        pass
+    assert await notify.sent() == 20
+    assert await notify.events() == ["notify.MessageSent.v1"] * 20
+
+
+async def test_a_lost_answer_is_asked_for_and_not_sent_again(notify):
+    message_id = await notify.accept("event:1", SILENT)
+    await notify.deliver()
+    assert await notify.state(message_id) is MessageState.TEMPORARY_FAILURE
+    notify.clock.at += timedelta(minutes=1)
+    await notify.deliver()
+    assert await notify.state(message_id) is MessageState.SENT
+    assert await notify.sent() == 1
+
+
+async def test_a_worker_that_died_after_the_send_does_not_cause_a_second_one(notify):
+    message_id = await notify.accept("event:1")
+
+    class Dies(Exception):
+        pass
+
+    class DyingProvider(SandboxProvider):
+        async def send(self, message_id, phone, text):
+            await super().send(message_id, phone, text)
+            raise Dies
+
+    dying = DyingProvider(notify.database, notify.cipher, notify.clock)
+    with pytest.raises(Dies):
+        await deliver_due(notify.unit, dying, notify.clock)
+    assert await notify.deliver() == 0, "the lease still holds"
+    notify.clock.at += timedelta(minutes=2)
+    assert await notify.deliver() == 1
+    assert await notify.state(message_id) is MessageState.SENT
+    assert await notify.sent() == 1
+
+
+async def test_a_busy_provider_is_tried_a_bounded_number_of_times(notify):
+    message_id = await notify.accept("event:1", BUSY)
+    for _ in range(MAX_ATTEMPTS + 3):
+        await notify.deliver()
+        notify.clock.at += timedelta(hours=3)
+    assert await notify.state(message_id) is MessageState.TECHNICAL_FAILURE
+    assert await notify.events() == ["notify.MessageFailed.v1"]
+
+
+async def test_a_refusal_for_good_fails_at_once(notify):
+    message_id = await notify.accept("event:1", REFUSES)
+    await notify.deliver()
+    assert await notify.state(message_id) is MessageState.PERMANENT_FAILURE
+
+
+async def test_an_expired_code_is_never_sent(notify):
+    message_id = await notify.accept("event:1", expires_at=notify.clock.at + timedelta(minutes=5))
+    notify.clock.at += timedelta(minutes=6)
+    await notify.deliver()
+    assert await notify.state(message_id) is MessageState.EXPIRED
+    assert await notify.sent() == 0
+
+
+async def test_a_phone_number_and_a_code_stand_nowhere_in_clear(notify):
+    await notify.accept("event:1")
+    await notify.deliver()
+    async with notify.database.transaction() as tx:
+        tables = await tx.fetch("select tablename from pg_tables where schemaname = 'public'")
+        for table in tables:
+            for row in await tx.fetch(f"select t::text as line from {table['tablename']} t"):
+                line = row["line"]
+                assert PHONE not in line
+                assert "493812" not in line
+                assert PHONE.encode().hex() not in line
+
+
+async def test_the_sandbox_shows_what_it_took_to_one_number(notify):
+    await notify.accept("event:1")
+    await notify.accept("event:2", "19900005678")
+    await notify.deliver()
+    shown = await notify.provider.newest(10, PHONE)
+    assert [(each.phone, "493812" in each.text) for each in shown] == [(PHONE, True)]
