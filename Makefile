@@ -59,10 +59,10 @@ compose-test: ## Build, start and probe the deployment with Docker Compose
 	$(COMPOSE) ps
 	$(COMPOSE) down --volumes
 
-lock: setup ## Renew the hashed requirement locks
+lock: setup ## Renew the hashed requirement locks; LOCK_ARGS=--upgrade takes newer versions
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	$(UV) pyproject.toml --upgrade -o requirements/runtime.lock
-	$(UV) pyproject.toml --extra local --group dev -c requirements/runtime.lock -o requirements/dev.lock
+	$(UV) pyproject.toml $(LOCK_ARGS) -o requirements/runtime.lock
+	$(UV) pyproject.toml --extra local --group dev $(LOCK_ARGS) -c requirements/runtime.lock -o requirements/dev.lock
 
 # The environment is made once, and again when a lock or the project file changes.
 setup: $(STAMP)

@@ -27,6 +27,7 @@ from chassis.relay import Relay
 from chassis.rpc.channel import PeerChannel, open_channel
 from chassis.rpc.channel import service as service_peer
 from chassis.rpc.server import RpcServer
+from chassis.rpc.server import serve as serve_rpc
 from chassis.rpc.tls import TlsFiles
 from chassis.run import Part, run
 from chassis.schema import check_schema
@@ -162,12 +163,8 @@ def _rpc(runtime: Runtime, made: Made) -> Part:
         server.register(add_to_server, servicer)
 
     async def serve(stop: asyncio.Event) -> None:
-        await server.start(f"{settings.grpc_host}:{settings.grpc_port}")
-        runtime.readiness.set("rpc", holds=True)
-        try:
-            await stop.wait()
-        finally:
-            await server.drain()
+        address = f"{settings.grpc_host}:{settings.grpc_port}"
+        await serve_rpc(server, address, stop, ready=runtime.readiness)
 
     return Part("rpc", serve)
 

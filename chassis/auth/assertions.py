@@ -5,9 +5,13 @@ Single use of ``jti`` is the receiver's to enforce: it keeps the ids until they 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import rfc8785
 import uuid_utils.compat
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -31,10 +35,22 @@ class TerminalAssertion:
     expires_at: datetime
 
 
-def sign_assertion(key: ECKey, terminal_id: str, *, audience: str, now: datetime) -> str:
-    """Return a fresh assertion of a terminal for one receiver."""
+def binding_of(values: Mapping[str, str]) -> str:
+    """Return what the claim ``bnd`` holds for these values: SHA-256 in hex of their canonical JSON (RFC 8785)."""
+    return hashlib.sha256(rfc8785.dumps(dict(values))).hexdigest()
+
+
+def sign_assertion(
+    key: ECKey,
+    terminal_id: str,
+    *,
+    audience: str,
+    now: datetime,
+    bound_to: Mapping[str, str] | None = None,
+) -> str:
+    """Return a fresh assertion of a terminal for one receiver, bound to values sent beside it if given."""
     issued = int(now.timestamp())
-    claims = {
+    claims: dict[str, str | int] = {
         "iss": terminal_id,
         "sub": terminal_id,
         "aud": audience,
@@ -42,6 +58,8 @@ def sign_assertion(key: ECKey, terminal_id: str, *, audience: str, now: datetime
         "exp": issued + LIFETIME_SECONDS,
         "jti": str(uuid_utils.compat.uuid7()),
     }
+    if bound_to is not None:
+        claims["bnd"] = binding_of(bound_to)
     header = {"alg": ALGORITHM, "kid": terminal_id}
     return jwt.encode(header, claims, key, [ALGORITHM], default_type=ASSERTION_TYPE)
 
@@ -62,8 +80,18 @@ def claimed_terminal(assertion: str) -> str:
     return kid
 
 
-def verify_assertion(assertion: str, key: ECKey, *, audience: str, now: datetime) -> TerminalAssertion:
-    """Return what an assertion under the terminal's registered key says. Raises NOT_AUTHENTICATED."""
+def verify_assertion(
+    assertion: str,
+    key: ECKey,
+    *,
+    audience: str,
+    now: datetime,
+    bound_to: Mapping[str, str] | None = None,
+) -> TerminalAssertion:
+    """Return what an assertion under the terminal's registered key says.
+
+    With ``bound_to`` it must be bound to exactly these values. Raises NOT_AUTHENTICATED.
+    """
     terminal_id = claimed_terminal(assertion)
     try:
         found = jwt.decode(assertion, key, [ALGORITHM])
@@ -82,5 +110,9 @@ def verify_assertion(assertion: str, key: ECKey, *, audience: str, now: datetime
     except (JoseError, ValueError, TypeError, KeyError) as problem:
         raise NOT_AUTHENTICATED() from problem
     if too_long or found.header.get("typ") != ASSERTION_TYPE:
+        raise NOT_AUTHENTICATED()
+    if bound_to is not None and not hmac.compare_digest(
+        str(found.claims.get("bnd", "")).encode(), binding_of(bound_to).encode()
+    ):
         raise NOT_AUTHENTICATED()
     return TerminalAssertion(terminal_id, str(found.claims["jti"]), datetime.fromtimestamp(expires, UTC))

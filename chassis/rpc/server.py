@@ -129,8 +129,13 @@ async def serve(
     grace_seconds: float = 10.0,
     ready: Readiness | None = None,
 ) -> None:
-    """Serve until ``stop`` is set, then drain; the health service says what ``ready`` says."""
-    await server.start(address, serving=ready is None or ready.ready)
+    """Serve until ``stop`` is set, then drain.
+
+    Listening is the condition ``rpc`` of ``ready``; the health service says what ``ready`` says.
+    """
+    await server.start(address, serving=ready is None)
+    if ready is not None:
+        ready.set("rpc", holds=True)
     following = asyncio.create_task(_follow(server, ready), name="rpc-health")
     try:
         await stop.wait()

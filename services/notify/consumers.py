@@ -103,7 +103,7 @@ def _submitted(event: intake.CaseSubmitted) -> Told:
 
 
 def _supplement(event: intake.SupplementRequested) -> Told:
-    return "supplement-requested", {"item_name": event.item_name, "defects": str(event.defects)}
+    return "supplement-requested", {"item_name": event.item_name, "material_count": str(event.defects)}
 
 
 def _accepted(event: intake.PartAccepted) -> Told:

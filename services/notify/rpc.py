@@ -13,8 +13,8 @@ from chassis.clock import Clock
 from chassis.db import Database, Transaction
 from chassis.errors import FIELD_MALFORMED, refuse
 from chassis.event import new_event_id
-from chassis.requests import fingerprint, once
 from chassis.rpc.call import caller
+from chassis.rpc.once import once
 from services.notify.domain.message import Message
 from services.notify.domain.template import Channel
 from services.notify.usecases.accept import Order, accept
@@ -47,35 +47,19 @@ class MessageServicer(message_pb2_grpc.MessageServiceServicer):
         self._clock = clock
         self._wake = wake
 
-    async def SendMessage(  # noqa: N802 - the name in the proto
-        self, request: pb.SendMessageRequest, context: Context
-    ) -> pb.SendMessageResponse:
+    async def SendMessage(self, request: pb.SendMessageRequest, context: Context) -> pb.SendMessageResponse:
         """Accept one message; the worker is woken after the commit."""
         order = _order(request)
-        content = pb.SendMessageRequest()
-        content.CopyFrom(request)
-        content.ClearField("request_id")
         async with self._database.transaction() as tx:
             store = self._store_of(tx)
 
-            async def work() -> bytes:
-                message = await accept(store, self._templates, order, new_event_id(), self._clock())
-                return _response(message).SerializeToString()
+            async def work() -> pb.SendMessageResponse:
+                return _response(await accept(store, self._templates, order, new_event_id(), self._clock()))
 
             tx.after_commit(self._wake)
-            answer = await once(
-                tx,
-                caller=caller(context).key,
-                method="MessageService.SendMessage",
-                request_id=request.request_id,
-                fingerprint=fingerprint(content.SerializeToString(deterministic=True)),
-                work=work,
-            )
-        return pb.SendMessageResponse.FromString(answer)
+            return await once(tx, request, pb.SendMessageResponse, work)
 
-    async def ListInbox(  # noqa: N802
-        self, request: pb.ListInboxRequest, context: Context
-    ) -> pb.ListInboxResponse:
+    async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
         """Return a page of the acting person's inbox."""
         if request.page_size < 0:
             refuse([FIELD_MALFORMED.at("page_size")])
@@ -92,9 +76,7 @@ class MessageServicer(message_pb2_grpc.MessageServiceServicer):
             )
         return pb.ListInboxResponse(messages=[_entry(each) for each in entries], next_page_token=token)
 
-    async def MarkRead(  # noqa: N802
-        self, request: pb.MarkReadRequest, context: Context
-    ) -> pb.MarkReadResponse:
+    async def MarkRead(self, request: pb.MarkReadRequest, context: Context) -> pb.MarkReadResponse:
         """Mark one message of the acting person as read; a repeat changes nothing."""
         message_id = _uuid("message_id", request.message_id)
         person_id = caller(context).acting().person_id

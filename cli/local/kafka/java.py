@@ -67,8 +67,8 @@ class JavaBroker:
 
     @property
     def pid(self) -> int:
-        """The JVM's process id; 0 while it is stopped."""
-        return self._process.pid if self._process is not None else 0
+        """The JVM's process id; 0 while it does not run."""
+        return self._process.pid if self._process is not None and self.is_running() else 0
 
     def start(self) -> None:
         """Have the JVM running; it answers some seconds later."""

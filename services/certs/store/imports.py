@@ -234,7 +234,7 @@ def _problem(problem: Violation) -> dict[str, Any]:
     return {"field": problem.field_path, "reason": problem.reason.code, "metadata": problem.metadata}
 
 
-def _answer(row: Mapping[str, Any]) -> RowAnswer:
+def _answer(row: Any) -> RowAnswer:
     reasons = {each.code: each for each in declared()}
     problems = tuple(
         Violation(each["field"], reasons[each["reason"]], each["metadata"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -192,7 +192,7 @@ class LicenceStore:
         row = await self._tx.fetchrow(f"select {COLUMNS} from licence l where {condition}", value)  # noqa: S608
         return self._licence(row) if row else None
 
-    def _licence(self, row: Mapping[str, Any]) -> Licence:
+    def _licence(self, row: Any) -> Licence:
         identifier, number, holders = self._vault.open_subject(row["subject"])
         return Licence(
             licence_id=str(row["licence_id"]),
@@ -235,7 +235,7 @@ def as_uuid(text: str) -> UUID | None:
         return None
 
 
-def _sealing(row: Mapping[str, Any]) -> Sealing:
+def _sealing(row: Any) -> Sealing:
     return Sealing(
         row["unsealed_sha256"],
         row["seal_x_mm"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -80,7 +80,7 @@ class UsageStore:
         )
 
 
-def _usage(row: Mapping[str, Any]) -> Usage:
+def _usage(row: Any) -> Usage:
     basis = Basis(row["basis"]) if row["basis"] else None
     return Usage(
         str(row["usage_id"]),

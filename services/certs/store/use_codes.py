@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -80,7 +79,7 @@ class UseCodeStore:
         return int(tag.split()[-1])
 
 
-def _use_code(row: Mapping[str, Any]) -> UseCode:
+def _use_code(row: Any) -> UseCode:
     binding = Binding(
         str(row["licence_id"]),
         row["item_code"],

@@ -30,6 +30,7 @@ _LISTS = (
     "holder_id_types",
 )
 _FOLDERS = ("items", "bundles", "calendar", "templates")  # templates are read by notify
+_OTHERS = frozenset({"terminals.yaml"})  # read by `catalogue_files.terminals`
 T = TypeVar("T")
 
 
@@ -82,7 +83,7 @@ class _Reading:
         known = {"divisions.csv", *(f"{name}.yaml" for name in _LISTS)}
         broken = {problem.field_path for problem in self.tree.problems}
         for path in self.tree.files:
-            if path not in known and not path.startswith(tuple(f"{folder}/" for folder in _FOLDERS)):
+            if path not in known | _OTHERS and not path.startswith(tuple(f"{folder}/" for folder in _FOLDERS)):
                 self.shaper.note(path, "is no part of the catalogue")
         for path in sorted(known - self.tree.files.keys() - broken):
             self.shaper.note(path, "is missing")

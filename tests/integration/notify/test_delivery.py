@@ -120,16 +120,16 @@ async def test_a_lost_answer_is_asked_for_and_not_sent_again(notify):
 async def test_a_worker_that_died_after_the_send_does_not_cause_a_second_one(notify):
     message_id = await notify.accept("event:1")
 
-    class Dies(Exception):
+    class DiedError(Exception):
         pass
 
     class DyingProvider(SandboxProvider):
         async def send(self, message_id, phone, text):
             await super().send(message_id, phone, text)
-            raise Dies
+            raise DiedError
 
     dying = DyingProvider(notify.database, notify.cipher, notify.clock)
-    with pytest.raises(Dies):
+    with pytest.raises(DiedError):
         await deliver_due(notify.unit, dying, notify.clock)
     assert await notify.deliver() == 0, "the lease still holds"
     notify.clock.at += timedelta(minutes=2)

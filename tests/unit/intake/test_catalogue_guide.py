@@ -166,7 +166,7 @@ def test_every_wrong_field_of_a_form_is_named_at_once():
     with pytest.raises(Fault) as caught:
         check_form(CATALOGUE.bundle("open-restaurant").form, wrong)
     assert {(v.field_path, v.reason.code) for v in caught.value.violations} == {
-        ("form.colour", "FIELD_UNKNOWN"),
+        ("form.colour", "FORM_FIELD_UNKNOWN"),
         ("form.shop_name", "FIELD_TOO_LONG"),
         ("form.business_uscc", "USCC_CHECK_WRONG"),
         ("form.floor_area", "FIELD_OUT_OF_RANGE"),

@@ -51,7 +51,9 @@ def test_known_signatures_verify(entry):
 @pytest.mark.parametrize("entry", entries("sm2_verify_negative"))
 def test_malformed_and_foreign_signatures_are_refused(entry):
     spki = bytes.fromhex(KAT["key"]["spki_der"])
-    assert not sm2().verify(spki, bytes.fromhex(entry["sig_hex"]), entry["msg_ascii"].encode())
+    assert not sm2().verify(
+        spki, bytes.fromhex(entry["sig_hex"]), entry["msg_ascii"].encode(), entry["id_ascii"].encode()
+    )
 
 
 @needs_vectors

@@ -188,15 +188,15 @@ create trigger licence_past_append_only before update or delete on licence_past
 
 
 def upgrade() -> None:
-    for statement in (*MESSAGING_V1, REQUESTS_V1, LICENCES, USES, APPEND_ONLY):
+    for statement in (*MESSAGING_V1, *REQUESTS_V1, LICENCES, USES, APPEND_ONLY):
         op.execute(statement)
 
 
 def downgrade() -> None:
     tables = (
         "import_answer, presentation, usage, use_code, serial_counter, licence_status_change, licence_past,"
-        " licence_co_holder, licence, stored_answer, event_log, relay_state, inbox, seen_version, dead_letter,"
-        " parked_key, attempt"
+        " licence_co_holder, licence, stored_answer, event_log, relay_state, inbox, seen_version, batch_try,"
+        " delivery_attempt, parked_key, dead_letter"
     )
     op.execute(f"drop table if exists {tables} cascade")
     op.execute("drop function if exists refuse_change()")

@@ -22,7 +22,9 @@ from services.intake.domain.catalogue.places import Text
 from standards.identifiers import check_citizen_id, check_uscc
 from standards.masking import MaskRule
 
-FIELD_UNKNOWN = declare("FIELD_UNKNOWN", Kind.INVALID_ARGUMENT, "没有这个填写项", "There is no such field")
+FORM_FIELD_UNKNOWN = declare(
+    "FORM_FIELD_UNKNOWN", Kind.INVALID_ARGUMENT, "没有这个填写项", "There is no such form field"
+)
 FIELD_NOT_A_CHOICE = declare(
     "FIELD_NOT_A_CHOICE", Kind.INVALID_ARGUMENT, "请从给出的选项中选择", "Choose one of the options given"
 )
@@ -89,7 +91,7 @@ def check_form(fields: Iterable[FormField], values: Mapping[str, str]) -> dict[s
     """
     known = {field.code: field for field in fields}
     cleaned = {code: values.get(code, "").strip() for code in known}
-    found = [FIELD_UNKNOWN.at(f"form.{code}") for code in sorted(values.keys() - known.keys())]
+    found = [FORM_FIELD_UNKNOWN.at(f"form.{code}") for code in sorted(values.keys() - known.keys())]
     for code, field in known.items():
         found += _mistakes(field, cleaned[code])
     refuse(found)

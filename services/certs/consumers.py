@@ -1,0 +1,87 @@
+"""What certs does with the events of intake and seal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chassis.clock import Clock
+from chassis.db import Transaction
+from chassis.event import Envelope, new_event_id
+from chassis.inbox import Handler
+from events.intake import PartDecided
+from events.seal import DocumentSealed, SealingRefused
+from services.certs.domain.issuing import IssueData
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.usecases.make import SealedDocument, make_licence, note_seal_refusal, put_in_force
+from services.certs.usecases.ports import Documents, Registry
+
+
+class Approvals(Protocol):
+    """The data of approved parts; asked of intake."""
+
+    async def of_part(self, part_id: str) -> IssueData:
+        """Return what an approved part says about its licence."""
+
+
+class SealedDocuments(Protocol):
+    """Sealed documents; asked of seal."""
+
+    async def of_signature(self, signature_id: str) -> SealedDocument:
+        """Return a sealed document and what its verification said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What the handlers work with."""
+
+    registry_of: Callable[[Transaction], Registry]
+    documents: Documents
+    types: LicenceTypes
+    approvals: Approvals
+    sealed: SealedDocuments
+    clock: Clock
+
+
+def handlers(hearing: Hearing) -> tuple[Handler[Any, Any], ...]:
+    """Return a handler per event; what peers know is fetched before the transaction opens."""
+
+    async def fetch_approval(event: PartDecided) -> IssueData | None:
+        if not event.approved or not event.licence_type_code:
+            return None
+        return await hearing.approvals.of_part(event.part_id)
+
+    async def make(tx: Transaction, event: PartDecided, envelope: Envelope, data: IssueData | None) -> None:
+        del event, envelope
+        if data is not None:
+            await make_licence(
+                hearing.registry_of(tx), hearing.documents, hearing.types, data, _new_id, hearing.clock()
+            )
+
+    async def fetch_sealed(event: DocumentSealed) -> SealedDocument:
+        return await hearing.sealed.of_signature(event.signature_id)
+
+    async def issue(
+        tx: Transaction, event: DocumentSealed, envelope: Envelope, sealed: SealedDocument | None
+    ) -> None:
+        del envelope
+        assert sealed is not None, "fetch_sealed ran for this event"
+        registry = hearing.registry_of(tx)
+        await put_in_force(
+            registry, hearing.documents, event.licence_id, sealed, event.document_sha256, hearing.clock()
+        )
+
+    async def note(tx: Transaction, event: SealingRefused, envelope: Envelope, nothing: None) -> None:
+        del envelope, nothing
+        await note_seal_refusal(hearing.registry_of(tx), event.licence_id, event.reason)
+
+    return (
+        Handler(PartDecided, make, fetch_approval),
+        Handler(DocumentSealed, issue, fetch_sealed),
+        Handler(SealingRefused, note),
+    )
+
+
+def _new_id() -> str:
+    return str(new_event_id())

@@ -1,0 +1,101 @@
+"""What every servicer works with: the database, the catalogue, the caller as a reader, stored answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from chassis import requests
+from chassis.clock import Clock
+from chassis.db import Database, Transaction
+from chassis.event import new_event_id
+from chassis.requests import DEPARTMENT_RETENTION
+from chassis.rpc.call import caller
+from services.certs.domain.department import Departments
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.usage import Reader
+from services.certs.rpc.summary_signer import JwsSigner
+from services.certs.usecases.ports import Documents, Registry
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Res = TypeVar("Res", bound=Message)
+
+SERVICE_NAMES = {"intake": "政务服务综合受理系统", "seal": "电子印章系统"}
+"""How our own services appear in the holder's list of uses."""
+
+
+class Answers(Protocol):
+    """Keeps stored answers secret; they hold use-codes and personal data."""
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """Return the ciphertext of an answer."""
+
+    def decrypt(self, sealed: bytes) -> bytes:
+        """Return the answer."""
+
+    def fingerprint(self, content: bytes) -> bytes:
+        """Return a keyed fingerprint of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The tools of the servicers."""
+
+    database: Database
+    registry_of: Callable[[Transaction], Registry]
+    answers: Answers
+    documents: Documents
+    types: LicenceTypes
+    departments: Departments
+    signer: JwsSigner
+    clock: Clock
+
+    def reader(self) -> Reader:
+        """Return who calls: a department with its name, or a service of ours."""
+        peer = caller().peer
+        if peer is None:
+            return Reader("web", "", False)
+        if peer.kind == "department":
+            return Reader(peer.name, self.departments.find(peer.name).name, True)
+        return Reader(str(peer), SERVICE_NAMES.get(peer.name, ""), False)
+
+    async def once(
+        self,
+        tx: Transaction,
+        request: Message,
+        answer: type[Res],
+        work: Callable[[], Awaitable[Res]],
+        retention: timedelta = DEPARTMENT_RETENTION,
+    ) -> Res:
+        """Return what ``work`` answers, or the stored answer of an equal request; encrypted at rest.
+
+        Raises REQUEST_ID_REUSED, REQUEST_IN_PROGRESS.
+        """
+
+        async def serialised() -> bytes:
+            return (await work()).SerializeToString()
+
+        content = type(request)()
+        content.CopyFrom(request)
+        content.ClearField("request_id")
+        stored = await requests.once(
+            tx,
+            caller=caller().key,
+            method=request.DESCRIPTOR.full_name,
+            request_id=getattr(request, "request_id"),  # noqa: B009 - known to exist, not to the types
+            fingerprint=self.answers.fingerprint(content.SerializeToString(deterministic=True)),
+            work=serialised,
+            cipher=self.answers,
+            retention=retention,
+        )
+        return answer.FromString(stored)
+
+
+def new_id() -> str:
+    """Return a fresh id, ordered by time."""
+    return str(new_event_id())

@@ -1,0 +1,118 @@
+"""LicenceService over gRPC."""
+
+from __future__ import annotations
+
+from chassis.rpc.call import caller
+from services.certs.domain.status import StatusOrder
+from services.certs.rpc import messages
+from services.certs.rpc.desk import Context, Desk, new_id
+from services.certs.usecases.change_status import change_status
+from services.certs.usecases.make import get_unsealed_document
+from services.certs.usecases.read import Question, find, get, get_document
+from tongban.certs.v1 import licence_pb2 as pb
+from tongban.certs.v1 import licence_pb2_grpc
+
+
+class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
+    """Reads and status changes; one transaction per call, the usage record in it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def FindLicences(  # noqa: N802 - the name in the proto
+        self, request: pb.FindLicencesRequest, context: Context
+    ) -> pb.FindLicencesResponse:
+        """Return a holder's licences across all counties, masked."""
+        del context
+        desk = self._desk
+        question = Question(
+            request.holder_id_type_code,
+            request.holder_id_number,
+            tuple(request.type_codes),
+            messages.purpose(request.purpose),
+            request.usable_only,
+        )
+        async with desk.database.transaction() as tx:
+            found = await find(
+                desk.registry_of(tx), desk.types, desk.reader(), question, new_id, desk.clock()
+            )
+        return pb.FindLicencesResponse(licences=[messages.licence(each) for each in found])
+
+    async def GetLicence(  # noqa: N802
+        self, request: pb.GetLicenceRequest, context: Context
+    ) -> pb.GetLicenceResponse:
+        """Return one licence, masked."""
+        del context
+        desk, key = self._desk, (request.licence_id, request.identifier)
+        purpose = messages.purpose(request.purpose)
+        async with desk.database.transaction() as tx:
+            found = await get(
+                desk.registry_of(tx), desk.types, desk.reader(), key, purpose, new_id, desk.clock()
+            )
+        return pb.GetLicenceResponse(licence=messages.licence(found))
+
+    async def GetLicenceDocument(  # noqa: N802
+        self, request: pb.GetLicenceDocumentRequest, context: Context
+    ) -> pb.GetLicenceDocumentResponse:
+        """Return the sealed OFD."""
+        del context
+        desk, purpose = self._desk, messages.purpose(request.purpose)
+        async with desk.database.transaction() as tx:
+            ofd, digest = await get_document(
+                desk.registry_of(tx),
+                desk.documents,
+                desk.reader(),
+                request.licence_id,
+                purpose,
+                new_id,
+                desk.clock(),
+            )
+        return pb.GetLicenceDocumentResponse(ofd=ofd, sha256=digest)
+
+    async def ChangeLicenceStatus(  # noqa: N802
+        self, request: pb.ChangeLicenceStatusRequest, context: Context
+    ) -> pb.ChangeLicenceStatusResponse:
+        """Carry out an issuer's order on its own licence."""
+        desk, now = self._desk, self._desk.clock()
+        order = StatusOrder(
+            messages.status(request.status),
+            request.reason,
+            request.basis_document,
+            request.operator,
+            messages.moment(request.effective_at) if request.HasField("effective_at") else now,
+        )
+        department = caller(context).department()
+        async with desk.database.transaction() as tx:
+
+            async def work() -> pb.ChangeLicenceStatusResponse:
+                shown = await change_status(
+                    desk.registry_of(tx),
+                    desk.types,
+                    department,
+                    request.licence_id,
+                    request.etag,
+                    order,
+                    now,
+                )
+                return pb.ChangeLicenceStatusResponse(licence=messages.licence(shown))
+
+            return await desk.once(tx, request, pb.ChangeLicenceStatusResponse, work)
+
+    async def GetUnsealedDocument(  # noqa: N802
+        self, request: pb.GetUnsealedDocumentRequest, context: Context
+    ) -> pb.GetUnsealedDocumentResponse:
+        """Return the document that waits for a seal, and where the seal goes."""
+        del context
+        desk = self._desk
+        async with desk.database.transaction() as tx:
+            licence, ofd = await get_unsealed_document(
+                desk.registry_of(tx), desk.documents, request.licence_id
+            )
+        return pb.GetUnsealedDocumentResponse(
+            ofd=ofd,
+            issuer_code=licence.issuer_code,
+            case_id=licence.case_id,
+            item_code=licence.item_code,
+            seal_x_mm=licence.sealing.seal_x_mm,
+            seal_y_mm=licence.sealing.seal_y_mm,
+        )

@@ -1,0 +1,111 @@
+"""Between the words of the proto and those of the domain."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.errors import Violation
+from services.certs.domain.disclosure import Shown
+from services.certs.domain.importing import ImportRow, Outcome, RowAnswer
+from services.certs.domain.purpose import Basis, Purpose
+from services.certs.domain.status import LicenceStatus
+from services.certs.domain.usage import Reader, ShownUse
+from tongban.certs.v1 import licence_pb2 as pb
+from tongban.certs.v1 import use_code_pb2
+
+_STATUS_NUMBERS = {
+    status: pb.LicenceStatus.Value(f"LICENCE_STATUS_{status.name}") for status in LicenceStatus
+}
+_STATUSES = {number: status for status, number in _STATUS_NUMBERS.items()}
+_BASIS_NUMBERS = {basis: pb.Basis.Value(f"BASIS_{basis.name}") for basis in Basis}
+_BASES = {number: basis for basis, number in _BASIS_NUMBERS.items()}
+_OUTCOMES = {outcome: pb.ImportOutcome.Value(f"IMPORT_OUTCOME_{outcome.name}") for outcome in Outcome}
+
+
+def stamp(moment: datetime) -> Timestamp:
+    """Return the timestamp of an aware moment."""
+    found = Timestamp()
+    found.FromDatetime(moment)
+    return found
+
+
+def moment(found: Timestamp) -> datetime:
+    """Return the aware moment of a timestamp."""
+    return found.ToDatetime(tzinfo=UTC)
+
+
+def purpose(message: pb.Purpose) -> Purpose:
+    """Return the purpose of a read; an unspecified basis becomes None."""
+    return Purpose(message.use_cause, _BASES.get(message.basis), message.item_code, message.case_id)
+
+
+def status(number: int) -> LicenceStatus | None:
+    """Return the status of an enum value, None for unspecified and unknown ones."""
+    return _STATUSES.get(number)
+
+
+def licence(shown: Shown) -> pb.Licence:
+    """Return a licence as its reader may see it."""
+    found = shown.licence
+    return pb.Licence(
+        licence_id=found.licence_id,
+        identifier=shown.identifier,
+        type_code=found.type_code,
+        type_name=found.type_name,
+        number=shown.number,
+        issuer_code=found.issuer_code,
+        issuer_name=found.issuer_name,
+        county_code=found.county_code,
+        holder_name=shown.holder_name,
+        holder_id_type_code=found.holders[0].id_type_code,
+        issued_date=found.issued_date.isoformat(),
+        valid_from=found.valid_from.isoformat() if found.valid_from else "",
+        valid_until=found.valid_until.isoformat() if found.valid_until else "",
+        status=_STATUS_NUMBERS[found.status],
+        face=dict(shown.face),
+        etag=found.etag,
+        trust_grade=found.trust_grade,
+        quality_flags=found.quality_flags,
+        version=found.serial_version,
+    )
+
+
+def import_row(message: pb.ImportRow) -> ImportRow:
+    """Return a row as received."""
+    return ImportRow(message.row_number, dict(message.fields))
+
+
+def row_result(answer: RowAnswer) -> pb.ImportRowResult:
+    """Return the answer to a row."""
+    return pb.ImportRowResult(
+        row_number=answer.row_number,
+        outcome=_OUTCOMES[answer.outcome],
+        licence_id=answer.licence_id,
+        quality_flags=answer.quality_flags,
+        problems=[_problem(each) for each in answer.problems],
+    )
+
+
+def use(shown: ShownUse, reader: Reader) -> use_code_pb2.Use:
+    """Return a line of the usage record for its holder."""
+    usage = shown.usage
+    basis = _BASIS_NUMBERS[usage.purpose.basis] if usage.purpose.basis else pb.BASIS_UNSPECIFIED
+    return use_code_pb2.Use(
+        usage_id=usage.usage_id,
+        licence_id=usage.licence_id,
+        licence_type_name=shown.licence_type_name,
+        consumer_code=reader.code,
+        consumer_name=reader.name,
+        item_code=usage.purpose.item_code,
+        case_id=usage.purpose.case_id,
+        use_cause=usage.purpose.use_cause,
+        basis=basis,
+        used_at=stamp(usage.used_at),
+        outcome=usage.outcome,
+    )
+
+
+def _problem(problem: Violation) -> pb.RowProblem:
+    return pb.RowProblem(field=problem.field_path, reason=problem.reason.code, zh=problem.zh, en=problem.en)

@@ -1,0 +1,99 @@
+"""PresentationService over gRPC."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chassis.errors import Fault
+from services.certs.rpc import messages
+from services.certs.rpc.desk import Context, Desk, new_id
+from services.certs.usecases import present as verbs
+from tongban.certs.v1 import presentation_pb2 as pb
+from tongban.certs.v1 import presentation_pb2_grpc
+
+RETENTION = timedelta(minutes=10)
+"""A repeat of a request later than this would get a code that expired long ago."""
+
+
+class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
+    """Presenting a licence and verifying what was presented."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def CreatePresentation(  # noqa: N802 - the name in the proto
+        self, request: pb.CreatePresentationRequest, context: Context
+    ) -> pb.CreatePresentationResponse:
+        """Make a code that shows a licence for a minute, once."""
+        del context
+        desk = self._desk
+        holder = (request.holder_id_type_code, request.holder_id_number)
+        async with desk.database.transaction() as tx:
+
+            async def work() -> pb.CreatePresentationResponse:
+                made = await verbs.create_presentation(
+                    desk.registry_of(tx),
+                    desk.signer,
+                    desk.reader(),
+                    request.licence_id,
+                    holder,
+                    new_id,
+                    desk.clock(),
+                )
+                return pb.CreatePresentationResponse(
+                    code=made.code, qr_text=made.qr_text, expires_at=messages.stamp(made.expires_at)
+                )
+
+            return await desk.once(tx, request, pb.CreatePresentationResponse, work, RETENTION)
+
+    async def VerifyPresentation(  # noqa: N802
+        self, request: pb.VerifyPresentationRequest, context: Context
+    ) -> pb.VerifyPresentationResponse:
+        """Take the one scan of a code; a refused scan is recorded although the call fails."""
+        del context
+        desk = self._desk
+        try:
+            async with desk.database.transaction() as tx:
+
+                async def work() -> pb.VerifyPresentationResponse:
+                    scanned = await verbs.verify_presentation(
+                        desk.registry_of(tx),
+                        desk.documents,
+                        desk.types,
+                        desk.signer,
+                        desk.reader(),
+                        request.code,
+                        new_id,
+                        desk.clock(),
+                    )
+                    return pb.VerifyPresentationResponse(
+                        licence=messages.licence(scanned.shown),
+                        verdict=scanned.verdict,
+                        verified_at=messages.stamp(scanned.verified_at),
+                    )
+
+                return await desk.once(tx, request, pb.VerifyPresentationResponse, work, RETENTION)
+        except Fault as refusal:
+            if refusal.reason in verbs.REFUSALS:
+                await self._record(request.code, refusal)
+            raise
+
+    async def GetPresentationKeys(  # noqa: N802
+        self, request: pb.GetPresentationKeysRequest, context: Context
+    ) -> pb.GetPresentationKeysResponse:
+        """Return the public keys that verify QR summaries."""
+        del request, context
+        return pb.GetPresentationKeysResponse(jwks_json=self._desk.signer.jwks_json)
+
+    async def _record(self, text: str, refusal: Fault) -> None:
+        desk = self._desk
+        async with desk.database.transaction() as tx:
+            await verbs.record_refused_scan(
+                desk.registry_of(tx),
+                desk.signer,
+                desk.reader(),
+                text,
+                refusal.reason,
+                new_id,
+                desk.clock(),
+            )
