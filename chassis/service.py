@@ -114,7 +114,7 @@ async def open_runtime(settings: ServiceSettings, *, clock: Clock = system_clock
         settings=settings,
         database=database,
         bus=await open_bus(_bus_config(service, settings)),
-        tls=TlsFiles.of(settings.tls_certificate, settings.tls_key, settings.tls_authority),
+        tls=TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_authority),
         cipher=FieldCipher(read_keyring(settings.field_keys), service=service),
         readiness=Readiness("database", "bus", "rpc", "web", ready_file=settings.ready_file),
         clock=clock,
@@ -155,9 +155,7 @@ def _parts(runtime: Runtime, made: Made) -> list[Part]:
 
 def _rpc(runtime: Runtime, made: Made) -> Part:
     settings = runtime.settings
-    verifier = made.verifier
-    if verifier is None and settings.token_keys:
-        verifier = TokenVerifier(read_jwks(settings.token_keys), TOKEN_ISSUER, now=runtime.clock)
+    verifier = made.verifier or TokenVerifier(read_jwks(settings.token_keys), TOKEN_ISSUER, now=runtime.clock)
     server = RpcServer(runtime.tls, verifier=verifier)
     for add_to_server, servicer in made.servicers:
         server.register(add_to_server, servicer)

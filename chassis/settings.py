@@ -138,11 +138,11 @@ class ServiceSettings(Sourced):
     notify_address: str | None = None
     """Peers as ``host:port``; a service redeclares those it asks as required."""
 
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    tls_authority: Path | None = None
+    tls_certificate: Path
+    tls_key: Path
+    tls_authority: Path
     """PEM files of mutual TLS: own chain, own key, the authority both sides trust."""
-    token_keys: Path | None = None
+    token_keys: Path
     """JWKS file with the public keys of intake's bearer tokens."""
     field_keys: Path
     """Keyring file of ``chassis.fields``."""
@@ -154,11 +154,8 @@ class ServiceSettings(Sourced):
 
     @classmethod
     def required_by(cls, given: dict[str, Any]) -> tuple[str, ...]:
-        """Name the address of the chosen bus and, outside development, the mutual-TLS files."""
-        needed = {"kafka": ("kafka_bootstrap",), "postgres": ("bus_dsn",)}.get(str(given.get("bus")), ())
-        if given.get("environment") == "development":
-            return needed
-        return (*needed, "tls_certificate", "tls_key", "tls_authority", "token_keys")
+        """Name the address of the chosen bus."""
+        return {"kafka": ("kafka_bootstrap",), "postgres": ("bus_dsn",)}.get(str(given.get("bus")), ())
 
 
 S = TypeVar("S", bound=Sourced)

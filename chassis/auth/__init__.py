@@ -6,7 +6,13 @@ signed for one purpose passes for another (RFC 8725 3.11).
 
 from __future__ import annotations
 
-from chassis.auth.assertions import TerminalAssertion, binding_of, claimed_terminal, sign_assertion, verify_assertion
+from chassis.auth.assertions import (
+    TerminalAssertion,
+    binding_of,
+    claimed_terminal,
+    sign_assertion,
+    verify_assertion,
+)
 from chassis.auth.documents import DocumentSigner, verify_document
 from chassis.auth.keys import new_signing_key, public_keys, read_jwks, signing_key_from_pem, write_jwks
 from chassis.auth.person import ActingPerson

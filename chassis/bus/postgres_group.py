@@ -242,7 +242,8 @@ class GroupMember:
             held = self._held.get(place)
             if held is None or held.gen != row["gen"]:
                 self._held[place] = Held(row["off"], row["gen"])
-                self._behind.discard(place)
+                self._behind.discard(place)  # an operator set the group past the gap
+                BEHIND_GAUGE.labels(self._group).set(len(self._behind))
                 self._wake.set()
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:

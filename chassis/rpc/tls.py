@@ -16,14 +16,6 @@ class TlsFiles:
     key: Path
     authority: Path
 
-    @classmethod
-    def of(cls, certificate: Path | None, key: Path | None, authority: Path | None) -> TlsFiles:
-        """Return the files from optional settings. Raises ValueError unless all three are given."""
-        if certificate is None or key is None or authority is None:
-            message = "mutual TLS needs tls_certificate, tls_key and tls_authority"
-            raise ValueError(message)
-        return cls(certificate, key, authority)
-
     def changed_at(self) -> float:
         """Return the youngest modification time, in seconds since the epoch."""
         return max(path.stat().st_mtime for path in (self.certificate, self.key, self.authority))

@@ -15,6 +15,8 @@ from chassis.roles import dsn_for, roles_of
 from cli.local.layout import SERVICES, Layout
 
 DATABASES = (*SERVICES, "bus")
+SIGNING_KEYS = {"intake": ("token_key",), "certs": ("presentation_key",)}
+"""Which services sign themselves, by the names of the settings that point to the keys."""
 SUPERUSER = "postgres"
 _PASSWORD_BYTES = 32
 
@@ -25,9 +27,16 @@ def make_secrets(layout: Layout) -> None:
     for service in SERVICES:
         _once(layout.secrets(service) / "field_keys.json", lambda: new_keyring(system_clock()))
     _once(layout.secrets("seal") / "tongban_seal_keystore_passphrase", _new_password)
-    token_key = layout.secrets("intake") / "token_key.pem"
-    _once(token_key, lambda: new_signing_key().as_pem(private=True).decode())
+    for service, names in SIGNING_KEYS.items():
+        for name in names:
+            _once(signing_key_file(layout, service, name), _new_signing_key)
+    token_key = signing_key_file(layout, "intake", "token_key")
     write_jwks([signing_key_from_pem(token_key.read_bytes())], layout.token_keys)
+
+
+def signing_key_file(layout: Layout, service: str, name: str) -> Path:
+    """Return the PEM file of one of the service's P-256 private keys."""
+    return layout.secrets(service) / f"{name}.pem"
 
 
 def passwords(layout: Layout) -> dict[str, str]:
@@ -69,6 +78,10 @@ def _dsn(server_dsn: str, database: str, role: str, known: dict[str, str]) -> st
 def _new_passwords() -> str:
     roles = [role for database in DATABASES for role in roles_of(database)]
     return json.dumps({role: _new_password() for role in (SUPERUSER, *roles)})
+
+
+def _new_signing_key() -> str:
+    return new_signing_key().as_pem(private=True).decode()
 
 
 def _new_password() -> str:

@@ -47,7 +47,7 @@ class Stack:
         self._write("starting")
         write_dsns(self.layout, self._postgres.server_dsn)
         await self._prepare()
-        described = service_processes(self.layout, self.state, self.state.catalogue)
+        described = service_processes(self.layout, self.state)
         self._supervisor = Supervisor(described, lambda: self._write(self.state.state))
         self._supervisor.start()
         late = await self._supervisor.wait_ready(READY_TIMEOUT_SECONDS)

@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.rpc.channel import service as service_peer
+from chassis.rpc.tls import TlsFiles
 from cli.local.authority import open_authority
+from cli.local.credentials import SIGNING_KEYS, signing_key_file
 from cli.local.layout import Layout
 from cli.local.ports import LOOPBACK
 from cli.local.state import Endpoints, StackState
 
 STACK_POOL_MAX_SIZE = 8
 """Connections of each service; with relays and listeners below max_connections of the server."""
+
+_PARTICULAR = {"notify": {"SANDBOX_PAGE": "true"}}
+"""Settings that only one service has, as far as they need no address and no secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,65 +39,54 @@ class ServiceProcess:
     directory: Path
 
 
-def service_processes(
-    layout: Layout, state: StackState, catalogue: Path, *, log_format: str = "json"
-) -> list[ServiceProcess]:
+def service_processes(layout: Layout, state: StackState) -> list[ServiceProcess]:
     """Return the four services of the stack with everything they need to run."""
     authority = open_authority(layout.certificates)
-    shared = {
+    shared = _shared(layout, state)
+    return [
+        ServiceProcess(
+            name=name,
+            command=(sys.executable, "-m", f"services.{name}", "serve"),
+            environment=_environment(
+                layout, name, shared, _own(layout, name, endpoints, authority.identity(service_peer(name)))
+            ),
+            ready_file=layout.ready(name),
+            log=layout.log(name),
+            directory=layout.data(name),
+        )
+        for name, endpoints in state.services.items()
+    ]
+
+
+def _shared(layout: Layout, state: StackState) -> dict[str, str]:
+    return {
         "ENVIRONMENT": "development",
-        "LOG_FORMAT": log_format,
         "BUS": state.bus,
-        "CATALOGUE_DIR": str(catalogue),
+        "CATALOGUE_DIR": str(state.catalogue),
         "TOKEN_KEYS": str(layout.token_keys),
         **({"KAFKA_BOOTSTRAP": state.kafka_bootstrap} if state.kafka_bootstrap else {}),
         **{f"{name.upper()}_ADDRESS": at.grpc for name, at in state.services.items()},
     }
-    described = []
-    for name, endpoints in state.services.items():
-        tls = authority.identity(service_peer(name))
-        own = {
-            **_listening(endpoints),
-            "TLS_CERTIFICATE": str(tls.certificate),
-            "TLS_KEY": str(tls.key),
-            "TLS_AUTHORITY": str(tls.authority),
-            "FIELD_KEYS": str(layout.secrets(name) / "field_keys.json"),
-            "DATA_DIR": str(layout.data(name)),
-            "READY_FILE": str(layout.ready(name)),
-            "POOL_MAX_SIZE": str(STACK_POOL_MAX_SIZE),
-            **_particular(layout, name, state),
-        }
-        described.append(
-            ServiceProcess(
-                name=name,
-                command=(sys.executable, "-m", f"services.{name}", "serve"),
-                environment=_environment(layout, name, shared, own),
-                ready_file=layout.ready(name),
-                log=layout.log(name),
-                directory=layout.data(name),
-            )
-        )
-    return described
 
 
-def _particular(layout: Layout, name: str, state: StackState) -> dict[str, str]:
-    """Return the settings that only one service has."""
-    if name == "intake":
-        return {
-            "TOKEN_KEY": str(layout.secrets(name) / "token_key.pem"),
-            "PUBLIC_URL": f"http://{state.services[name].http}",
-        }
-    if name == "notify":
-        return {"SANDBOX_PAGE": "true"}
-    return {}
-
-
-def _listening(endpoints: Endpoints) -> dict[str, str]:
+def _own(layout: Layout, name: str, endpoints: Endpoints, tls: TlsFiles) -> dict[str, str]:
+    signing_keys = {
+        key.upper(): str(signing_key_file(layout, name, key)) for key in SIGNING_KEYS.get(name, ())
+    }
     return {
         "GRPC_HOST": LOOPBACK,
         "GRPC_PORT": endpoints.grpc.rpartition(":")[2],
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": endpoints.http.rpartition(":")[2],
+        "TLS_CERTIFICATE": str(tls.certificate),
+        "TLS_KEY": str(tls.key),
+        "TLS_AUTHORITY": str(tls.authority),
+        "FIELD_KEYS": str(layout.secrets(name) / "field_keys.json"),
+        "DATA_DIR": str(layout.data(name)),
+        "READY_FILE": str(layout.ready(name)),
+        "POOL_MAX_SIZE": str(STACK_POOL_MAX_SIZE),
+        **signing_keys,
+        **_PARTICULAR.get(name, {}),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from chassis.clock import Clock
 from chassis.rpc.channel import PeerChannel
 from services.certs.domain.holder import Holder

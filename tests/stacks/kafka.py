@@ -55,7 +55,11 @@ class _own_broker:  # noqa: N801 - reads as a context manager
             if os.environ.get("CI"):
                 pytest.fail(reason)
             pytest.skip(reason)
-        _used.add({"docker": "a container of the Docker engine", "java": "Apache's jars on the local Java"}[self._broker.kind])
+        _used.add(
+            {"docker": "a container of the Docker engine", "java": "Apache's jars on the local Java"}[
+                self._broker.kind
+            ]
+        )
         return self._broker
 
     def __exit__(self, *_: object) -> None:

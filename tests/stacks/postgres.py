@@ -41,7 +41,9 @@ class PostgresServer:
 
     async def drop_database(self, dsn: str) -> None:
         """Drop a database with everybody in it."""
-        await self._execute(self.admin_dsn, f'drop database if exists "{urlsplit(dsn).path[1:]}" with (force)')
+        await self._execute(
+            self.admin_dsn, f'drop database if exists "{urlsplit(dsn).path[1:]}" with (force)'
+        )
 
     @staticmethod
     async def _execute(dsn: str, *statements: str) -> None:

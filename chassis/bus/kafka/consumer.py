@@ -148,6 +148,7 @@ class KafkaConsumer:
         await self._handle([_record(record) for record in records])
         for record in records:
             self._drain.expected[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        BEHIND_GAUGE.labels(self._group).set(0)
 
     async def _watch_position(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         """Refuse a silent jump: Kafka resets a position whose records retention deleted."""

@@ -18,7 +18,7 @@ class LicenceImportServicer(licence_pb2_grpc.LicenceImportServiceServicer):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def ImportLicences(  # noqa: N802 - the name in the proto
+    async def ImportLicences(
         self, request_iterator: AsyncIterator[pb.ImportLicencesRequest], context: Context
     ) -> AsyncIterator[pb.ImportLicencesResponse]:
         """Answer every row of every message, in order."""
@@ -41,7 +41,7 @@ class LicenceImportServicer(licence_pb2_grpc.LicenceImportServiceServicer):
                 yield pb.ImportLicencesResponse(results=[messages.row_result(each) for each in answers])
 
     def _importer(self) -> Importer:
-        """A department imports for its own county, an operator for any; each owns its batch ids."""
+        """Say who imports: a department for its own county, an operator for any; each owns its batch ids."""
         call = caller()
         if call.peer is not None and call.peer.kind == "operator":
             return Importer(call.key, None)

@@ -19,7 +19,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def FindLicences(  # noqa: N802 - the name in the proto
+    async def FindLicences(
         self, request: pb.FindLicencesRequest, context: Context
     ) -> pb.FindLicencesResponse:
         """Return a holder's licences across all counties, masked."""
@@ -38,9 +38,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
             )
         return pb.FindLicencesResponse(licences=[messages.licence(each) for each in found])
 
-    async def GetLicence(  # noqa: N802
-        self, request: pb.GetLicenceRequest, context: Context
-    ) -> pb.GetLicenceResponse:
+    async def GetLicence(self, request: pb.GetLicenceRequest, context: Context) -> pb.GetLicenceResponse:
         """Return one licence, masked."""
         del context
         desk, key = self._desk, (request.licence_id, request.identifier)
@@ -51,7 +49,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
             )
         return pb.GetLicenceResponse(licence=messages.licence(found))
 
-    async def GetLicenceDocument(  # noqa: N802
+    async def GetLicenceDocument(
         self, request: pb.GetLicenceDocumentRequest, context: Context
     ) -> pb.GetLicenceDocumentResponse:
         """Return the sealed OFD."""
@@ -69,7 +67,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
             )
         return pb.GetLicenceDocumentResponse(ofd=ofd, sha256=digest)
 
-    async def ChangeLicenceStatus(  # noqa: N802
+    async def ChangeLicenceStatus(
         self, request: pb.ChangeLicenceStatusRequest, context: Context
     ) -> pb.ChangeLicenceStatusResponse:
         """Carry out an issuer's order on its own licence."""
@@ -98,7 +96,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
 
             return await desk.once(tx, request, pb.ChangeLicenceStatusResponse, work)
 
-    async def GetUnsealedDocument(  # noqa: N802
+    async def GetUnsealedDocument(
         self, request: pb.GetUnsealedDocumentRequest, context: Context
     ) -> pb.GetUnsealedDocumentResponse:
         """Return the document that waits for a seal, and where the seal goes."""

@@ -18,9 +18,9 @@ from tongban.certs.v1 import use_code_pb2
 _STATUS_NUMBERS = {
     status: pb.LicenceStatus.Value(f"LICENCE_STATUS_{status.name}") for status in LicenceStatus
 }
-_STATUSES = {number: status for status, number in _STATUS_NUMBERS.items()}
+_STATUSES: dict[int, LicenceStatus] = {number: status for status, number in _STATUS_NUMBERS.items()}
 _BASIS_NUMBERS = {basis: pb.Basis.Value(f"BASIS_{basis.name}") for basis in Basis}
-_BASES = {number: basis for basis, number in _BASIS_NUMBERS.items()}
+_BASES: dict[int, Basis] = {number: basis for basis, number in _BASIS_NUMBERS.items()}
 _OUTCOMES = {outcome: pb.ImportOutcome.Value(f"IMPORT_OUTCOME_{outcome.name}") for outcome in Outcome}
 
 

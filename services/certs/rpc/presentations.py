@@ -21,7 +21,7 @@ class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def CreatePresentation(  # noqa: N802 - the name in the proto
+    async def CreatePresentation(
         self, request: pb.CreatePresentationRequest, context: Context
     ) -> pb.CreatePresentationResponse:
         """Make a code that shows a licence for a minute, once."""
@@ -46,7 +46,7 @@ class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
 
             return await desk.once(tx, request, pb.CreatePresentationResponse, work, RETENTION)
 
-    async def VerifyPresentation(  # noqa: N802
+    async def VerifyPresentation(
         self, request: pb.VerifyPresentationRequest, context: Context
     ) -> pb.VerifyPresentationResponse:
         """Take the one scan of a code; a refused scan is recorded although the call fails."""
@@ -78,7 +78,7 @@ class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
                 await self._record(request.code, refusal)
             raise
 
-    async def GetPresentationKeys(  # noqa: N802
+    async def GetPresentationKeys(
         self, request: pb.GetPresentationKeysRequest, context: Context
     ) -> pb.GetPresentationKeysResponse:
         """Return the public keys that verify QR summaries."""

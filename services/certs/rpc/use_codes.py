@@ -25,7 +25,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def IssueUseCode(  # noqa: N802 - the name in the proto
+    async def IssueUseCode(
         self, request: pb.IssueUseCodeRequest, context: Context
     ) -> pb.IssueUseCodeResponse:
         """Issue one code; a repeat of the request gets the same code."""
@@ -47,7 +47,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
 
             return await desk.once(tx, request, pb.IssueUseCodeResponse, work)
 
-    async def ConsumeUseCode(  # noqa: N802
+    async def ConsumeUseCode(
         self, request: pb.ConsumeUseCodeRequest, context: Context
     ) -> pb.ConsumeUseCodeResponse:
         """Take one use of a code; a refusal is recorded although the call fails."""
@@ -78,7 +78,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
                 await self._record(attempt, request.use_code, refusal)
             raise
 
-    async def RevokeUseCodes(  # noqa: N802
+    async def RevokeUseCodes(
         self, request: pb.RevokeUseCodesRequest, context: Context
     ) -> pb.RevokeUseCodesResponse:
         """Revoke the unused codes of a case."""
@@ -94,7 +94,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
 
             return await desk.once(tx, request, pb.RevokeUseCodesResponse, work)
 
-    async def ListUses(self, request: pb.ListUsesRequest, context: Context) -> pb.ListUsesResponse:  # noqa: N802
+    async def ListUses(self, request: pb.ListUsesRequest, context: Context) -> pb.ListUsesResponse:
         """Return a page of the uses of a holder's licences, newest first."""
         del context
         desk = self._desk

@@ -83,7 +83,9 @@ class _Reading:
         known = {"divisions.csv", *(f"{name}.yaml" for name in _LISTS)}
         broken = {problem.field_path for problem in self.tree.problems}
         for path in self.tree.files:
-            if path not in known | _OTHERS and not path.startswith(tuple(f"{folder}/" for folder in _FOLDERS)):
+            if path not in known | _OTHERS and not path.startswith(
+                tuple(f"{folder}/" for folder in _FOLDERS)
+            ):
                 self.shaper.note(path, "is no part of the catalogue")
         for path in sorted(known - self.tree.files.keys() - broken):
             self.shaper.note(path, "is missing")

@@ -75,6 +75,13 @@ class FeedRows:
             for row in rows
         ]
 
+    async def head(self, department_code: str) -> int:
+        """Return the last revision given to a department, 0 for none."""
+        found = await self._tx.fetchval(
+            "select revision from department_feed where department_code = $1", department_code
+        )
+        return int(found or 0)
+
 
 class TimelineRows:
     """Timelines of the cases of this service; entries of other services' cases are dropped."""

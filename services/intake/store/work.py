@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -25,28 +25,18 @@ class Bell:
     """Wakes whoever waits for changes of a department in this process; other processes are polled for."""
 
     def __init__(self) -> None:
-        self._condition = asyncio.Condition()
-        self._rung: dict[str, int] = {}
+        self._rings: dict[str, asyncio.Event] = {}
 
-    def count(self, department_code: str) -> int:
-        """Return how often the bell rang for a department; to be taken before reading the feed."""
-        return self._rung.get(department_code, 0)
+    def listen(self, department_code: str) -> asyncio.Event:
+        """Return what the next ring for a department sets; to be taken before the feed is read."""
+        return self._rings.setdefault(department_code, asyncio.Event())
 
-    async def ring(self, departments: set[str]) -> None:
-        """Wake those who wait for one of the departments."""
-        if departments:
-            async with self._condition:
-                for department in departments:
-                    self._rung[department] = self.count(department) + 1
-                self._condition.notify_all()
-
-    async def wait(self, department_code: str, heard: int, timeout_seconds: float) -> None:
-        """Return when the bell rang since ``heard``, or after the time."""
-        try:
-            async with asyncio.timeout(timeout_seconds), self._condition:
-                await self._condition.wait_for(lambda: self.count(department_code) != heard)
-        except TimeoutError:
-            return
+    def ring(self, departments: Iterable[str]) -> None:
+        """Wake everyone who listens for one of the departments."""
+        for department in departments:
+            event = self._rings.pop(department, None)
+            if event is not None:
+                event.set()
 
 
 class PostgresWork:
@@ -92,12 +82,12 @@ class Works:
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[PostgresWork]:
-        """Open a transaction; after its commit the watchers of the departments it concerned are woken."""
+        """Open a transaction; commit at the end of the block."""
         async with self.database.transaction() as tx:
-            work = self.within(tx)
-            yield work
-        await self.bell.ring(work.feed.touched)
+            yield self.within(tx)
 
     def within(self, tx: Transaction) -> PostgresWork:
-        """Return the work on a transaction that someone else opened and commits, e.g. the inbox."""
-        return PostgresWork(tx, self._cipher, self._plans, self._persons)
+        """Return the work on an open transaction; its commit wakes the watchers of the departments it concerned."""
+        work = PostgresWork(tx, self._cipher, self._plans, self._persons)
+        tx.after_commit(lambda: self.bell.ring(work.feed.touched))
+        return work

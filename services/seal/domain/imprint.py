@@ -26,7 +26,7 @@ _LEVELS = 16
 _ARC_DEGREES = 230.0  # wider runs into a lower text
 _CURVE_STEPS = 6
 _MOST_CHARACTERS = 40
-_MAX_PIXELS = 16_000_000
+_MAX_PIXELS, _MAX_BYTES = 16_000_000, 2 << 20
 _DECODABLE = frozenset({"PNG", "GIF", "JPG", "JPEG", "BMP"})
 _recording_pen: Any = DecomposingRecordingPen  # fontTools is untyped
 _decompose: Any = decomposeQuadraticSegment
@@ -174,13 +174,17 @@ def _area(contour: tuple[_Point, ...]) -> float:
     )
 
 
-@lru_cache(maxsize=256)
 def decodes(picture: Picture) -> bool:
     """Return whether the picture is of a kind that is decoded here, and decodes within bounds."""
-    if picture.kind.upper() not in _DECODABLE:
+    if picture.kind.upper() not in _DECODABLE or len(picture.data) > _MAX_BYTES:
         return False
+    return _decodes(picture.data)
+
+
+@lru_cache(maxsize=32)
+def _decodes(data: bytes) -> bool:
     try:
-        with Image.open(io.BytesIO(picture.data)) as image:
+        with Image.open(io.BytesIO(data)) as image:
             if image.width * image.height > _MAX_PIXELS:
                 return False
             image.load()

@@ -11,6 +11,7 @@ from services.seal.domain import der
 SM2_CURVE, SM2_WITH_SM3, SM3 = "1.2.156.10197.1.301", "1.2.156.10197.1.501", "1.2.156.10197.1.401"
 P256_CURVE, ECDSA_WITH_SHA256, SHA256 = "1.2.840.10045.3.1.7", "1.2.840.10045.4.3.2", "2.16.840.1.101.3.4.2.1"
 EC_PUBLIC_KEY = "1.2.840.10045.2.1"
+_SMALL_BYTES = 128 << 10  # answers about longer messages are not kept
 SM2_ID = b"1234567812345678"
 """The signer's ID that goes into Z for seals, documents, certificates and CRLs alike (GM/T 0009)."""
 
@@ -37,6 +38,8 @@ class Suite(Protocol):
     curve_oid: str
     algorithm_der: bytes
     curve_order: int
+
+    def __hash__(self) -> int: ...
 
     def digest(self, data: bytes) -> bytes:
         """Return the 32-byte digest."""
@@ -90,10 +93,17 @@ def public_key_prefix(curve_oid: str) -> bytes:
     return whole[:-64]
 
 
-@lru_cache(maxsize=1024)
 def verify_once(suite: Suite, public_key: bytes, signature: bytes, message: bytes) -> bool:
     """Return what the suite says of a signature that recurs: of certificates, revocation lists and seals."""
+    known = _verify_small if len(message) <= _SMALL_BYTES and len(signature) < 100 else _verify
+    return known(suite, public_key, signature, message)
+
+
+def _verify(suite: Suite, public_key: bytes, signature: bytes, message: bytes) -> bool:
     return suite.verify(public_key, signature, message)
+
+
+_verify_small = lru_cache(maxsize=512)(_verify)
 
 
 def signature_numbers(signature: bytes, order: int) -> tuple[int, int] | None:

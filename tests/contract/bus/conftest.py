@@ -79,7 +79,9 @@ async def reading(bus: Bus, group: str, topic: str, reader: Reader) -> AsyncIter
             await member
 
 
-@pytest.fixture(params=["postgres", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.xdist_group("kafka")])])
+@pytest.fixture(
+    params=["postgres", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.xdist_group("kafka")])]
+)
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     kind = request.param
     if kind == "kafka":

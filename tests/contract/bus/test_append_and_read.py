@@ -92,7 +92,10 @@ async def test_c3_every_group_gets_every_record_and_a_new_one_starts_at_the_olde
     async with reading(stage.bus, group, stage.topic, first):
         await first.wait_for(10)
     await stage.append(stage.record("late"))
-    async with reading(stage.bus, f"{group}b", stage.topic, second), reading(stage.bus, group, stage.topic, first):
+    async with (
+        reading(stage.bus, f"{group}b", stage.topic, second),
+        reading(stage.bus, group, stage.topic, first),
+    ):
         await second.wait_for(11)
         await first.wait_for(11)
     assert len(first.seen) == len(second.seen) == 11

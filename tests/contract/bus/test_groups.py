@@ -20,7 +20,9 @@ from tests.contract.bus.conftest import Reader, Stage, reading
 MEMBER = Path(__file__).with_name("member_process.py")
 
 
-async def start_member(stage: Stage, group: str, tmp_path: Path, mode: str = "read") -> asyncio.subprocess.Process:
+async def start_member(
+    stage: Stage, group: str, tmp_path: Path, mode: str = "read"
+) -> asyncio.subprocess.Process:
     """Another process of the group; it appends the body of each record it was given to a file."""
     address = stage.config.kafka_bootstrap or stage.config.postgres_dsn or ""
     return await asyncio.create_subprocess_exec(
@@ -71,7 +73,9 @@ async def test_c4_two_members_share_the_partitions_without_loss_or_overlap(stage
     assert overlaps == []
 
 
-async def test_c4_a_killed_members_partitions_move_without_loss(stage: Stage, group: str, tmp_path: Path) -> None:
+async def test_c4_a_killed_members_partitions_move_without_loss(
+    stage: Stage, group: str, tmp_path: Path
+) -> None:
     process = await start_member(stage, group, tmp_path)
     reader = Reader()
     try:
@@ -126,7 +130,9 @@ async def test_c5_a_member_killed_in_its_batch_leaves_it_to_the_next(
     assert [int(record.body or b"") for record in reader.seen] == list(range(10))
 
 
-async def test_c6_a_paused_owner_can_no_longer_move_the_offset(stage: Stage, group: str, tmp_path: Path) -> None:
+async def test_c6_a_paused_owner_can_no_longer_move_the_offset(
+    stage: Stage, group: str, tmp_path: Path
+) -> None:
     """The member is stopped inside its batch; past its lease or session the other takes over."""
     process = await start_member(stage, group, tmp_path, "pause")
     reader = Reader()

@@ -34,7 +34,7 @@ async def main():
     ))
     await bus.require_topics(topics())
     ready = Readiness("serving", ready_file=settings.ready_file)
-    server = RpcServer(TlsFiles.of(settings.tls_certificate, settings.tls_key, settings.tls_authority))
+    server = RpcServer(TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_authority))
 
     async def door(stop):
         await serve(server, f"{settings.grpc_host}:{settings.grpc_port}", stop, notice_seconds=0.0)

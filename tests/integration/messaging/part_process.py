@@ -59,7 +59,9 @@ def relay(rig: Rig, fault: str) -> Any:
     if fault == "canary-mark-first":
 
         async def mark_and_die(connection: Any, *_: object) -> bool:
-            if await connection.fetch("update event_log set published_at = now() where published_at is null returning 1"):
+            if await connection.fetch(
+                "update event_log set published_at = now() where published_at is null returning 1"
+            ):
                 die()
             return False
 
@@ -97,7 +99,9 @@ def consumer(rig: Rig, fault: str, once: Once) -> Any:
 async def write(rig: Rig, count: int, seed: int) -> None:
     """Eight connections move counters; one transaction in five pauses while it holds its row."""
     chance = random.Random(seed)
-    jobs = [(f"k{chance.randrange(40)}", chance.random() * 0.02 * (chance.random() < 0.2)) for _ in range(count)]
+    jobs = [
+        (f"k{chance.randrange(40)}", chance.random() * 0.02 * (chance.random() < 0.2)) for _ in range(count)
+    ]
 
     async def work() -> None:
         while jobs:

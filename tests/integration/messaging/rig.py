@@ -24,7 +24,9 @@ EFFECT_TABLES = (
     # Without a unique constraint on purpose: a second effect must show.
     """create table effect (nr bigint generated always as identity (cache 1), event_id uuid, key text, number bigint)""",
 )
-QUICK = Limits(first_pause_seconds=0.01, outage_first_pause_seconds=0.05, outage_total_seconds=60, measure_seconds=0.5)
+QUICK = Limits(
+    first_pause_seconds=0.01, outage_first_pause_seconds=0.05, outage_total_seconds=60, measure_seconds=0.5
+)
 
 
 def counted(topic: str) -> type[Event]:
@@ -102,24 +104,32 @@ class Rig:
         async with asyncio.timeout(seconds):
             while (
                 len(await self.effects()) < count
-                or await self.writer.pool.fetchval("select count(*) from event_log where published_at is null")
+                or await self.writer.pool.fetchval(
+                    "select count(*) from event_log where published_at is null"
+                )
                 or sum(lag.events for lag in await self.bus.lag(self.group, [self.topic]))
             ):
                 await asyncio.sleep(0.1)
         return await self.effects()
 
     async def all_moves(self) -> list[tuple[UUID, str, int]]:
-        rows = await self.writer.pool.fetch("select event_id, aggregate_id, version from event_log order by seq")
+        rows = await self.writer.pool.fetch(
+            "select event_id, aggregate_id, version from event_log order by seq"
+        )
         return [(row["event_id"], row["aggregate_id"], row["version"]) for row in rows]
 
-    async def raw(self, key: str, body: bytes | None, *changed: tuple[str, bytes | None], version: int = 1) -> None:
+    async def raw(
+        self, key: str, body: bytes | None, *changed: tuple[str, bytes | None], version: int = 1
+    ) -> None:
         """Append a record as no outbox would write it."""
         from chassis.clock import system_clock
 
         envelope = Envelope(new_event_id(), self.event.TYPE, "//tongban/intake", key, version, system_clock())
         headers = dict(envelope.headers()) | dict(changed)
         producer = self.bus.producer()
-        await producer.append([NewRecord(self.topic, key.encode(), tuple(headers.items()), body, envelope.event_id)])
+        await producer.append(
+            [NewRecord(self.topic, key.encode(), tuple(headers.items()), body, envelope.event_id)]
+        )
         await producer.close()
 
     async def log(self) -> list[Record]:
@@ -160,4 +170,12 @@ async def open_writer(dsn: str) -> Database:
 async def open_rig(writer_dsn: str, reader_dsn: str, config: BusConfig, topic: str) -> Rig:
     bus = await open_bus(config)
     await bus.create_topics([topic], 4)
-    return Rig(writer_dsn, reader_dsn, config, topic, bus, await open_writer(writer_dsn), await Database.open(reader_dsn))
+    return Rig(
+        writer_dsn,
+        reader_dsn,
+        config,
+        topic,
+        bus,
+        await open_writer(writer_dsn),
+        await Database.open(reader_dsn),
+    )

@@ -64,7 +64,12 @@ def report(records: Sequence[Record], moves: Sequence[tuple[Any, str, int]]) -> 
         inversions += version != seen.get(key, 0) + 1
         seen[key] = version
     missing = len(version_of.keys() - set(ids))
-    found = {"sent": len(moves), "missing": missing, "duplicates": len(ids) - len(set(ids)), "inversions": inversions}
+    found = {
+        "sent": len(moves),
+        "missing": missing,
+        "duplicates": len(ids) - len(set(ids)),
+        "inversions": inversions,
+    }
     print(found)
     return found
 
@@ -104,7 +109,9 @@ async def test_f1_canary_a_relay_that_marks_first_loses_events(rig: Rig, tmp_pat
 
 @BOTH
 @pytest.mark.parametrize("moment", ["before-effect-commit", "between-effect-and-offset"])
-async def test_f2_a_consumer_killed_anywhere_has_every_effect_once(rig: Rig, tmp_path: Path, moment: str) -> None:
+async def test_f2_a_consumer_killed_anywhere_has_every_effect_once(
+    rig: Rig, tmp_path: Path, moment: str
+) -> None:
     for number in range(40):
         await rig.move(f"k{number % 4}")
     async with running(rig.relay()):
@@ -156,7 +163,9 @@ async def test_f5_concurrent_writers_lose_nothing_and_invert_nothing(rig: Rig, t
         """The canary: what a plain ``seq > cursor`` would have published."""
         cursor = 0
         while not done.is_set():
-            rows = await rig.writer.pool.fetch("select seq from event_log where seq > $1 order by seq", cursor)
+            rows = await rig.writer.pool.fetch(
+                "select seq from event_log where seq > $1 order by seq", cursor
+            )
             by_cursor.update(row["seq"] for row in rows)
             cursor = rows[-1]["seq"] if rows else cursor
             await asyncio.sleep(0.001)
@@ -247,7 +256,9 @@ async def test_f8_poison_is_parked_with_its_cause_and_other_keys_go_on(rig: Rig)
     assert not any("secret" in row["cause"] for row in rows)
 
 
-async def test_f8_an_event_that_ends_the_process_is_parked_after_its_attempts(rig: Rig, tmp_path: Path) -> None:
+async def test_f8_an_event_that_ends_the_process_is_parked_after_its_attempts(
+    rig: Rig, tmp_path: Path
+) -> None:
     for number in range(10):
         await rig.move(f"k{number}")
     await rig.move("killer", note="poison")
@@ -270,7 +281,10 @@ async def test_f8_an_event_that_ends_the_process_is_parked_after_its_attempts(ri
             effects = await rig.settled(10)
     assert {row["key"] for row in effects} == {f"k{number}" for number in range(10)}
     rows = await rig.reader.pool.fetch("select key, cause, attempts from dead_letter order by dead_letter_id")
-    assert [tuple(row) for row in rows] == [("killer", "PROCESS_ENDED", 3), ("killer", "BEHIND_PARKED_EVENT", 0)]
+    assert [tuple(row) for row in rows] == [
+        ("killer", "PROCESS_ENDED", 3),
+        ("killer", "BEHIND_PARKED_EVENT", 0),
+    ]
 
 
 async def test_f10_a_database_that_was_away_parks_nothing_and_counts_no_attempt(
@@ -313,7 +327,9 @@ async def test_f10_deadlocks_and_an_absent_peer_are_waited_out(rig: Rig) -> None
             await tx.execute("do $$ begin raise exception 'injected' using errcode = '40P01'; end $$")
         await note_effect(tx, event, envelope, prepared)
 
-    limits = Limits(outage_first_pause_seconds=0.02, outage_longest_pause_seconds=0.1, outage_total_seconds=0.3)
+    limits = Limits(
+        outage_first_pause_seconds=0.02, outage_longest_pause_seconds=0.1, outage_total_seconds=0.3
+    )
     for _ in range(10):
         await rig.move("k")
 
@@ -374,7 +390,9 @@ async def test_f12_the_log_delivered_three_times_changes_nothing(rig: Rig) -> No
         await rig.move(f"k{chance.randrange(6)}")
     async with running(rig.relay()):
         records = await rig.log()
-    by_key = [[record for record in records if record.key == key] for key in {record.key for record in records}]
+    by_key = [
+        [record for record in records if record.key == key] for key in {record.key for record in records}
+    ]
     for _ in range(3):
         chance.shuffle(by_key)
         for run in by_key:
@@ -391,5 +409,3 @@ async def test_two_members_with_one_batch_in_different_order_do_not_deadlock_for
     shuffled = sorted(records, key=lambda record: (record.key, record.offset), reverse=False)
     await asyncio.gather(one.receive(records), other.receive(shuffled))
     assert_each_once(await rig.effects(), await rig.all_moves())
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import asyncpg
@@ -30,10 +31,13 @@ async def test_committed_events_take_effect_once_and_in_order(rig: Rig) -> None:
 
 
 async def test_a_rolled_back_transaction_publishes_nothing(rig: Rig) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail() -> None:
         async with rig.writer.transaction() as tx:
             tx.publish(rig.event(counter_id="k", number=1), 1)
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail()
     assert await rig.all_moves() == []
     assert not rig.writer.committed.is_set()
 
@@ -161,7 +165,9 @@ async def test_stale_versions_are_skipped_and_gaps_are_counted(rig: Rig) -> None
     assert INBOX_GAPS.labels(rig.group)._value.get() == 1
 
 
-async def test_what_a_handler_fetches_is_fetched_outside_the_transaction_and_only_when_fresh(rig: Rig) -> None:
+async def test_what_a_handler_fetches_is_fetched_outside_the_transaction_and_only_when_fresh(
+    rig: Rig,
+) -> None:
     fetched: list[int] = []
 
     async def fetch(event: Event) -> str:
@@ -210,9 +216,7 @@ async def test_a_republished_window_changes_nothing_for_who_has_seen_it(rig: Rig
 
 @BOTH
 async def test_a_group_can_be_set_back_on_the_postgresql_bus_only(rig: Rig) -> None:
-    import datetime
-
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    start = datetime(2020, 1, 1, tzinfo=UTC)
     if rig.config.kind == "kafka":
         with pytest.raises(Fault) as refusal:
             await rewind(rig.bus, rig.group, [rig.topic], start)

@@ -21,6 +21,11 @@ COMPLETE = {
     "TONGBAN_INTAKE_HTTP_PORT": "7002",
     "TONGBAN_CERTS_ADDRESS": "certs:7001",
     "TONGBAN_ENVIRONMENT": "development",
+    "TONGBAN_INTAKE_TLS_CERTIFICATE": "certificate.pem",
+    "TONGBAN_INTAKE_TLS_KEY": "key.pem",
+    "TONGBAN_INTAKE_TLS_AUTHORITY": "authority.pem",
+    "TONGBAN_INTAKE_TOKEN_KEYS": "token_keys.json",
+    "TONGBAN_INTAKE_FIELD_KEYS": "field_keys.json",
 }
 
 
@@ -54,6 +59,7 @@ def test_every_missing_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch)
         "TONGBAN_INTAKE_TLS_KEY": "SETTING_MISSING",
         "TONGBAN_INTAKE_TLS_AUTHORITY": "SETTING_MISSING",
         "TONGBAN_INTAKE_TOKEN_KEYS": "SETTING_MISSING",
+        "TONGBAN_INTAKE_FIELD_KEYS": "SETTING_MISSING",
         "TONGBAN_INTAKE_DATABASE_DSN": "SETTING_MISSING",
         "TONGBAN_INTAKE_HTTP_PORT": "SETTING_MISSING",
         "TONGBAN_INTAKE_CERTS_ADDRESS": "SETTING_MISSING",
@@ -79,9 +85,9 @@ def test_a_secret_comes_from_a_file_and_hides_itself(complete: pytest.MonkeyPatc
     assert "from-a-file" not in repr(settings)
 
 
-def test_production_demands_mutual_tls(complete: pytest.MonkeyPatch) -> None:
-    complete.delenv("TONGBAN_ENVIRONMENT")
-    assert "TONGBAN_INTAKE_TLS_KEY" in refused()
+def test_mutual_tls_is_demanded_in_every_environment(complete: pytest.MonkeyPatch) -> None:
+    complete.delenv("TONGBAN_INTAKE_TLS_KEY")
+    assert refused() == {"TONGBAN_INTAKE_TLS_KEY": "SETTING_MISSING"}
 
 
 def test_an_empty_variable_counts_as_missing(complete: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def test_the_described_environment_satisfies_the_settings_of_each_service(layout
     make_secrets(layout)
     write_dsns(layout, DSN)
     state = describe(layout, Wanted(layout.home / "catalogue"))
-    for process in service_processes(layout, state, state.catalogue):
+    for process in service_processes(layout, state):
         with monkeypatch.context() as patch:
             for key, value in process.environment.items():
                 patch.setenv(key, value)
@@ -79,7 +79,7 @@ def test_no_secret_stands_in_an_environment(layout):
     write_dsns(layout, DSN)
     state = describe(layout, Wanted(layout.home / "catalogue"))
     words = passwords(layout).values()
-    for process in service_processes(layout, state, state.catalogue):
+    for process in service_processes(layout, state):
         assert not [word for word in words if word in json.dumps(dict(process.environment))]
 
 

@@ -11,7 +11,14 @@ from functools import lru_cache
 from services.seal.domain import imprint
 from services.seal.domain.ofd import new_member, write_package
 from services.seal.domain.pki import Credential, DevelopmentPki, make_development_pki
-from services.seal.domain.sealing import Placement, SealedDocument, SealInUse, make_seal, prepare_seal, seal_document
+from services.seal.domain.sealing import (
+    Placement,
+    SealedDocument,
+    SealInUse,
+    make_seal,
+    prepare_seal,
+    seal_document,
+)
 from services.seal.domain.structures import SealFields
 from services.seal.domain.suite import SM2_WITH_SM3, Suite, Suites
 from services.seal.domain.verification import CheckName, DocumentReport, Evidence, SealState, verify_document
@@ -46,7 +53,10 @@ def crls() -> tuple[bytes, ...]:
     from services.seal.domain.pki import make_crl
 
     room = pki()
-    return tuple(make_crl(sm2(), ca, {}, 2, NOW - timedelta(days=1)) for ca in (room.root, room.maker_ca, room.signer_ca))
+    return tuple(
+        make_crl(sm2(), ca, {}, 2, NOW - timedelta(days=1))
+        for ca in (room.root, room.maker_ca, room.signer_ca)
+    )
 
 
 def seal_fields(**changed: object) -> SealFields:
@@ -117,7 +127,9 @@ def unpack(document: bytes) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def sealed(pages: int = 1, seal: SealInUse | None = None, at: datetime = NOW, places=(PLACE,)) -> SealedDocument:
+def sealed(
+    pages: int = 1, seal: SealInUse | None = None, at: datetime = NOW, places=(PLACE,)
+) -> SealedDocument:
     return seal_document(pack(ofd_files(pages)), seal or seal_in_use(), list(places), at)
 
 
@@ -165,5 +177,7 @@ def outcome(report: DocumentReport, index: int = 0) -> Outcome:
     one = report.signatures[index]
     assert [check.name for check in one.checks] == list(CheckName)
     return Outcome(
-        report.verdict.value, {check.name.value: (check.result.value, check.reason) for check in one.checks}, one.notes
+        report.verdict.value,
+        {check.name.value: (check.result.value, check.reason) for check in one.checks},
+        tuple(note.zh + note.detail for note in one.notes),
     )

@@ -155,7 +155,11 @@ def test_a_bomb_that_lies_about_its_size_is_refused():
 
 def test_limits_hold():
     small = Limits(package_bytes=10_000, members=4, member_bytes=1000, total_bytes=2000)
-    for files in ({"a": b"x" * 1001}, {str(n): b"x" for n in range(5)}, {"a": b"x" * 900, "b": b"x" * 900, "c": b"x" * 900}):
+    for files in (
+        {"a": b"x" * 1001},
+        {str(n): b"x" for n in range(5)},
+        {"a": b"x" * 900, "b": b"x" * 900, "c": b"x" * 900},
+    ):
         with pytest.raises(PackageError):
             read_package(pack(files), small)
     with pytest.raises(PackageError):

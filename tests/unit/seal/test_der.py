@@ -86,7 +86,9 @@ def test_lax_integers_are_refused(data):
         der.integer(der.read(bytes.fromhex(data)))
 
 
-@pytest.mark.parametrize("text", ["20261122080000", "20261122080000.5Z", "20261122080000+0800", "20261322080000Z", "2026112208Z"])
+@pytest.mark.parametrize(
+    "text", ["20261122080000", "20261122080000.5Z", "20261122080000+0800", "20261322080000Z", "2026112208Z"]
+)
 def test_times_in_other_forms_are_refused(text):
     with pytest.raises(DerError):
         der.time(der.read(der.write(der.GENERALIZED_TIME, text.encode())))
@@ -102,10 +104,25 @@ def test_unused_bits_are_refused():
     st.lists(st.binary(min_size=1, max_size=30), min_size=1, max_size=3), MOMENTS,
 )  # fmt: skip
 def test_seals_and_signatures_round_trip(name, kind, image, width, certificates, moment):
-    fields = SealFields("v", "id", kind, name, tuple(certificates), moment, moment, moment, Picture("PNG", image, width, width))
+    fields = SealFields(
+        "v",
+        "id",
+        kind,
+        name,
+        tuple(certificates),
+        moment,
+        moment,
+        moment,
+        Picture("PNG", image, width, width),
+    )
     raw = write_seal(write_seal_info(fields), b"maker", "1.2.156.10197.1.501", b"signature")
     seal = read_seal(raw)
-    assert (seal.name, seal.kind, seal.picture.data, seal.certificates) == (name, kind, image, tuple(certificates))
+    assert (seal.name, seal.kind, seal.picture.data, seal.certificates) == (
+        name,
+        kind,
+        image,
+        tuple(certificates),
+    )
     assert (seal.generation, seal.created_at, seal.signed_input) == (4, moment, write_seal_info(fields))
     tbs = signature_tbs(raw, moment, bytes(32), "/Doc_0/Signs/Sign_0/Signature.xml")
     value = read_sealed_value(signature_value(tbs, b"cert", "1.2.156.10197.1.501", b"sig", b"token"))
@@ -148,4 +165,8 @@ def test_header_5_in_four_elements_is_named_v5():
     seal = write_seal(info, b"maker", "1.2.156.10197.1.501", b"s")
     assert read_seal(seal).generation == 5
     with pytest.raises(VersionMismatch):
-        read_sealed_value(signature_value(signature_tbs(seal, seal_fields().created_at, bytes(32), "/x"), b"c", "1.2.3", b"s"))
+        read_sealed_value(
+            signature_value(
+                signature_tbs(seal, seal_fields().created_at, bytes(32), "/x"), b"c", "1.2.3", b"s"
+            )
+        )

@@ -63,7 +63,9 @@ def test_a_subset_holds_exactly_the_glyphs_of_its_text_with_their_advances():
     font = TTFont(io.BytesIO(fonts.subset(text)))
     cmap = font.getBestCmap()
     assert cmap.keys() == {ord(char) for char in text}
-    assert [font["hmtx"][cmap[ord(char)]][0] / font["head"].unitsPerEm for char in text] == fonts.advances(text)
+    assert [font["hmtx"][cmap[ord(char)]][0] / font["head"].unitsPerEm for char in text] == fonts.advances(
+        text
+    )
     assert "glyf" in font
     assert len(fonts.subset(text)) < 12_000
 

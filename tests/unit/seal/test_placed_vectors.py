@@ -9,12 +9,21 @@ import pytest
 
 from services.seal.domain.structures import read_seal, read_sealed_value
 from services.seal.domain.suite import SM2_CURVE
-from services.seal.domain.verification import CheckName, Evidence, Result, Verdict, verify_document, verify_seal
+from services.seal.domain.verification import (
+    CheckName,
+    Evidence,
+    Result,
+    Verdict,
+    verify_document,
+    verify_seal,
+)
 from services.seal.domain.verification.signature_steps import certificate_of
 from tests.unit.seal.sealing_room import outcome, sm2, suites
 
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors" / "eseal"
-pytestmark = pytest.mark.skipif(not VECTORS.is_dir(), reason="the placed vectors are not beside this checkout")
+pytestmark = pytest.mark.skipif(
+    not VECTORS.is_dir(), reason="the placed vectors are not beside this checkout"
+)
 NOTHING_KNOWN = Evidence(suites(), datetime(2026, 11, 22, tzinfo=UTC))
 CRYPTOGRAPHIC = ("container", "references", "digests", "signature", "certlist", "seal_signature", "coverage")
 
@@ -61,7 +70,9 @@ def test_a_bare_signed_value_verifies_and_embeds_the_seal():
 
 
 def test_the_masked_seal_parses_but_its_signature_and_maker_are_wrong():
-    report = verify_seal((VECTORS / "SESealData-masked.DER").read_bytes(), datetime(2021, 1, 1, tzinfo=UTC), NOTHING_KNOWN)
+    report = verify_seal(
+        (VECTORS / "SESealData-masked.DER").read_bytes(), datetime(2021, 1, 1, tzinfo=UTC), NOTHING_KNOWN
+    )
     assert report.verdict is Verdict.INVALID
     assert report.check(CheckName.SEAL_SIGNATURE).reason == "SEAL_SIGNATURE"
     assert report.check(CheckName.MAKER_CHAIN).reason == "MAKER_EXPIRED"
@@ -110,7 +121,9 @@ def test_a_dangling_location_is_a_note_until_a_file_lies_there():
     assert any("Doc_0/PublicRes.xml" in note for note in answer.notes)
     target = io.BytesIO((VECTORS / "V4RideRight.ofd").read_bytes())
     with zipfile.ZipFile(target, "a") as archive:
-        archive.writestr("Doc_0/PublicRes.xml", '<ofd:Res xmlns:ofd="http://www.ofdspec.org/2016" BaseLoc="Res"/>')
+        archive.writestr(
+            "Doc_0/PublicRes.xml", '<ofd:Res xmlns:ofd="http://www.ofdspec.org/2016" BaseLoc="Res"/>'
+        )
     changed = outcome(verify_document(target.getvalue(), NOTHING_KNOWN))
     assert changed.checks["coverage"] == ("indeterminate", "COVERAGE")
     assert changed.verdict != "VALID"

@@ -10,14 +10,38 @@ from lxml import etree
 
 from chassis.errors import Fault
 from services.seal.domain.sealing import (
-    OFD_ALREADY_SEALED, OFD_REFUSED, SEAL_MALFORMED, SEAL_NOT_USABLE, STAMP_OUTSIDE_PAGE, Placement, make_seal,
-    prepare_seal, riding_seal, seal_document,
+    OFD_ALREADY_SEALED,
+    OFD_REFUSED,
+    SEAL_MALFORMED,
+    SEAL_NOT_USABLE,
+    STAMP_OUTSIDE_PAGE,
+    Placement,
+    make_seal,
+    prepare_seal,
+    riding_seal,
+    seal_document,
 )  # fmt: skip
 from services.seal.domain.structures import read_seal, read_sealed_value
 from services.seal.domain.suite import ECDSA_WITH_SHA256
 from tests.unit.seal.sealing_room import (
-    AUTHORITY, NOW, PLACE, SEAL_ID, judge, make, ofd_files, pack, pki, seal_der, seal_fields, seal_in_use, sealed,
-    sealed_once, signer, sm2, suites, unpack,
+    AUTHORITY,
+    NOW,
+    PLACE,
+    SEAL_ID,
+    judge,
+    make,
+    ofd_files,
+    pack,
+    pki,
+    seal_der,
+    seal_fields,
+    seal_in_use,
+    sealed,
+    sealed_once,
+    signer,
+    sm2,
+    suites,
+    unpack,
 )  # fmt: skip
 
 
@@ -43,7 +67,7 @@ def test_a_freshly_sealed_document_is_valid_and_its_ledger_entry_matches():
 def test_only_the_signature_value_differs_between_two_sealings():
     first, second = unpack(sealed().data), unpack(sealed().data)
     assert [name for name in first if first[name] != second[name]] == ["Doc_0/Signs/Sign_0/SignedValue.dat"]
-    assert list(first)[0] == "OFD.xml"
+    assert next(iter(first)) == "OFD.xml"
 
 
 def test_every_member_but_the_signature_itself_is_referenced():
@@ -66,7 +90,9 @@ def test_a_sealed_document_takes_no_second_seal():
         lambda files: files.pop("OFD.xml"),
         lambda files: files.__setitem__("Doc_0/Document.xml", b"<x"),
         lambda files: files.__setitem__("Doc_0/Signs/Sign_0/x", b""),
-        lambda files: files.__setitem__("OFD.xml", files["OFD.xml"].replace(b"</ofd:OFD>", b"<ofd:DocBody/></ofd:OFD>")),
+        lambda files: files.__setitem__(
+            "OFD.xml", files["OFD.xml"].replace(b"</ofd:OFD>", b"<ofd:DocBody/></ofd:OFD>")
+        ),
     ],
     ids=["dangling font", "no root", "broken XML", "place taken", "second body"],
 )

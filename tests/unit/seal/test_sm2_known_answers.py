@@ -19,12 +19,16 @@ from services.seal.providers.sm2 import Sm2Suite
 from tests.unit.seal.sealing_room import sm2, suites
 
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors" / "eseal"
-needs_vectors = pytest.mark.skipif(not VECTORS.is_dir(), reason="the placed vectors are not beside this checkout")
+needs_vectors = pytest.mark.skipif(
+    not VECTORS.is_dir(), reason="the placed vectors are not beside this checkout"
+)
 KAT = json.loads((VECTORS / "kat.json").read_text()) if VECTORS.is_dir() else {}
 
 
 def entries(key: str) -> list:
-    return [pytest.param(entry, id=entry.get("name", str(index))) for index, entry in enumerate(KAT.get(key, []))]
+    return [
+        pytest.param(entry, id=entry.get("name", str(index))) for index, entry in enumerate(KAT.get(key, []))
+    ]
 
 
 @needs_vectors

@@ -11,8 +11,22 @@ from services.seal.domain.ofd import new_member, write_package
 from services.seal.domain.structures import signature_tbs, signature_value
 from services.seal.domain.suite import SM2_WITH_SM3
 from tests.unit.seal.sealing_room import (
-    AUTHORITY, NOW, PLACE, evidence, judge, make, ofd_files, pack, pki, seal_fields, seal_in_use, sealed, sealed_once,
-    signer, sm2, unpack,
+    AUTHORITY,
+    NOW,
+    PLACE,
+    evidence,
+    judge,
+    make,
+    ofd_files,
+    pack,
+    pki,
+    seal_fields,
+    seal_in_use,
+    sealed,
+    sealed_once,
+    signer,
+    sm2,
+    unpack,
 )  # fmt: skip
 
 SIGNATURE = "Doc_0/Signs/Sign_0/Signature.xml"
@@ -22,7 +36,9 @@ LISTING = "Doc_0/Signs/Signatures.xml"
 
 
 def changed(**replacements: bytes) -> bytes:
-    return pack(unpack(sealed_once()) | {name.replace("__", "/"): data for name, data in replacements.items()})
+    return pack(
+        unpack(sealed_once()) | {name.replace("__", "/"): data for name, data in replacements.items()}
+    )
 
 
 def with_files(**files: bytes | None):
@@ -99,7 +115,11 @@ def test_a_moved_stamp_belongs_to_another_signature():
 
 
 def test_shortened_references_fail_both_ways():
-    xml = re.sub(rb'<ofd:Reference FileRef="/Doc_0/Res/hei.ttf">.*?</ofd:Reference>', b"", unpack(sealed_once())[SIGNATURE])
+    xml = re.sub(
+        rb'<ofd:Reference FileRef="/Doc_0/Res/hei.ttf">.*?</ofd:Reference>',
+        b"",
+        unpack(sealed_once())[SIGNATURE],
+    )
     answer = with_files(**{SIGNATURE: xml})
     assert answer.failed() == {"digests": "DATA_HASH", "coverage": "COVERAGE"}
 
@@ -111,7 +131,9 @@ def test_a_signed_value_of_another_document_is_found():
 
 def test_a_file_that_belongs_to_nothing_is_found():
     assert with_files(**{"Doc_0/stray.xml": b"<x/>"}).failed() == {"coverage": "UNREFERENCED_MEMBER"}
-    assert with_files(**{"Doc_0/Signs/Sign_0/private.bin": b"x"}).failed() == {"coverage": "UNREFERENCED_MEMBER"}
+    assert with_files(**{"Doc_0/Signs/Sign_0/private.bin": b"x"}).failed() == {
+        "coverage": "UNREFERENCED_MEMBER"
+    }
     foreign = evidence(own_makers=frozenset())
     files = unpack(sealed_once()) | {"Doc_0/Signs/Sign_0/private.bin": b"x"}
     answer = judge(pack(files), foreign)
@@ -156,7 +178,10 @@ def test_the_digest_method_is_judged(method, result):
         lambda xml: xml.replace(b'FileRef="/Doc_0/Res/hei.ttf"', b'FileRef="/OFD.xml"'),
         lambda xml: re.sub(rb"<ofd:CheckValue>.{44}</", b"<ofd:CheckValue>????</", xml, count=1),
         lambda xml: re.sub(
-            rb"<ofd:CheckValue>.{44}</", b"<ofd:CheckValue>" + base64.b64encode(bytes(31)) + b"</", xml, count=1
+            rb"<ofd:CheckValue>.{44}</",
+            b"<ofd:CheckValue>" + base64.b64encode(bytes(31)) + b"</",
+            xml,
+            count=1,
         ),
     ],
     ids=["missing", "twice", "not base64", "short"],
@@ -241,7 +266,9 @@ def test_removing_the_signatures_is_found_where_the_ledger_knows_of_them():
     assert judge(unsigned).verdict == "UNSIGNED"
     answer = judge(unsigned, evidence(expected_signatures=1))
     assert (answer.verdict, answer.checks["container"]) == ("INVALID", ("invalid", "SIGNATURES_REMOVED"))
-    assert judge(sealed_once(), evidence(expected_signatures=2)).failed() == {"container": "SIGNATURES_REMOVED"}
+    assert judge(sealed_once(), evidence(expected_signatures=2)).failed() == {
+        "container": "SIGNATURES_REMOVED"
+    }
 
 
 def test_a_second_document_body_is_refused_at_home():

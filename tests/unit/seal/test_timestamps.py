@@ -14,7 +14,19 @@ from services.seal.domain.pki import TIME_STAMPING, certify, make_crl
 from services.seal.domain.sealing import seal_document
 from services.seal.domain.timestamps import make_token
 from services.seal.domain.verification import verify_document
-from tests.unit.seal.sealing_room import NOW, PLACE, crls, evidence, judge, ofd_files, pack, pki, seal_in_use, signer, sm2
+from tests.unit.seal.sealing_room import (
+    NOW,
+    PLACE,
+    crls,
+    evidence,
+    judge,
+    ofd_files,
+    pack,
+    pki,
+    seal_in_use,
+    signer,
+    sm2,
+)
 
 DAY = timedelta(days=1)
 POLICY = "1.3.6.1.4.1.99999.1"

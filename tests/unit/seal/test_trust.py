@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import timedelta
 
 import pytest
 
-from services.seal.domain.certificates import Profile, build_path, read_certificate
+from services.seal.domain.certificates import (
+    Profile,
+    build_certificate,
+    build_name,
+    build_path,
+    read_certificate,
+)
 from services.seal.domain.certificates.building import CA, SIGNER
 from services.seal.domain.pki import Credential, certify, make_crl, make_development_pki
 from services.seal.domain.sealing import prepare_seal
@@ -14,15 +21,35 @@ from services.seal.domain.structures import Picture, SealFields, write_seal, wri
 from services.seal.domain.suite import ECDSA_WITH_SHA256, SM2_WITH_SM3
 from services.seal.domain.verification import CheckName, SealState, verify_document, verify_seal
 from tests.unit.seal.sealing_room import (
-    AUTHORITY, NOW, PLACE, SEAL_ID, crls, evidence, judge, make, ofd_files, pack, picture, pki, seal_der, seal_fields,
-    seal_in_use, sealed, sealed_once, signer, sm2, suites,
+    AUTHORITY,
+    NOW,
+    PLACE,
+    SEAL_ID,
+    crls,
+    evidence,
+    judge,
+    make,
+    ofd_files,
+    pack,
+    picture,
+    pki,
+    seal_der,
+    seal_fields,
+    seal_in_use,
+    sealed,
+    sealed_once,
+    signer,
+    sm2,
+    suites,
 )  # fmt: skip
 
 DAY = timedelta(days=1)
 FOREIGN = {"own_makers": frozenset()}
 
 
-def sealed_with(fields: SealFields, maker: Credential | None = None, who: Credential | None = None, at=NOW) -> bytes:
+def sealed_with(
+    fields: SealFields, maker: Credential | None = None, who: Credential | None = None, at=NOW
+) -> bytes:
     who = who or signer()
     seal = prepare_seal(sm2(), make(fields, maker), who.certificate, sm2().open_key(who.private_key))
     return sealed(seal=seal, at=at).data
@@ -110,7 +137,9 @@ def test_stale_missing_or_forged_lists_say_nothing():
     assert judge(sealed_once(), evidence(crls=crls()[:2])).unsettled() == {"revocation": "REVOCATION"}
     other = make_development_pki(sm2(), [AUTHORITY], NOW - 2 * DAY)
     forged = make_crl(sm2(), Credential(pki().signer_ca.certificate, other.signer_ca.private_key), {}, 9, NOW)
-    assert judge(sealed_once(), evidence(crls=(*crls()[:2], forged))).unsettled() == {"revocation": "REVOCATION"}
+    assert judge(sealed_once(), evidence(crls=(*crls()[:2], forged))).unsettled() == {
+        "revocation": "REVOCATION"
+    }
 
 
 def test_a_seal_used_outside_its_validity_is_refused():
@@ -124,7 +153,9 @@ def test_a_seal_used_outside_its_validity_is_refused():
     assert judge(_forced(raw)).failed() == {"seal_validity": "SEAL_VALIDITY"}
 
 
-def _forced(info: bytes, maker: Credential | None = None, key: Credential | None = None, oid=SM2_WITH_SM3) -> bytes:
+def _forced(
+    info: bytes, maker: Credential | None = None, key: Credential | None = None, oid=SM2_WITH_SM3
+) -> bytes:
     """Seal with an eSealInfo that `make_seal` or `seal_document` would refuse."""
     from tests.unit.seal.test_tampering import SEAL, SIGNATURE, resigned, unpack
 
@@ -153,6 +184,21 @@ def test_a_maker_that_borrows_a_ca_name_is_refused():
     anchored = evidence(anchors=(*pki().anchors, pki().maker_ca.certificate), **FOREIGN)
     assert answer.checks["maker_chain"][0] == "indeterminate"
     assert judge(_forced(write_seal_info(seal_fields()), maker=maker), anchored).verdict != "VALID"
+
+
+def test_a_maker_that_borrows_a_ca_name_and_key_id_is_refused():
+    class Impostor:
+        public_key = sm2().open_key(pki().maker_ca.private_key).public_key
+        sign = staticmethod(sm2().open_key(sm2().generate_key()).sign)
+
+    private = sm2().generate_key()
+    ca = read_certificate(pki().maker_ca.certificate)
+    certificate = build_certificate(
+        sm2(), Impostor(), ca.subject_raw, build_name("假制章系统"), sm2().open_key(private).public_key, 1 << 100,
+        NOW - 95 * DAY, NOW + DAY, SIGNER,
+    )  # fmt: skip
+    document = _forced(write_seal_info(seal_fields()), maker=Credential(certificate, private))
+    assert judge(document, evidence(**FOREIGN)).failed() == {"maker_chain": "MAKER_CERT"}
 
 
 def test_a_seal_signature_over_three_parts_is_wrong_in_v4():
@@ -185,7 +231,9 @@ def test_a_maker_with_the_wrong_usage_is_refused(profile, reason):
 
 def test_a_maker_expired_before_it_made_the_seal_is_refused():
     maker = certify(sm2(), pki().maker_ca, "制章", SIGNER, NOW - 99 * DAY, NOW - 95 * DAY)
-    assert judge(sealed_with(seal_fields(), maker), evidence(**FOREIGN)).failed() == {"maker_chain": "MAKER_EXPIRED"}
+    assert judge(sealed_with(seal_fields(), maker), evidence(**FOREIGN)).failed() == {
+        "maker_chain": "MAKER_EXPIRED"
+    }
     ended = certify(sm2(), pki().maker_ca, "制章", SIGNER, NOW - 99 * DAY, NOW - 80 * DAY)
     answer = judge(sealed_with(seal_fields(), ended), evidence(**FOREIGN))
     assert answer.verdict == "VALID"
@@ -200,13 +248,18 @@ def test_a_maker_below_no_ca_is_refused():
 
 
 def test_path_length_is_held():
-    short = certify(sm2(), pki().root, "短CA", Profile(CA.usages, is_ca=True, path_length=0), NOW - 99 * DAY, NOW + DAY)
+    short = certify(
+        sm2(), pki().root, "短CA", Profile(CA.usages, is_ca=True, path_length=0), NOW - 99 * DAY, NOW + DAY
+    )
     below = certify(sm2(), short, "下级CA", CA, NOW - 99 * DAY, NOW + DAY)
     leaf = certify(sm2(), below, "叶", SIGNER, NOW - 99 * DAY, NOW + DAY)
     direct = certify(sm2(), short, "叶", SIGNER, NOW - 99 * DAY, NOW + DAY)
     read = [read_certificate(credential.certificate) for credential in (short, below)]
     anchors = [read_certificate(pki().root.certificate)]
-    assert build_path(read_certificate(leaf.certificate), read, anchors, NOW, suites()).problem.name == "PATH_LENGTH"
+    assert (
+        build_path(read_certificate(leaf.certificate), read, anchors, NOW, suites()).problem.name
+        == "PATH_LENGTH"
+    )
     assert build_path(read_certificate(direct.certificate), read, anchors, NOW, suites()).problem is None
     late = build_path(read_certificate(direct.certificate), read, anchors, NOW + 2 * DAY, suites())
     assert late.problem.name == "CA_EXPIRED"
@@ -231,7 +284,9 @@ def test_a_document_sealed_in_the_second_suite_verifies_the_same_way():
     who = room.signers[AUTHORITY]
     from services.seal.domain.sealing import make_seal, seal_document
 
-    fields = seal_fields(certificates=(who.certificate,), created_at=NOW - timedelta(hours=1), valid_from=NOW - DAY)
+    fields = seal_fields(
+        certificates=(who.certificate,), created_at=NOW - timedelta(hours=1), valid_from=NOW - DAY
+    )
     seal = make_seal(ecdsa, ecdsa.open_key(room.maker.private_key), room.maker.certificate, fields)
     used = prepare_seal(ecdsa, seal, who.certificate, ecdsa.open_key(who.private_key))
     document = seal_document(pack(ofd_files()), used, [PLACE], NOW)
@@ -247,3 +302,16 @@ def test_a_picture_of_a_kind_not_decoded_here_is_refused_at_home_only():
     assert judge(document).failed() == {"references": "STAMP"}
     assert judge(document, evidence(**FOREIGN)).failed() == {}
     assert seal_in_use().seal.picture.kind == "PNG"
+
+
+def test_openssl_accepts_our_certificates(tmp_path):
+    chain = {"root": pki().root, "ca": pki().signer_ca, "leaf": signer()}
+    for name, credential in chain.items():
+        command = ["openssl", "x509", "-inform", "DER", "-out", f"{name}.pem"]
+        subprocess.run(command, cwd=tmp_path, input=credential.certificate, check=True)
+    moment = str(int(NOW.timestamp()))
+    for issuer, child in (("root", "ca"), ("ca", "leaf")):  # distid reaches the last certificate only
+        command = ["openssl", "verify", "-x509_strict", "-partial_chain", "-attime", moment,
+                   "-vfyopt", "distid:1234567812345678", "-trusted", f"{issuer}.pem", f"{child}.pem"]  # fmt: skip
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == f"{child}.pem: OK", done.stderr

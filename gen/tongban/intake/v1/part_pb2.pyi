@@ -147,6 +147,7 @@ class Material(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     DUE_DATE_FIELD_NUMBER: _builtins.int
+    USE_CAUSE_FIELD_NUMBER: _builtins.int
     material_code: _builtins.str
     name: _builtins.str
     required: _builtins.bool
@@ -163,6 +164,8 @@ class Material(_message.Message):
     size_bytes: _builtins.int
     due_date: _builtins.str
     """For SUPPLY_PROMISE and SUPPLY_TOLERANCE: by when it must be there, YYYY-MM-DD."""
+    use_cause: _builtins.str
+    """For SUPPLY_LICENCE: the use_cause to state when the use-code is consumed."""
     def __init__(
         self,
         *,
@@ -179,10 +182,11 @@ class Material(_message.Message):
         sha256: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
         due_date: _builtins.str = ...,
+        use_cause: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date", "file_name", b"file_name", "licence_county_code", b"licence_county_code", "licence_issuer_name", b"licence_issuer_name", "licence_type_code", b"licence_type_code", "material_code", b"material_code", "media_type", b"media_type", "name", b"name", "required", b"required", "sha256", b"sha256", "size_bytes", b"size_bytes", "supply", b"supply", "use_code", b"use_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_date", b"due_date", "file_name", b"file_name", "licence_county_code", b"licence_county_code", "licence_issuer_name", b"licence_issuer_name", "licence_type_code", b"licence_type_code", "material_code", b"material_code", "media_type", b"media_type", "name", b"name", "required", b"required", "sha256", b"sha256", "size_bytes", b"size_bytes", "supply", b"supply", "use_cause", b"use_cause", "use_code", b"use_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

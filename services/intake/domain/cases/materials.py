@@ -11,6 +11,7 @@ from chassis.errors import Kind, declare
 from services.intake.domain.cases.deadlines import deadline
 from services.intake.domain.cases.plan import CasePlan
 from services.intake.domain.catalogue.guide import MaterialNeed
+from services.intake.domain.catalogue.items import MaterialHolder
 from services.intake.domain.catalogue.licences import TrustGrade
 from standards.working_days import WorkingCalendar
 
@@ -106,8 +107,9 @@ def allowed_supplies(need: MaterialNeed) -> tuple[SupplyKind, ...]:
     if need.supplied_by is not None:
         return ()
     ways = need.material.ways_out
+    own = need.material.holder is not MaterialHolder.THIRD_PARTY  # nobody agrees for a third party
     offered = (
-        (SupplyKind.LICENCE, bool(need.material.replaced_by)),
+        (SupplyKind.LICENCE, own and bool(need.material.replaced_by)),
         (SupplyKind.UPLOAD, ways.upload),
         (SupplyKind.PROMISE, ways.promise),
         (SupplyKind.TOLERANCE, ways.tolerance),

@@ -103,6 +103,4 @@ def registered(person_id: str, reading: CardReading, phone: str, now: datetime) 
 
 def is_same(person: Person, reading: CardReading) -> bool:
     """Say whether a card is this person's: number and name."""
-    return (
-        person.id_number == normalise_citizen_id(reading.id_number) and person.name == reading.name.strip()
-    )
+    return person.id_number == normalise_citizen_id(reading.id_number) and person.name == reading.name.strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -141,6 +141,10 @@ class Feed(Protocol):
 
     async def read(self, department_code: str, after: int, limit: int) -> Sequence[PartChange]:
         """Return the changes after a revision, in order."""
+        ...
+
+    async def head(self, department_code: str) -> int:
+        """Return the last revision given, 0 for none."""
         ...
 
 
@@ -315,5 +319,3 @@ class Files(Protocol):
 
 SignDocument = Callable[[dict[str, Any], str], str]
 """(document, kind) → compact JWS (ES256) under intake's key."""
-
-Fetch = Callable[[str], Awaitable[bytes]]

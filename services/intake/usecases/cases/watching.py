@@ -9,12 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.errors import FIELD_MALFORMED, refuse
+from chassis.errors import FIELD_MALFORMED, Kind, declare, refuse
 from services.intake.domain.cases.states import PartState
 from services.intake.usecases.cases.ports import PartChange, PartSummary, Work
 
 PAGE_DEFAULT = 50
 PAGE_LIMIT = 500
+
+REVISION_UNKNOWN = declare(
+    "REVISION_UNKNOWN",
+    Kind.FAILED_PRECONDITION,
+    "变更序号超出范围（最新为 {head}），请重新获取列表",
+    "No such revision, the last is {head}; read the list anew",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +48,17 @@ async def list_changes(
 ) -> Sequence[PartChange]:
     """Return the changes after a revision: ordered, without a gap, none twice.
 
-    Raises INVALID_REQUEST for a negative revision.
+    Raises INVALID_REQUEST for a negative revision, REVISION_UNKNOWN for one that was never given out:
+    whoever holds one must read the list anew.
     """
     if after_revision < 0:
         refuse([FIELD_MALFORMED.at("start_revision")])
-    return await work.feed.read(department_code, after_revision, page_limit(page_size))
+    found = await work.feed.read(department_code, after_revision, page_limit(page_size))
+    if not found and after_revision > 0:
+        head = await work.feed.head(department_code)
+        if after_revision > head:
+            raise REVISION_UNKNOWN(head=head)
+    return found
 
 
 def page_limit(page_size: int) -> int:

@@ -17,6 +17,7 @@ _KNOWN_CRITICAL = frozenset(
      "authority_key_identifier", "key_identifier"}
 )  # fmt: skip
 _ASN1: Any = x509.Certificate  # asn1crypto is untyped
+_MAX_BYTES = 64 << 10  # what is read is kept, so its size is bounded
 _CRL_KNOWN = frozenset({"2.5.29.20", "2.5.29.35"})  # cRLNumber, authorityKeyIdentifier
 _ENTRY_KNOWN = frozenset({"2.5.29.21", "2.5.29.24"})  # reasonCode, invalidityDate
 
@@ -81,6 +82,8 @@ def read_certificate(data: bytes) -> Certificate:
     Raises:
         CertificateError: It is not one strict certificate with an elliptic-curve key.
     """
+    if len(data) > _MAX_BYTES:
+        raise CertificateError("the certificate is too large")
     try:
         der.check(data)
         return _certificate(data)

@@ -66,7 +66,10 @@ def build_path(
 def _chains(
     chain: tuple[Certificate, ...], trusted: frozenset[bytes], known: Sequence[Certificate], suites: Suites
 ) -> Iterable[tuple[tuple[Certificate, ...], bool]]:
-    """Yield every chain by names and key ids that reaches an anchor, and whether its signatures hold."""
+    """Yield every chain by names and key ids that reaches an anchor, and whether its signatures hold.
+
+    A chain also ends, not holding, where the issuer that a certificate names did not sign it.
+    """
     last = chain[-1]
     if last.raw in trusted:
         yield chain, True
@@ -78,13 +81,17 @@ def _chains(
             continue
         if signed_by(last, issuer, suites):
             yield from _chains((*chain, issuer), trusted, known, suites)
-        elif issuer.raw in trusted:
+        elif issuer.raw in trusted or _same_key(last, issuer):
             yield (*chain, issuer), False
 
 
 def _other_key(child: Certificate, issuer: Certificate) -> bool:
     ids = (child.authority_key_id, issuer.subject_key_id)
     return None not in ids and ids[0] != ids[1]
+
+
+def _same_key(child: Certificate, issuer: Certificate) -> bool:
+    return issuer.subject_key_id is not None and child.authority_key_id == issuer.subject_key_id
 
 
 def signed_by(child: Certificate, issuer: Certificate, suites: Suites) -> bool:

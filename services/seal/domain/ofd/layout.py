@@ -128,13 +128,14 @@ def _signatures(package: Package, view: DocumentView, body: Any) -> None:
     if not exists:
         raise XmlError("the list of signatures is missing")
     view.signature_lists.append(listing)
-    for entry in find_all(root_of(package[listing], "Signatures"), "Signature"):
+    entries = find_all(root_of(package[listing], "Signatures"), "Signature")
+    if len(view.signatures) + len(entries) > LIMITS.signatures:
+        raise XmlError("too many signatures")
+    for entry in entries:
         path, present = resolve(package, entry.get("BaseLoc", ""), posixpath.dirname(listing))
         if not present:
             raise XmlError("a listed signature is missing")
         view.signatures.append(SignatureEntry(entry.get("ID", ""), path, listing))
-    if len(view.signatures) > LIMITS.signatures:
-        raise XmlError("too many signatures")
     if len({entry.path for entry in view.signatures}) != len(view.signatures):
         raise XmlError("one signature listed twice")
 

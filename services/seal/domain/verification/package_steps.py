@@ -90,13 +90,15 @@ def check_coverage(
     folders = {posixpath.dirname(file.path) for file in files} - {""}
     private = {name for name in strays if posixpath.dirname(name) in folders}
     if not is_own and private:
-        findings.note(f"签名目录中的私有文件：{'、'.join(sorted(private))}")
+        findings.note(
+            "签名目录中有私有文件", "Private files in a signature's directory", "、".join(sorted(private))
+        )
         strays -= private
     if strays:
         findings.invalid(CheckName.COVERAGE, causes.UNREFERENCED_MEMBER, "、".join(sorted(strays)))
     findings.passed(CheckName.COVERAGE)
     for name in sorted(view.dangling):
-        findings.note(f"文件中指向的位置不存在：{name}")
+        findings.note("文件中指向的位置不存在", "A location named in the document does not exist", name)
 
 
 def _signature_files(view: DocumentView, files: list[SignatureFile]) -> set[str]:
@@ -122,7 +124,7 @@ def check_stamps(
     if faults and is_own:
         findings.invalid(CheckName.REFERENCES, causes.STAMP, "、".join(faults))
     elif faults:
-        findings.note(f"{causes.STAMP.zh}：{'、'.join(faults)}")
+        findings.note(causes.STAMP.zh, causes.STAMP.en, "、".join(faults))
     sizes = {(stamp.box_mm[2], stamp.box_mm[3]) for stamp in file.stamps}
     if sizes - {(float(picture.width_mm), float(picture.height_mm))}:
-        findings.note("印章显示尺寸与印模尺寸不同")
+        findings.note("印章显示尺寸与印模尺寸不同", "The stamp is not shown at the picture's size")

@@ -60,6 +60,15 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth saying that changes no result."""
+
+    zh: str
+    en: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SignatureReport:
     """One signature judged; the descriptive fields are None where the signature could not be parsed."""
 
@@ -67,7 +76,7 @@ class SignatureReport:
     path: str
     verdict: Verdict
     checks: tuple[Check, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     is_own: bool = False
     generation: int | None = None
     seal_id: str | None = None
@@ -97,7 +106,7 @@ class SealReport:
 
     verdict: Verdict
     checks: tuple[Check, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     generation: int | None = None
     seal_id: str | None = None
 
@@ -120,7 +129,7 @@ class Findings:
     """Collects what the steps of one signature found; a check that nobody passed counts as not run."""
 
     found: dict[CheckName, list[tuple[Result, Cause, str]]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
     def invalid(self, name: CheckName, cause: Cause, detail: object = "") -> None:
         """Say what was proved wrong."""
@@ -138,9 +147,9 @@ class Findings:
         """Say that there is nothing to check."""
         self._add(name, Result.NOT_APPLICABLE, cause, "")
 
-    def note(self, text: str) -> None:
+    def note(self, zh: str, en: str, detail: str = "") -> None:
         """Say something that changes no result."""
-        self.notes.append(text)
+        self.notes.append(Note(zh, en, detail))
 
     def checks(self, names: Iterable[CheckName] = CheckName) -> tuple[Check, ...]:
         """Return all thirteen checks in order (or those named), each with the worst that was found."""

@@ -136,13 +136,13 @@ def _verify(
 def note_oddities(value: SealedValue, file: SignatureFile, findings: Findings) -> None:
     """N: statements outside the signed value that contradict it."""
     if value.property_info.lstrip("/") != file.path:
-        findings.note("propertyInfo 与签名文件路径不一致")
+        findings.note("propertyInfo 与签名文件路径不一致", "propertyInfo is not the path of Signature.xml")
     if any(extension.critical for extension in value.seal.extensions):
-        findings.note("印章含有未识别的关键扩展")
+        findings.note("印章含有未识别的关键扩展", "The seal has a critical extension that is not understood")
     if file.signature_method != value.algorithm:
-        findings.note("SignatureMethod 与签名算法不一致")
+        findings.note("SignatureMethod 与签名算法不一致", "SignatureMethod is not the algorithm used")
     if value.signed_at is not None and not _near(file.signature_date_time, value):
-        findings.note("SignatureDateTime 与签章时间相差较大")
+        findings.note("SignatureDateTime 与签章时间相差较大", "SignatureDateTime is far from the signed time")
 
 
 def _near(stated: str, value: SealedValue) -> bool:

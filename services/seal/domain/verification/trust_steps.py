@@ -51,7 +51,7 @@ def check_maker(
     if maker is not None and not maker.valid_at(created):
         findings.invalid(CheckName.MAKER_CHAIN, causes.MAKER_EXPIRED)
     elif maker is not None and not maker.valid_at(evidence.now):
-        findings.note("制章人证书在制章后已到期")
+        findings.note("制章人证书在制章后已到期", "The maker's certificate ended after the seal was made")
     _maker_revocation(path, created, evidence, findings)
     if seal.timestamp is not None:
         token = judge_token(seal.timestamp, seal.signature, evidence.timestamp_trust)
@@ -94,7 +94,9 @@ def _maker_revocation(path: Path | None, created: datetime, evidence: Evidence, 
     if answer.revoked_at is not None and answer.revoked_at <= created:
         findings.invalid(CheckName.REVOCATION, causes.REVOKED, "maker")
     elif answer.revoked_at is not None:
-        findings.note("制章人证书在制章后被吊销")
+        findings.note(
+            "制章人证书在制章后被吊销", "The maker's certificate was revoked after the seal was made"
+        )
     elif not answer.known:
         findings.unsettled(CheckName.REVOCATION, causes.REVOCATION, "maker")
 
@@ -120,7 +122,7 @@ def _signer_revocation(
     elif answer.revoked_at is not None and not vouched:
         findings.unsettled(name, causes.NO_PROOF_OF_TIME)
     elif answer.revoked_at is not None:
-        findings.note("签章人证书在签章后被吊销")
+        findings.note("签章人证书在签章后被吊销", "The signer's certificate was revoked after the sealing")
     if not answer.known:
         findings.unsettled(name, causes.REVOCATION)
     findings.passed(name)

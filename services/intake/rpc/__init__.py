@@ -1,0 +1,1 @@
+"""The gRPC doors: parts for departments, issue data for certs, contacts for notify."""

@@ -1,0 +1,25 @@
+"""Uploaded files at rest: encrypted, since a scan of a card is as personal as its number."""
+
+from __future__ import annotations
+
+import base64
+
+from chassis.fields import FieldCipher
+from chassis.files import FileStore
+
+FILE_FIELD = "file"
+
+
+class EncryptedFiles:
+    """The port ``Files`` over a store that sees ciphertext only; equal files have unequal ids."""
+
+    def __init__(self, store: FileStore, cipher: FieldCipher) -> None:
+        self._store, self._cipher = store, cipher
+
+    async def put(self, data: bytes) -> str:
+        """Keep bytes durably and return their id. Raises FILE_TOO_LARGE, FILE_STORE_FAILED."""
+        return await self._store.put(self._cipher.encrypt(base64.b64encode(data).decode(), field=FILE_FIELD))
+
+    async def get(self, key: str) -> bytes:
+        """Return the bytes of an id. Raises FILE_NOT_FOUND, FILE_BROKEN, FIELD_UNREADABLE."""
+        return base64.b64decode(self._cipher.decrypt(await self._store.get(key), field=FILE_FIELD))

@@ -1,0 +1,109 @@
+"""One open transaction of identity, with representations and the record of contact readings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from chassis.db import Database, Transaction
+from chassis.event import Event
+from chassis.fields import FieldCipher
+from services.intake.domain.identity.representation import Representation
+from services.intake.store.identity.log_ins import AssertionRows, ChallengeRows, SessionRows
+from services.intake.store.identity.persons import PersonRows
+from services.intake.usecases.identity.ports import ContactRead
+
+
+class RepresentationRows:
+    """The port ``RepresentationStore`` on one transaction."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def put(self, representation: Representation) -> None:
+        """Store one, in place of an earlier one of the same pair."""
+        await self._tx.execute(
+            """
+            insert into representation (organisation_id, person_id, licence_id, confirmed_at, revoked_at)
+            values ($1, $2, $3, $4, $5)
+            on conflict (organisation_id, person_id) do update set licence_id = excluded.licence_id,
+              confirmed_at = excluded.confirmed_at, revoked_at = excluded.revoked_at
+            """,
+            representation.organisation_id,
+            representation.person_id,
+            representation.licence_id,
+            representation.confirmed_at,
+            representation.revoked_at,
+        )
+
+    async def load(self, organisation_id: str, person_id: str) -> Representation | None:
+        """Return the representation of a pair, revoked or not, or None."""
+        row = await self._tx.fetchrow(
+            "select * from representation where organisation_id = $1 and person_id = $2",
+            organisation_id,
+            person_id,
+        )
+        return Representation(**dict(row)) if row else None
+
+    async def of_person(self, person_id: str) -> Sequence[Representation]:
+        """Return the active ones of a person, oldest first."""
+        rows = await self._tx.fetch(
+            """
+            select * from representation where person_id = $1 and revoked_at is null
+            order by confirmed_at, organisation_id
+            """,
+            person_id,
+        )
+        return [Representation(**dict(row)) for row in rows]
+
+
+class ContactReadRows:
+    """The port ``ContactReadStore`` on one transaction."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def add(self, read: ContactRead) -> None:
+        """Append one."""
+        await self._tx.execute(
+            "insert into contact_read (person_id, reader, purpose, read_at) values ($1, $2, $3, $4)",
+            read.person_id,
+            read.reader,
+            read.purpose,
+            read.read_at,
+        )
+
+
+class PostgresIdentityWork:
+    """The port ``IdentityWork`` on one transaction of ours."""
+
+    def __init__(self, tx: Transaction, cipher: FieldCipher) -> None:
+        self._tx = tx
+        self.persons = PersonRows(tx, cipher)
+        self.challenges = ChallengeRows(tx, cipher)
+        self.sessions = SessionRows(tx)
+        self.assertions = AssertionRows(tx)
+        self.representations = RepresentationRows(tx)
+        self.contact_reads = ContactReadRows(tx)
+
+    def now(self) -> datetime:
+        """Return the present, aware, UTC."""
+        return self._tx.now()
+
+    def publish(self, event: Event, version: int) -> None:
+        """Have an event leave with the commit."""
+        self._tx.publish(event, version)
+
+
+class IdentityWorks:
+    """Opens transactions for the use cases: ``async with works() as work``."""
+
+    def __init__(self, database: Database, cipher: FieldCipher) -> None:
+        self._database, self._cipher = database, cipher
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[PostgresIdentityWork]:
+        """Open a transaction; it commits at the end of the block."""
+        async with self._database.transaction() as tx:
+            yield PostgresIdentityWork(tx, self._cipher)

@@ -1,0 +1,146 @@
+"""Begin a log-in: a card read at a known terminal, a code to the person's phone."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import uuid_utils.compat
+
+from chassis.errors import FIELD_REQUIRED, NOT_AUTHENTICATED, refuse
+from chassis.limits import Budget
+from services.intake.domain.identity.challenge import (
+    CODE_NOT_ACCEPTED,
+    FAILURE_WINDOW,
+    LIFETIME,
+    LOCK_OUT,
+    RESEND_AFTER,
+    Challenge,
+    new_challenge,
+    require_unlocked,
+)
+from services.intake.domain.identity.person import (
+    CARD_NOT_CONFIRMED,
+    CITIZEN_NUMBER,
+    CardReading,
+    Person,
+    is_same,
+    phone_mistakes,
+    reading_mistakes,
+)
+from services.intake.usecases.identity.ports import IdentityWork, LogIn, Waiting
+from standards.identifiers.citizen import normalise_citizen_id
+from standards.masking import mask_mobile
+
+SESSIONS_BY_TERMINAL = Budget("sessions_by_terminal", 30, 60)
+CODES_BY_PERSON = (
+    Budget("codes_by_person_minute", 1, 60),
+    Budget("codes_by_person_hour", 5, 3_600),
+    Budget("codes_by_person_day", 10, 86_400),
+)
+CODES_BY_PHONE = (
+    Budget("codes_by_phone_minute", 1, 60),
+    Budget("codes_by_phone_hour", 5, 3_600),
+    Budget("codes_by_phone_day", 10, 86_400),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A log-in that waits for its code; nothing in it tells whether the person was known."""
+
+    session_id: str
+    phone_masked: str
+    expires_at: datetime
+    resend_after_seconds: int
+
+
+async def open_session(log_in: LogIn, assertion: str, reading: CardReading, phone: str | None) -> Opened:
+    """Have a one-time code on its way to the person whose card a terminal read.
+
+    A known person's code goes to the stored phone, whatever is given; a new person's to ``phone``,
+    which is then needed. Raises INVALID_REQUEST, NOT_AUTHENTICATED for any assertion but a fresh one
+    of a registered terminal over this reading, TOO_MANY_REQUESTS, LOG_IN_LOCKED, CARD_NOT_CONFIRMED,
+    PEER_UNAVAILABLE.
+    """
+    terminal_id, now = await _prove_terminal(log_in, assertion, reading)
+    refuse([*reading_mistakes(reading, now), *phone_mistakes(phone)])
+    number = normalise_citizen_id(reading.id_number)
+    subject = log_in.codes.subject(CITIZEN_NUMBER, number)
+    async with log_in.open_work() as work:
+        await _require_unlocked(work, subject)
+        person = await work.persons.find(CITIZEN_NUMBER, number)
+    target = _phone(person, reading, phone)
+    await _take_budgets(log_in, subject, target)
+    session_id = str(uuid_utils.compat.uuid7())
+    challenge = new_challenge(session_id, terminal_id, now)
+    code = log_in.codes.code_of(session_id)
+    async with log_in.open_work() as work:
+        code_hash = log_in.codes.hash_of(session_id, code)
+        await work.challenges.add(Waiting(challenge, subject, code_hash, reading, target))
+    await _send(log_in, session_id, challenge, target, code)
+    return _opened(challenge, target)
+
+
+async def resend_code(log_in: LogIn, session_id: str, terminal_id: str) -> Opened:
+    """Have the same code sent again, at most once a minute and a few times in all.
+
+    Raises CODE_NOT_ACCEPTED for anything but a challenge of this terminal that still waits,
+    RESEND_TOO_SOON, TOO_MANY_REQUESTS, PEER_UNAVAILABLE.
+    """
+    async with log_in.open_work() as work:
+        waiting = await work.challenges.load(session_id)
+        if waiting is None or waiting.challenge.terminal_id != terminal_id or not waiting.phone:
+            raise CODE_NOT_ACCEPTED()
+        challenge = waiting.challenge
+        sends = challenge.resend(work.now())
+        await _take_budgets(log_in, waiting.subject, waiting.phone)
+        await work.challenges.save(challenge)
+    request_id = str(uuid.uuid5(uuid.UUID(session_id), f"send:{sends}"))
+    await _send(log_in, request_id, challenge, waiting.phone, log_in.codes.code_of(session_id))
+    return _opened(challenge, waiting.phone)
+
+
+async def _prove_terminal(log_in: LogIn, assertion: str, reading: CardReading) -> tuple[str, datetime]:
+    now = log_in.now()
+    proved = log_in.terminals.prove(assertion, reading.as_claim(), now)
+    async with log_in.open_work() as work:
+        fresh = await work.assertions.use(proved)
+    if not fresh:
+        raise NOT_AUTHENTICATED()
+    await log_in.limits.check(SESSIONS_BY_TERMINAL, proved.terminal_id)
+    return proved.terminal_id, now
+
+
+async def _require_unlocked(work: IdentityWork, subject: bytes) -> None:
+    now = work.now()
+    require_unlocked(await work.challenges.failures(subject, now - FAILURE_WINDOW - LOCK_OUT), now)
+
+
+def _phone(person: Person | None, reading: CardReading, phone: str | None) -> str:
+    if person is not None and not is_same(person, reading):
+        raise CARD_NOT_CONFIRMED()
+    target = person.phone if person is not None else phone
+    if not target:
+        refuse([FIELD_REQUIRED.at("phone")])
+    return target or ""
+
+
+async def _take_budgets(log_in: LogIn, subject: bytes, phone: str) -> None:
+    for budget in CODES_BY_PERSON:
+        await log_in.limits.check(budget, subject.hex())
+    for budget in CODES_BY_PHONE:
+        await log_in.limits.check(budget, phone)
+
+
+async def _send(log_in: LogIn, request_id: str, challenge: Challenge, phone: str, code: str) -> None:
+    minutes = int(LIFETIME.total_seconds() // 60)
+    await log_in.sender.send(
+        request_id, phone=phone, code=code, minutes=minutes, expires_at=challenge.expires_at
+    )
+
+
+def _opened(challenge: Challenge, phone: str) -> Opened:
+    wait = int(RESEND_AFTER.total_seconds())
+    return Opened(challenge.session_id, mask_mobile(phone), challenge.expires_at, wait)

@@ -1,0 +1,239 @@
+"""Use-codes on a real PostgreSQL: bound to everything, consumed once, every refusal on record."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import timedelta
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.errors import Fault
+from tests.integration.certs.conftest import FIRE, MARKET, World
+from tongban.certs.v1 import licence_pb2 as pb
+from tongban.certs.v1 import use_code_pb2
+
+
+def issue_request(world: World, licence_id: str, holder: str, **changed: object):
+    now = world.clock()
+    expires, consented = Timestamp(), Timestamp()
+    expires.FromDatetime(now + timedelta(days=30))
+    consented.FromDatetime(now)
+    fields = {
+        "request_id": str(uuid.uuid4()),
+        "licence_id": licence_id,
+        "holder_id_type_code": "111",
+        "holder_id_number": holder,
+        "item_code": "item-1",
+        "case_id": "case-1",
+        "consumer_code": MARKET,
+        "face_fields": ["KZ_MC", "KZ_FDDBR"],
+        "use_cause": "食品经营许可审查",
+        "expires_at": expires,
+        "max_uses": 1,
+        "consent_version": "2026-1",
+        "consented_at": consented,
+    }
+    return use_code_pb2.IssueUseCodeRequest(**(fields | changed))
+
+
+async def issued(world: World, licence_id: str, holder: str, **changed: object) -> str:
+    with world.as_intake():
+        request = issue_request(world, licence_id, holder, **changed)
+        return str((await world.use_codes.IssueUseCode(request, None)).use_code)
+
+
+async def consume(world: World, code: str, department: str = MARKET, **changed: str):
+    fields = {"request_id": str(uuid.uuid4()), "use_code": code, "item_code": "item-1", "case_id": "case-1"}
+    request = use_code_pb2.ConsumeUseCodeRequest(**(fields | changed))
+    with world.as_department(department):
+        return await world.use_codes.ConsumeUseCode(request, None)
+
+
+async def uses(world: World, holder: str, **page: object):
+    request = use_code_pb2.ListUsesRequest(holder_id_type_code="111", holder_id_number=holder, **page)
+    with world.as_intake():
+        return await world.use_codes.ListUses(request, None)
+
+
+async def test_the_named_department_gets_the_bound_fields_in_clear_and_nothing_else(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    code = await issued(world, licence_id, holder)
+    answer = await consume(world, code)
+    assert answer.holder_id_number == holder
+    assert answer.licence.holder_name == "丰小玉"
+    assert set(answer.licence.face) == {"KZ_MC", "KZ_FDDBR"}
+    (event,) = await world.events("certs.LicenceUsed.v1")
+    assert (event["licence_id"], event["consumer_code"], event["_version"]) == (licence_id, MARKET, 2)
+    listed = (await uses(world, holder)).uses
+    assert [(use.consumer_name, use.outcome, use.use_cause) for use in listed] == [
+        ("上饶市广丰区市场监督管理局", "allowed", "食品经营许可审查")
+    ]
+    assert listed[0].basis == pb.BASIS_CONSENT
+
+
+async def test_fifty_parallel_consumptions_of_one_code_succeed_once(world: World):
+    holder = world.citizen()
+    code = await issued(world, await world.stock_licence(holder), holder)
+    results = await asyncio.gather(*(consume(world, code) for _ in range(50)), return_exceptions=True)
+    done = [each for each in results if not isinstance(each, BaseException)]
+    refused = [each for each in results if isinstance(each, Fault)]
+    assert len(done) == 1
+    assert {each.code for each in refused} == {"USE_CODE_SPENT"}
+    assert len(refused) == 49
+    assert len(await world.events("certs.LicenceUsed.v1")) == 1
+    assert await world.count("select uses_left from use_code") == 0
+    assert await world.count("select count(*) from usage where outcome = 'USE_CODE_SPENT'") == 49
+
+
+async def test_fifty_parallel_repeats_of_one_request_are_one_use_with_one_answer(world: World):
+    holder = world.citizen()
+    code = await issued(world, await world.stock_licence(holder), holder)
+    request_id = str(uuid.uuid4())
+    answers = await asyncio.gather(*(consume(world, code, request_id=request_id) for _ in range(50)))
+    assert len({answer.usage_id for answer in answers}) == 1
+    assert await world.count("select count(*) from usage") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"department": FIRE}, "USE_CODE_WRONG_CONSUMER"),
+        ({"item_code": "item-2"}, "USE_CODE_WRONG_ITEM"),
+        ({"case_id": "case-2"}, "USE_CODE_WRONG_CASE"),
+        ({"use_cause": "市场调查"}, "USE_CODE_WRONG_PURPOSE"),
+    ],
+)
+async def test_a_misbound_consumption_is_refused_with_its_reason_and_recorded(world: World, changed, reason):
+    holder = world.citizen()
+    code = await issued(world, await world.stock_licence(holder), holder)
+    with pytest.raises(Fault) as refused:
+        await consume(world, code, **changed)
+    assert refused.value.code == reason
+    assert [use.outcome for use in (await uses(world, holder)).uses] == [reason]
+    assert await world.count("select uses_left from use_code") == 1
+    assert (await consume(world, code)).usage_id
+
+
+async def test_expired_revoked_spent_and_unusable_are_each_refused_with_their_reason(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    spent, revoked, suspended, expired = [await issued(world, licence_id, holder) for _ in range(4)]
+    await consume(world, spent)
+    assert await reason_of(consume(world, spent)) == "USE_CODE_SPENT"
+    await set_status(world, licence_id, pb.LICENCE_STATUS_SUSPENDED)
+    assert await reason_of(consume(world, suspended)) == "LICENCE_NOT_USABLE"
+    assert await world.count("select count(*) from use_code where uses_left = 1") == 3
+    with world.as_intake():
+        request = use_code_pb2.RevokeUseCodesRequest(
+            request_id=str(uuid.uuid4()), case_id="case-1", reason="申请人撤回"
+        )
+        assert (await world.use_codes.RevokeUseCodes(request, None)).revoked == 3
+    assert await reason_of(consume(world, revoked)) == "USE_CODE_REVOKED"
+    await set_status(world, licence_id, pb.LICENCE_STATUS_VALID)
+    fresh = await issued(world, licence_id, holder)
+    world.clock.offset += timedelta(days=31)
+    assert await reason_of(consume(world, fresh)) == "USE_CODE_EXPIRED"
+    assert await reason_of(consume(world, expired)) == "USE_CODE_REVOKED"
+    assert await reason_of(consume(world, "guessed")) == "USE_CODE_UNKNOWN"
+    outcomes = {use.outcome for use in (await uses(world, holder)).uses}
+    assert outcomes == {
+        "allowed",
+        "USE_CODE_SPENT",
+        "LICENCE_NOT_USABLE",
+        "USE_CODE_REVOKED",
+        "USE_CODE_EXPIRED",
+    }
+    assert await world.count("select count(*) from usage where outcome = 'USE_CODE_UNKNOWN'") == 1
+
+
+async def reason_of(call: object) -> str:
+    with pytest.raises(Fault) as refused:
+        await call  # type: ignore[misc]
+    return refused.value.code
+
+
+async def set_status(world: World, licence_id: str, status: int) -> None:
+    version = await world.count("select version from licence where licence_id = $1", uuid.UUID(licence_id))
+    request = pb.ChangeLicenceStatusRequest(
+        request_id=str(uuid.uuid4()),
+        licence_id=licence_id,
+        etag=f'"{version}"',
+        status=status,  # type: ignore[arg-type]
+        reason="监督检查发现问题",
+        basis_document="饶广市监决字〔2026〕1号",
+        operator="36110301Z1",
+    )
+    with world.as_department():
+        await world.licences.ChangeLicenceStatus(request, None)
+
+
+async def test_nobody_gets_a_code_for_the_licence_of_another_holder(world: World):
+    licence_id = await world.stock_licence(world.citizen())
+    with world.as_intake(), pytest.raises(Fault) as refused:
+        await world.use_codes.IssueUseCode(issue_request(world, licence_id, world.citizen()), None)
+    assert refused.value.code == "LICENCE_OF_ANOTHER_HOLDER"
+    assert refused.value.kind.name == "NOT_FOUND"
+
+
+async def test_a_repeated_issue_gives_the_same_code_and_other_content_is_refused(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    request = issue_request(world, licence_id, holder)
+    with world.as_intake():
+        answers = await asyncio.gather(*(world.use_codes.IssueUseCode(request, None) for _ in range(20)))
+        assert len({answer.use_code for answer in answers}) == 1
+        assert await world.count("select count(*) from use_code") == 1
+        other = issue_request(world, licence_id, holder, request_id=request.request_id, case_id="case-9")
+        with pytest.raises(Fault) as refused:
+            await world.use_codes.IssueUseCode(other, None)
+    assert refused.value.code == "REQUEST_ID_REUSED"
+
+
+async def test_an_incomplete_binding_names_every_wrong_field_at_once(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    request = issue_request(
+        world, licence_id, holder, case_id="", item_code="", use_cause=" ", max_uses=0, consent_version=""
+    )
+    with world.as_intake(), pytest.raises(Fault) as refused:
+        await world.use_codes.IssueUseCode(request, None)
+    assert {each.field_path for each in refused.value.violations} == {
+        "case_id",
+        "item_code",
+        "use_cause",
+        "max_uses",
+        "consent_version",
+    }
+
+
+async def test_the_uses_come_in_pages_newest_first_without_loss(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    for _ in range(5):
+        await consume(world, await issued(world, licence_id, holder))
+        world.clock.offset += timedelta(seconds=1)
+    seen, token = [], ""
+    while True:
+        page = await uses(world, holder, page_size=2, page_token=token)
+        seen += [use.used_at.ToDatetime() for use in page.uses]
+        token = page.next_page_token
+        if not token:
+            break
+    assert len(seen) == 5
+    assert seen == sorted(seen, reverse=True)
+    assert (await uses(world, world.citizen())).uses == []
+
+
+async def test_the_usage_record_cannot_be_changed(world: World):
+    import asyncpg
+
+    holder = world.citizen()
+    code = await issued(world, await world.stock_licence(holder), holder)
+    await consume(world, code)
+    for statement in ("update usage set outcome = 'x'", "delete from usage"):
+        with pytest.raises(asyncpg.PostgresError, match="append-only"):
+            async with world.database.transaction() as tx:
+                await tx.execute(statement)

@@ -1,0 +1,88 @@
+"""F3 and F7 on a real Kafka of the test's own: the broker is killed, and replaced by an empty one."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from chassis import relay as relay_module
+from chassis.bus import BusConfig
+from chassis.messaging_schema import MESSAGING_V1
+from cli.local.kafka import RunningKafka, start_kafka
+from tests.integration.messaging.rig import COUNTER_TABLES, EFFECT_TABLES, Rig, open_rig, running
+from tests.integration.messaging.test_faults import assert_each_once
+from tests.stacks.postgres import FreshDatabase
+
+pytestmark = [pytest.mark.kafka, pytest.mark.chaos, pytest.mark.xdist_group("kafka")]
+
+
+@pytest.fixture
+async def kafka_rig(private_kafka: RunningKafka, fresh_database: FreshDatabase) -> AsyncIterator[Rig]:
+    config = BusConfig("kafka", "rig", kafka_bootstrap=private_kafka.bootstrap, append_timeout_seconds=5)
+    writer = await fresh_database((*MESSAGING_V1, *COUNTER_TABLES))
+    reader = await fresh_database((*MESSAGING_V1, *EFFECT_TABLES))
+    rig = await open_rig(writer, reader, config, f"intake.t{uuid.uuid4().hex}.v1")
+    yield rig
+    await rig.writer.close()
+    await rig.reader.close()
+
+
+async def test_f3_a_broker_killed_under_load_loses_nothing(
+    kafka_rig: Rig, private_kafka: RunningKafka
+) -> None:
+    rig, done = kafka_rig, asyncio.Event()
+
+    async def load() -> int:
+        count = 0
+        while not done.is_set():
+            await rig.move(f"k{count % 10}")
+            count += 1
+            await asyncio.sleep(0.01)
+        return count
+
+    async with running(rig.relay(), rig.consumer()):
+        loading = asyncio.create_task(load())
+        for _ in range(2):
+            await asyncio.sleep(2)
+            await asyncio.to_thread(private_kafka.kill)
+            await asyncio.sleep(1)
+            await asyncio.to_thread(private_kafka.restart)
+        done.set()
+        count = await loading
+        effects = await rig.settled(count, 120)
+    print({"sent": count, "effects": len(effects), "kills": 2})
+    assert_each_once(effects, await rig.all_moves())
+
+
+async def test_f7_an_empty_broker_in_its_place_is_filled_from_the_outbox(
+    kafka_rig: Rig, private_kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = kafka_rig
+    monkeypatch.setattr(relay_module, "CLUSTER_CHECK_SECONDS", 0.5)
+    for number in range(20):
+        await rig.move(f"k{number % 4}")
+    async with running(rig.relay(), rig.consumer()):
+        before = await rig.settled(20)
+    first_cluster = await rig.bus.cluster_id()
+    await asyncio.to_thread(private_kafka.stop)
+    await rig.move("k0")
+    directory = Path(tempfile.mkdtemp(prefix="tbkafka"))
+    port = int(private_kafka.bootstrap.rpartition(":")[2])
+    replacement = await asyncio.to_thread(lambda: start_kafka(directory, port=port))
+    try:
+        assert await rig.bus.cluster_id() != first_cluster
+        await rig.bus.create_topics([rig.topic], 4)
+        async with running(rig.relay(), rig.consumer()):
+            after = await rig.settled(21, 90)
+            assert len(await rig.log()) == 21
+    finally:
+        await asyncio.to_thread(replacement.stop)
+        shutil.rmtree(directory, ignore_errors=True)
+    assert after[:20] == before
+    assert_each_once(after, await rig.all_moves())

@@ -1,0 +1,135 @@
+"""Rules of messaging that a reader of one file cannot see, and the pure parts of its code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.bus import BusConfig, NewRecord, Refused
+from chassis.bus.port import dump_headers, load_headers, sift
+from chassis.errors import DEADLINE_PASSED, ETAG_MISMATCH, PEER_UNAVAILABLE
+from chassis.failures import describe, is_outage
+from chassis.outbox import shard_of
+
+ROOT = Path(__file__).parents[3]
+KAFKA = ROOT / "chassis" / "bus" / "kafka"
+
+FORBIDDEN = {
+    "a subscriber of its own": r"\.subscriber\(",
+    "a broker of its own": r"\b(KafkaBroker|KafkaRouter|AIOKafkaProducer|AIOKafkaConsumer|from faststream)\b",
+    "FastStream's lossy default": r"\bACK_FIRST\b(?! loses)",
+    "a transactional producer": r"\b(transactional_id|send_offsets_to_transaction)\b",
+}
+
+
+def sources() -> list[Path]:
+    folders = ("chassis", "services", "events", "cli")
+    return [path for folder in folders for path in (ROOT / folder).rglob("*.py") if KAFKA not in path.parents]
+
+
+@pytest.mark.parametrize("rule", FORBIDDEN)
+def test_only_the_kafka_transport_talks_to_kafka(rule: str) -> None:
+    pattern = re.compile(FORBIDDEN[rule])
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sources()
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert found == [], f"{rule} outside chassis/bus/kafka"
+
+
+def test_the_kafka_transport_is_at_least_once_and_not_transactional() -> None:
+    text = "\n".join(path.read_text() for path in KAFKA.glob("*.py"))
+    assert text.count(".subscriber(") == 1
+    assert "AckPolicy.NACK_ON_ERROR" in text
+    for forbidden in ("AckPolicy.ACK", "transactional_id", "max_workers"):
+        assert forbidden not in text
+    for setting in ('auto_offset_reset="earliest"', "batch=True", "enable_idempotence=True", 'acks="all"'):
+        assert setting in text
+
+
+@given(st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.none() | st.binary())))
+def test_headers_survive_their_text(pairs: list[tuple[str, bytes | None]]) -> None:
+    text = dump_headers(tuple(pairs))
+    assert text.isascii()
+    assert load_headers(text) == tuple(pairs)
+
+
+def record(key: bytes, topic: str = "t", size: int = 1) -> NewRecord:
+    return NewRecord(topic, key, (), b"x" * size)
+
+
+def test_a_refused_record_holds_back_later_ones_of_its_key_only() -> None:
+    large = 1024 * 1024
+    outcomes = sift([record(b"a", size=large), record(b"b"), record(b"a"), record(b"c", "missing")], {"t"})
+    assert outcomes == [
+        Refused("RECORD_TOO_LARGE"),
+        None,
+        Refused("an earlier event of this key is held", behind=True),
+        Refused("BUS_TOPIC_MISSING"),
+    ]
+
+
+def test_shards_are_the_same_in_every_process() -> None:
+    assert [shard_of(key, 8) for key in ("case-1", "case-2", "事项")] == [6, 4, 7]
+    assert {shard_of(f"case-{number}", 4) for number in range(100)} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        PEER_UNAVAILABLE(peer="seal"),
+        DEADLINE_PASSED(),
+        asyncpg.DeadlockDetectedError(),
+        asyncpg.SerializationError(),
+        asyncpg.QueryCanceledError(),
+        asyncpg.LockNotAvailableError(),
+        asyncpg.AdminShutdownError(),
+        asyncpg.TooManyConnectionsError(),
+        asyncpg.InterfaceError("connection is closed"),
+        ConnectionResetError(),
+        TimeoutError(),
+    ],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_what_passes_by_itself_is_an_outage(problem: Exception) -> None:
+    assert is_outage(problem)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ETAG_MISMATCH(),
+        asyncpg.UniqueViolationError(),
+        asyncpg.UndefinedTableError(),
+        asyncpg.exceptions._base.DataError("wrong argument"),
+        ValueError(),
+        FileNotFoundError(),
+    ],
+    ids=lambda problem: type(problem).__name__,
+)
+def test_what_stays_wrong_is_the_events_fault(problem: Exception) -> None:
+    assert not is_outage(problem)
+
+
+def test_a_cause_names_the_place_and_never_quotes_the_message() -> None:
+    with pytest.raises(ValueError) as raised:
+        int("somebody's name")
+    cause = describe(raised.value)
+    assert "somebody" not in cause
+    assert re.fullmatch(r"ValueError at test_messaging_rules\.py:\d+", cause)
+    assert describe(PEER_UNAVAILABLE(peer="seal")) == "PEER_UNAVAILABLE: seal is unavailable; try again"
+
+
+@pytest.mark.parametrize("kind", ["kafka", "postgres"])
+async def test_a_bus_without_an_address_is_a_configuration_error(kind: str) -> None:
+    from chassis.bus import open_bus
+
+    with pytest.raises(ValueError, match="needs"):
+        await open_bus(BusConfig(kind, "x"))  # type: ignore[arg-type]
