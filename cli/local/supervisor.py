@@ -79,11 +79,12 @@ class Supervisor:
 
     async def _keep(self, kept: Kept) -> None:
         pause = FIRST_PAUSE_SECONDS
-        while not self._stopping.is_set():
+        while True:
             lived_seconds = await self._live(kept)
             pause = FIRST_PAUSE_SECONDS if lived_seconds > STEADY_AFTER_SECONDS else pause
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
+                return
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             kept.restarts += 1
 

@@ -20,7 +20,7 @@ from services.intake.rpc.part_messages import (
     DECISIONS_READ,
     change_message,
     part_message,
-    state_read,
+    states_read,
     summary_message,
     watch_message,
 )
@@ -77,7 +77,7 @@ class PartServicer(part_pb2_grpc.PartServiceServicer):
 
     async def ListParts(self, request: pb.ListPartsRequest, context: Context) -> pb.ListPartsResponse:
         """Return a page of the department's parts, newest change first."""
-        states = [state for wire in request.states if (state := state_read(wire)) is not None]
+        states = states_read(request.states)
         async with self._open() as work:
             page = await watching.list_parts(
                 work, caller(context).department(), states, request.page_size, request.page_token
@@ -194,7 +194,7 @@ class PartServicer(part_pb2_grpc.PartServiceServicer):
         async with self._open() as work:
 
             async def done() -> Res:
-                return answer(part=part_message(await verb(work)))  # type: ignore[call-arg]
+                return answer(part=part_message(await verb(work)))
 
             return await once(work.tx, request, answer, done, cipher=self._answers)
 

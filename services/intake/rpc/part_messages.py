@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from chassis.errors import FIELD_MALFORMED, refuse
 from services.intake.domain.cases.applicant import Applicant
 from services.intake.domain.cases.case import Case
 from services.intake.domain.cases.deadlines import PartDeadline
@@ -24,18 +26,23 @@ _SUPPLIES = {
     SupplyKind.TOLERANCE: pb.SUPPLY_TOLERANCE,
 }
 _DECISIONS = {Decision.APPROVE: pb.DECISION_APPROVE, Decision.REJECT: pb.DECISION_REJECT}
+_STATES: dict[int, PartState] = {
+    pb.PartState.Value(f"PART_STATE_{state.name}"): state
+    for state in PartState
+    if state is not PartState.DRAFT
+}
 DECISIONS_READ = {wire: decision for decision, wire in _DECISIONS.items()}
 
 
-def state_of(state: PartState) -> pb.PartState:
+def state_of(state: PartState) -> pb.PartState.ValueType:
     """Return the wire value of a state."""
     return pb.PartState.Value(f"PART_STATE_{state.name}")
 
 
-def state_read(wire: int) -> PartState | None:
-    """Return the state of a wire value, None for an unknown one."""
-    name = pb.PartState.Name(wire) if wire in pb.PartState.values() else ""
-    return PartState.__members__.get(name.removeprefix("PART_STATE_"))
+def states_read(wire: Sequence[int]) -> list[PartState]:
+    """Return the states of wire values. Raises INVALID_REQUEST naming every one that is none."""
+    refuse(FIELD_MALFORMED.at(f"states[{i}]") for i, each in enumerate(wire) if each not in _STATES)
+    return [_STATES[each] for each in wire]
 
 
 def timestamp(moment: datetime | None) -> Timestamp | None:
@@ -82,7 +89,7 @@ def part_message(view: PartView) -> pb.Part:
         submitted_at=timestamp(part.submitted_at),
         accepted_at=timestamp(part.accepted_at),
         decided_at=timestamp(part.decided_at),
-        licence_identifier=part.licence_identifier or "",
+        licence_identifier=part.licence.identifier if part.licence else "",
         defects=[
             pb.Defect(target=each.target, problem=each.problem, remedy=each.remedy) for each in part.defects
         ],

@@ -11,7 +11,7 @@ from asyncpg import Record
 from chassis.fields import FieldCipher
 from services.intake.domain.cases.case import Case
 from services.intake.domain.cases.deadlines import PartDeadline
-from services.intake.domain.cases.part import Decision, Part, Signature
+from services.intake.domain.cases.part import Decision, Part, ResultLicence, Signature
 from services.intake.domain.cases.plan import CasePlan, ItemPlan
 from services.intake.domain.cases.states import PartState
 from services.intake.store.case_content import (
@@ -23,13 +23,13 @@ from services.intake.store.case_content import (
 )
 
 CASE_COLUMNS = (
-    "case_id, person_id, version, plan_digest, case_no, terminal_id, assurance, content, digest, receipt, "
+    "case_id, person_id, handled_by, version, plan_digest, case_no, terminal_id, assurance, content, digest, receipt, "
     "created_at, submitted_at, withdrawn_at, closed_at, archived_at, rated_at"
 )
 PART_COLUMNS = (
     "part_id, position, state, version, project_no, claimed_by, promised_due, promised_pending, "
     "statutory_due, statutory_pending, calendar_version, received_at, submitted_at, accepted_at, deemed, "
-    "supplement_requested_at, decided_at, completed_at, licence_id, licence_identifier, texts"
+    "supplement_requested_at, decided_at, completed_at, licence_id, licence_identifier, licence_name, texts"
 )
 SIGNATURE_COLUMNS = "part_id, position, staff_id, decision, opinion, signed_at"
 
@@ -48,6 +48,7 @@ def case_of(
             for part in sorted(parts, key=lambda each: each["position"])
         ],
         created_at=row["created_at"],
+        handled_by=row["handled_by"],
         terminal_id=row["terminal_id"],
         assurance=row["assurance"],
         answers=content.answers,
@@ -94,6 +95,7 @@ def case_values(cipher: FieldCipher, case: Case, plan_digest: str) -> tuple[Any,
         case.closed_at,
         case.archived_at,
         case.rated_at,
+        case.handled_by,
     )
 
 
@@ -124,8 +126,9 @@ def part_values(
         part.supplement_requested_at,
         part.decided_at,
         part.completed_at,
-        part.licence_id,
-        part.licence_identifier,
+        part.licence.licence_id if part.licence else None,
+        part.licence.identifier if part.licence else None,
+        part.licence.name if part.licence else None,
         seal_texts(cipher, part),
         changed_at,
     )
@@ -174,8 +177,9 @@ def _part_of(cipher: FieldCipher, row: Record, item: ItemPlan, signatures: Seque
         ),
         refusal_reason=texts.refusal_reason,
         competent_authority=texts.competent_authority,
-        licence_id=row["licence_id"],
-        licence_identifier=row["licence_identifier"],
+        licence=ResultLicence(row["licence_id"], row["licence_identifier"], row["licence_name"])
+        if row["licence_id"]
+        else None,
     )
 
 

@@ -28,8 +28,8 @@ _INSERT_CASE = """
 insert into service_case (
   case_id, person_id, version, state, case_no, title, county_code, target_kind, target_id, plan_digest,
   terminal_id, assurance, content, digest, receipt, created_at, submitted_at, withdrawn_at, closed_at,
-  archived_at, rated_at)
-values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)
+  archived_at, rated_at, handled_by)
+values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22)
 """
 _UPDATE_CASE = """
 update service_case set version = $3, state = $4, case_no = $5, content = $6, digest = $7, receipt = $8,
@@ -41,8 +41,8 @@ insert into case_part as old (
   part_id, case_id, position, department_code, item_code, state, version, project_no, claimed_by,
   promised_due, promised_pending, statutory_due, statutory_pending, calendar_version, received_at,
   submitted_at, accepted_at, deemed, supplement_requested_at, decided_at, completed_at, licence_id,
-  licence_identifier, texts, changed_at)
-values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25)
+  licence_identifier, licence_name, texts, changed_at)
+values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,$24,$25,$26)
 on conflict (part_id) do update set
   state = excluded.state, version = excluded.version, project_no = excluded.project_no,
   claimed_by = excluded.claimed_by, promised_due = excluded.promised_due,
@@ -52,7 +52,8 @@ on conflict (part_id) do update set
   accepted_at = excluded.accepted_at, deemed = excluded.deemed,
   supplement_requested_at = excluded.supplement_requested_at, decided_at = excluded.decided_at,
   completed_at = excluded.completed_at, licence_id = excluded.licence_id,
-  licence_identifier = excluded.licence_identifier, texts = excluded.texts,
+  licence_identifier = excluded.licence_identifier, licence_name = excluded.licence_name,
+  texts = excluded.texts,
   changed_at = excluded.changed_at
 where old.version < excluded.version
 """
@@ -109,7 +110,7 @@ class CaseRows:
             case.version - len(case.happened),
             *values[2:5],
             *values[12:15],
-            *values[16:],
+            *values[16:21],
         )
         if done != "UPDATE 1":
             raise ETAG_MISMATCH()

@@ -37,7 +37,7 @@ async def rate_case(
 
     Raises INVALID_REQUEST naming everything wrong, CASE_NOT_FOUND, CASE_NOT_SUBMITTED, CASE_ALREADY_RATED.
     """
-    case = await load_own(work, actor.person_id, case_id, lock=True)
+    case = await load_own(work, actor, case_id, lock=True)
     case.require_submitted()
     if case.rated_at is not None:
         raise CASE_ALREADY_RATED()

@@ -144,9 +144,7 @@ async def world(fresh_database, tmp_path: Path) -> AsyncIterator[World]:
     dsn = await fresh_database()
     await migrate("certs", dsn)
     clock = MovingClock()
-    database = await Database.open(
-        dsn, now=clock, write_events=outbox_writer("//tongban/certs"), max_size=10
-    )
+    database = await Database.open(dsn, now=clock, write_events=outbox_writer("//tongban/certs"), max_size=10)
     cipher = FieldCipher(parse_keyring(new_keyring(datetime.now(UTC))), service="certs")
     vault = Vault(cipher)
     types, departments = read_catalogue(CATALOGUE)

@@ -18,8 +18,8 @@ _READY = """
 import os, pathlib, signal, sys, time
 if "deaf" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 print("up", flush=True)
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
 time.sleep(60)
 """
 

@@ -99,6 +99,9 @@ class KnownPersons:
     async def load(self, person_id: str) -> Applicant | None:
         return self._known.get(person_id)
 
+    async def represents(self, person_id: str, uscc: str) -> bool:
+        return person_id in self._known and uscc == SHOP_CODE
+
 
 class MemoryFiles:
     """Files without a disk."""

@@ -8,7 +8,7 @@ from chassis.auth import public_keys, verify_document
 from chassis.auth.person import ActingPerson
 from chassis.errors import Fault
 from services.intake.domain.cases.case import CaseState
-from services.intake.domain.cases.part import Defect
+from services.intake.domain.cases.part import Defect, ResultLicence
 from services.intake.usecases.cases import deciding, drafting, following, issuing, submitting, supplying, watching
 from services.intake.usecases.cases.digest import canonical_digest
 from services.intake.domain.cases.submission import handed_in
@@ -35,13 +35,8 @@ async def test_a_case_runs_from_draft_to_close(intake) -> None:
             assert data.holder.id_number
         for _ in range(2):  # a repeated event changes nothing
             async with intake.works() as work:
-                await issuing.record_licence(
-                    work,
-                    case_id=case.case_id,
-                    part_id=part.part_id,
-                    licence_id=f"L{part.part_id}",
-                    identifier="1.2.156",
-                )
+                licence = ResultLicence(f"L{part.part_id}", "1.2.156", "许可证")
+                await issuing.record_licence(work, case.case_id, part.part_id, licence)
     case = await intake.load(case.case_id)
     assert case.state is CaseState.CLOSED
     assert case.closed_at is not None

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from chassis.errors import Kind, declare, refuse
 from services.intake.domain.cases.materials import Supplied
-from services.intake.domain.cases.part import Decision, Defect, Part, Signature
+from services.intake.domain.cases.part import Decision, Defect, Part, ResultLicence, Signature
 from services.intake.domain.cases.plan import CasePlan
 from services.intake.domain.cases.states import PartState
 from standards.working_days import WorkingCalendar
@@ -103,6 +103,8 @@ class Case:
     plan: CasePlan
     parts: list[Part]
     created_at: datetime
+    handled_by: str = ""
+    """The natural person who acts (经办人): the applicant, or who represents the applying organisation."""
     terminal_id: str | None = None
     assurance: int = 1
     """Real-name level at the log-in that began the case."""
@@ -229,16 +231,16 @@ class Case:
         part.sign(signature)
         self._record(Step.DECIDED if part.state.decided else Step.REVIEWED, now, part_id)
         if part.state is PartState.APPROVED and part.item.product is None:
-            part.complete(now, licence_id=None, licence_identifier=None)
+            part.complete(now, None)
             self._record(Step.COMPLETED, now, part_id)
         self._close_when_done(now)
 
-    def record_licence(self, part_id: str, licence_id: str, identifier: str, now: datetime) -> bool:
+    def record_licence(self, part_id: str, licence: ResultLicence, now: datetime) -> bool:
         """Note that the licence of an approved part is in force; return False when that is known already."""
         part = self.part(part_id)
-        if part.licence_id == licence_id:
+        if part.licence is not None and part.licence.licence_id == licence.licence_id:
             return False
-        part.complete(now, licence_id=licence_id, licence_identifier=identifier)
+        part.complete(now, licence)
         self._record(Step.COMPLETED, now, part_id)
         self._close_when_done(now)
         return True

@@ -68,6 +68,15 @@ class Defect:
     remedy: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ResultLicence:
+    """The licence an approval produced (结果证照)."""
+
+    licence_id: str
+    identifier: str
+    name: str
+
+
 @dataclass(slots=True)
 class Part:
     """A part (办件分项): one service item of a case, decided by one department."""
@@ -93,8 +102,7 @@ class Part:
     signatures: tuple[Signature, ...] = ()
     refusal_reason: str = ""
     competent_authority: str = ""
-    licence_id: str | None = None
-    licence_identifier: str | None = None
+    licence: ResultLicence | None = None
 
     def submit(self, project_no: str, now: datetime) -> None:
         """Hand the part in to its department. Raises PART_STATE_WRONG."""
@@ -183,11 +191,10 @@ class Part:
         self.version += 1
         return True
 
-    def complete(self, now: datetime, *, licence_id: str | None, licence_identifier: str | None) -> None:
+    def complete(self, now: datetime, licence: ResultLicence | None) -> None:
         """Note the result of an approval. Raises PART_STATE_WRONG."""
         self._step(PartVerb.COMPLETE, PartState.COMPLETED)
-        self.completed_at = now
-        self.licence_id, self.licence_identifier = licence_id, licence_identifier
+        self.completed_at, self.licence = now, licence
 
     def withdraw(self, now: datetime) -> None:
         """End the part on the applicant's wish. Raises PART_STATE_WRONG once it is decided."""

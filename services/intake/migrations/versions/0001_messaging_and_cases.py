@@ -47,6 +47,7 @@ CASES = (
     create table service_case (
       case_id text primary key,
       person_id text not null,
+      handled_by text not null,
       version bigint not null,
       state text not null check (
         state in ('draft', 'submitted', 'supplement', 'in_progress', 'closed', 'withdrawn')),
@@ -97,6 +98,7 @@ CASES = (
       completed_at timestamptz,
       licence_id text,
       licence_identifier text,
+      licence_name text,
       texts bytea not null,
       changed_at timestamptz not null,
       unique (case_id, position),

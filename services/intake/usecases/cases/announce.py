@@ -216,6 +216,7 @@ def _decided(case: Case, part: Part, at: datetime) -> Event:
 
 
 def _completed(case: Case, part: Part, at: datetime) -> Event:
+    licence = part.licence
     return intake.PartCompleted(
         case_id=case.case_id,
         case_no=case.case_no or "",
@@ -223,9 +224,9 @@ def _completed(case: Case, part: Part, at: datetime) -> Event:
         person_id=case.person_id,
         item_name=part.item.item_name,
         department_code=part.item.department_code,
-        licence_id=part.licence_id,
-        licence_identifier=part.licence_identifier,
-        licence_name=part.item.item_name if part.licence_id else None,
+        licence_id=licence.licence_id if licence else None,
+        licence_identifier=licence.identifier if licence else None,
+        licence_name=licence.name if licence else None,
         completed_at=at,
     )
 

@@ -15,7 +15,7 @@ from services.intake.domain.cases.plan import plan_case
 from services.intake.domain.cases.submission import cleaned_form
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.usecases.cases.ports import CaseSummary, TimelineEntry, Work
-from services.intake.usecases.cases.record import load_own, record
+from services.intake.usecases.cases.record import load_own, principal_of, record
 
 PAGE_LIMIT = 100
 
@@ -48,7 +48,8 @@ async def create_draft(
         raise REAL_NAME_LEVEL_TOO_LOW(required=plan.real_name_level, found=actor.assurance)
     case = Case(
         case_id=_new_id(),
-        person_id=actor.person_id,
+        person_id=principal_of(actor),
+        handled_by=actor.person_id,
         plan=plan,
         parts=[Part(_new_id(), item) for item in plan.items],
         created_at=work.now(),
@@ -66,7 +67,7 @@ async def update_form(work: Work, actor: ActingPerson, case_id: str, form: Mappi
 
     Raises INVALID_REQUEST naming every wrong field, CASE_NOT_FOUND, CASE_NOT_EDITABLE.
     """
-    case = await load_own(work, actor.person_id, case_id, lock=True)
+    case = await load_own(work, actor, case_id, lock=True)
     case.put_form(_checked(case, form))
     await record(work, case)
     return case
@@ -74,19 +75,19 @@ async def update_form(work: Work, actor: ActingPerson, case_id: str, form: Mappi
 
 async def get_case(work: Work, actor: ActingPerson, case_id: str) -> Case:
     """Return one of the person's own cases. Raises CASE_NOT_FOUND."""
-    return await load_own(work, actor.person_id, case_id)
+    return await load_own(work, actor, case_id)
 
 
 async def list_cases(
     work: Work, actor: ActingPerson, *, before: tuple[datetime, str] | None = None, limit: int = 20
 ) -> Sequence[CaseSummary]:
-    """Return the person's cases, newest first; ``before`` is (created_at, case_id) of the last one seen."""
-    return await work.cases.list_of_person(actor.person_id, before=before, limit=min(limit, PAGE_LIMIT))
+    """Return the cases of whom the actor acts for, newest first; ``before`` is (created_at, case_id) of the last one seen."""
+    return await work.cases.list_of_person(principal_of(actor), before=before, limit=min(limit, PAGE_LIMIT))
 
 
 async def list_timeline(work: Work, actor: ActingPerson, case_id: str) -> Sequence[TimelineEntry]:
     """Return what happened to an own case in every service, in order of time. Raises CASE_NOT_FOUND."""
-    case = await load_own(work, actor.person_id, case_id)
+    case = await load_own(work, actor, case_id)
     return await work.timeline.of_case(case.case_id)
 
 

@@ -25,7 +25,7 @@ async def answer_supplement(work: Work, actor: ActingPerson, case_id: str) -> Ca
 
     Raises NO_SUPPLEMENT_ASKED, INVALID_REQUEST naming everything still missing, CASE_NOT_FOUND.
     """
-    case = await load_own(work, actor.person_id, case_id, lock=True)
+    case = await load_own(work, actor, case_id, lock=True)
     case.answer_supplement(work.now())
     await record(work, case)
     return case
@@ -40,7 +40,7 @@ async def withdraw(
     and a repeat tries again. Raises CASE_NOT_FOUND, CASE_NOT_SUBMITTED, WITHDRAWAL_TOO_LATE.
     """
     async with open_work() as work:
-        case = await load_own(work, actor.person_id, case_id, lock=True)
+        case = await load_own(work, actor, case_id, lock=True)
         if case.withdraw(work.now()):
             await record(work, case)
     request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"tongban:withdraw:{case_id}"))

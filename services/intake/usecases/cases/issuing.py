@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from services.intake.domain.cases.case import PART_NOT_FOUND
 from services.intake.domain.cases.issuing import PART_NOT_APPROVED, IssueData, issue_data
+from services.intake.domain.cases.part import ResultLicence
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.usecases.cases.ports import TimelineEntry, Work
 from services.intake.usecases.cases.record import record
@@ -24,7 +25,7 @@ async def get_issue_data(work: Work, catalogue: Catalogue, part_id: str) -> Issu
     return issue_data(case, part, applicant, division.zh if division else "")
 
 
-async def record_licence(work: Work, *, case_id: str, part_id: str, licence_id: str, identifier: str) -> None:
+async def record_licence(work: Work, case_id: str, part_id: str, licence: ResultLicence) -> None:
     """Complete a part whose licence is in force, and close the case with its last result; once.
 
     A licence of no case of ours (stock, another installation) is none of our business.
@@ -32,7 +33,7 @@ async def record_licence(work: Work, *, case_id: str, part_id: str, licence_id: 
     case = await work.cases.load(case_id, lock=True)
     if case is None or all(part.part_id != part_id for part in case.parts):
         return
-    if case.record_licence(part_id, licence_id, identifier, work.now()):
+    if case.record_licence(part_id, licence, work.now()):
         await record(work, case)
 
 

@@ -188,7 +188,11 @@ class Persons(Protocol):
     """Identity, as far as cases need it; implemented by ``store.identity``."""
 
     async def load(self, person_id: str) -> Applicant | None:
-        """Return the person in clear, or None."""
+        """Return the person in clear, or None; a legal person with the phone of who represents it."""
+        ...
+
+    async def represents(self, person_id: str, uscc: str) -> bool:
+        """Return whether a natural person may act now for the organisation with this code."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chassis.auth.person import ActingPerson
 from services.intake.domain.cases.case import CASE_NOT_FOUND, Case
 from services.intake.usecases.cases.announce import Details, changes_of, entry_of, event_of
 from services.intake.usecases.cases.ports import Work
@@ -22,9 +23,14 @@ async def record(work: Work, case: Case, details: Details = _NO_DETAILS) -> None
     case.happened.clear()
 
 
-async def load_own(work: Work, person_id: str, case_id: str, *, lock: bool = False) -> Case:
-    """Return a case of this person. Raises CASE_NOT_FOUND for anyone else's, as for none."""
+def principal_of(actor: ActingPerson) -> str:
+    """Return for whom the actor acts: an organisation they represent, or themselves."""
+    return actor.acting_for or actor.person_id
+
+
+async def load_own(work: Work, actor: ActingPerson, case_id: str, *, lock: bool = False) -> Case:
+    """Return a case of whom the actor acts for. Raises CASE_NOT_FOUND for anyone else's, as for none."""
     case = await work.cases.load(case_id, lock=lock)
-    if case is None or case.person_id != person_id:
+    if case is None or case.person_id != principal_of(actor):
         raise CASE_NOT_FOUND()
     return case

@@ -56,7 +56,7 @@ async def submit(
     """
     if await work.unsent_events(backlog_limit + 1) > backlog_limit:
         raise TOO_MANY_REQUESTS(retry_after_seconds=RETRY_AFTER_SECONDS)
-    case = await load_own(work, actor.person_id, case_id, lock=True)
+    case = await load_own(work, actor, case_id, lock=True)
     if case.submitted_at is not None:
         raise CASE_ALREADY_SUBMITTED(case_no=case.case_no)
     now = work.now()

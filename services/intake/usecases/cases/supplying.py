@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ import uuid_utils.compat
 
 from chassis.auth.person import ActingPerson
 from chassis.errors import FIELD_REQUIRED, Fault, Kind, declare, refuse
-from services.intake.domain.cases.applicant import UNIFIED_CODE, Applicant
+from services.intake.domain.cases.applicant import UNIFIED_CODE
 from services.intake.domain.cases.case import CASE_NOT_FOUND, Case
 from services.intake.domain.cases.issuing import taken_over
 from services.intake.domain.cases.materials import (
@@ -53,6 +53,8 @@ UPLOAD_TOO_LARGE = declare(
     "A file has at most {limit_bytes} bytes",
 )
 
+Holders = Mapping[MaterialHolder, tuple[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class MaterialOptions:
@@ -84,10 +86,10 @@ async def find_material_licences(
     Each look-up leaves a usage record at the registry. Raises CASE_NOT_FOUND.
     """
     async with open_work() as work:
-        case, applicant = await _own_with_applicant(work, actor, case_id)
+        case, holders = await _own_with_holders(work, actor, case_id)
     found: dict[MaterialHolder, Sequence[FoundLicence] | None] = {}
     for holder in {need.material.holder for need in case.plan.needs if _replaceable(need)}:
-        found[holder] = await _ask_registry(licences, case, applicant, holder)
+        found[holder] = await _ask_registry(licences, case, holders, holder)
     return tuple(_options(case, need, found.get(need.material.holder)) for need in case.plan.needs)
 
 
@@ -107,13 +109,13 @@ async def choose_supply(
     MATERIAL_NOT_ASKED, SUPPLY_NOT_ALLOWED, LICENCE_NOT_ACCEPTED, CASE_NOT_FOUND, CASE_NOT_EDITABLE.
     """
     async with open_work() as work:
-        case, applicant = await _own_with_applicant(work, actor, case_id)
+        case, holders = await _own_with_holders(work, actor, case_id)
         now = work.now()
     need = require_need(case.plan, material_code, choice.kind)
     _require_agreement(choice)
     case.editable_parts()
     if choice.kind is SupplyKind.LICENCE:
-        supplied = await _bind_licence(licences, case, applicant, need, choice, now)
+        supplied = await _bind_licence(licences, case, holders, need, choice, now)
     else:
         supplied = give_word(case.plan, need, choice.kind, now, catalogue.calendar)
     return await _put(open_work, actor, case_id, material_code, supplied)
@@ -139,7 +141,7 @@ async def attach_file(
         raise UPLOAD_TOO_LARGE(limit_bytes=FILE_LIMIT_BYTES)
     require_file_type(media_type, content)
     async with open_work() as work:
-        case = await load_own(work, actor.person_id, case_id)
+        case = await load_own(work, actor, case_id)
         now = work.now()
     require_need(case.plan, material_code, SupplyKind.UPLOAD)
     case.editable_parts()
@@ -159,18 +161,36 @@ async def _put(
     open_work: OpenWork, actor: ActingPerson, case_id: str, material_code: str, supplied: Supplied
 ) -> Case:
     async with open_work() as work:
-        case = await load_own(work, actor.person_id, case_id, lock=True)
+        case = await load_own(work, actor, case_id, lock=True)
         case.put_supply(material_code, supplied)
         await record(work, case)
     return case
 
 
-async def _own_with_applicant(work: Work, actor: ActingPerson, case_id: str) -> tuple[Case, Applicant]:
-    case = await load_own(work, actor.person_id, case_id)
-    applicant = await work.persons.load(actor.person_id)
-    if applicant is None:
+async def _own_with_holders(work: Work, actor: ActingPerson, case_id: str) -> tuple[Case, Holders]:
+    """Return the case and whose licences may be asked for in it, each as (kind of number, number).
+
+    The applicant's own are those of the natural person who acts; the business's are those of the
+    organisation they act for, or of the one the form names if they represent it.
+    """
+    case = await load_own(work, actor, case_id)
+    applicant = await work.persons.load(case.person_id)
+    acting = await work.persons.load(actor.person_id)
+    if applicant is None or acting is None:
         raise CASE_NOT_FOUND()
-    return case, applicant
+    holders = {MaterialHolder.APPLICANT: (acting.id_type_code, acting.id_number)}
+    if applicant.kind == "legal":
+        holders[MaterialHolder.BUSINESS] = (applicant.id_type_code, applicant.id_number)
+    else:
+        uscc = _named_business(case)
+        if uscc and await work.persons.represents(actor.person_id, uscc):
+            holders[MaterialHolder.BUSINESS] = (UNIFIED_CODE, uscc)
+    return case, holders
+
+
+def _named_business(case: Case) -> str:
+    codes = (field.code for field in case.plan.form if field.type is FormFieldType.USCC)
+    return next((case.form[code] for code in codes if case.form.get(code)), "")
 
 
 def _require_agreement(choice: SupplyChoice) -> None:
@@ -184,12 +204,12 @@ def _require_agreement(choice: SupplyChoice) -> None:
 async def _bind_licence(
     licences: Licences,
     case: Case,
-    applicant: Applicant,
+    holders: Holders,
     need: MaterialNeed,
     choice: SupplyChoice,
     now: datetime,
 ) -> Supplied:
-    holder = _holder(case, applicant, need.material.holder)
+    holder = holders.get(need.material.holder)
     found = await _find(licences, case, holder, [each.licence_type for each in need.material.replaced_by])
     licence = next((each for each in found if each.licence_id == choice.licence_id), None)
     if licence is None or holder is None:
@@ -249,13 +269,13 @@ def _replaceable(need: MaterialNeed) -> bool:
 
 
 async def _ask_registry(
-    licences: Licences, case: Case, applicant: Applicant, holder: MaterialHolder
+    licences: Licences, case: Case, holders: Holders, holder: MaterialHolder
 ) -> Sequence[FoundLicence] | None:
     """Return the licences, or None when the registry cannot be asked: the case goes on without it."""
     needs = [need for need in case.plan.needs if need.material.holder is holder and _replaceable(need)]
     types = sorted({each.licence_type for need in needs for each in need.material.replaced_by})
     try:
-        return await _find(licences, case, _holder(case, applicant, holder), types)
+        return await _find(licences, case, holders.get(holder), types)
     except Fault as fault:
         if fault.kind in {Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED, Kind.RESOURCE_EXHAUSTED}:
             return None
@@ -275,19 +295,6 @@ async def _find(
         item_code=case.plan.items[0].item_code,
         case_id=case.case_id,
     )
-
-
-def _holder(case: Case, applicant: Applicant, holder: MaterialHolder) -> tuple[str, str] | None:
-    """Return (kind of number, number) of whose licence it is, or None when the case does not say."""
-    if holder is MaterialHolder.APPLICANT:
-        return applicant.id_type_code, applicant.id_number
-    if holder is MaterialHolder.BUSINESS:
-        if applicant.kind == "legal":
-            return applicant.id_type_code, applicant.id_number
-        codes = (field.code for field in case.plan.form if field.type is FormFieldType.USCC)
-        numbers = [case.form[code] for code in codes if case.form.get(code)]
-        return (UNIFIED_CODE, numbers[0]) if numbers else None
-    return None
 
 
 def _options(case: Case, need: MaterialNeed, found: Sequence[FoundLicence] | None) -> MaterialOptions:

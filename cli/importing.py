@@ -1,0 +1,154 @@
+"""Import of one register: row by row answered, taken up again where it was interrupted.
+
+Beside the register stand ``<file>.results.jsonl``, the answer to each row, and, until the import is
+complete, ``<file>.progress``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cli.clients.department import Department, RowAnswer
+from cli.row_files import Register, Row
+
+MESSAGE_ROWS = 500
+REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a register."""
+
+    file: str
+    batch_id: str
+    rows: int
+    outcomes: Counter[str] = field(default_factory=Counter)
+    flagged: int = 0
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    """Row number and problems of each refused row."""
+    resumed_after: int = 0
+
+    def note(self, answer: RowAnswer) -> None:
+        """Count one answer."""
+        self.outcomes[answer.outcome] += 1
+        self.flagged += bool(answer.quality_flags)
+        if answer.outcome == REFUSED:
+            self.refused.append({"row_number": answer.row_number, "problems": list(answer.problems)})
+
+
+async def import_register(
+    department: Department,
+    register: Register,
+    *,
+    batch_id: str = "",
+    advance: Callable[[int], None] = lambda _rows: None,
+) -> Imported:
+    """Have every row of a register answered; rows answered before an interruption are not sent again.
+
+    Raises the refusal of the whole import, e.g. NOT_PERMITTED.
+    """
+    journal = Journal(register, batch_id or register.batch_id)
+    done = Imported(register.path.name, journal.batch_id, len(register.rows))
+    for answer in journal.answered():
+        done.note(answer)
+    done.resumed_after = sum(done.outcomes.values())
+    advance(done.resumed_after)
+    left = register.rows[done.resumed_after :]
+    with journal.open() as write:
+        async for answer in _answers(department, journal.batch_id, left):
+            write(answer)
+            done.note(answer)
+            advance(1)
+    journal.close()
+    return done
+
+
+class Journal:
+    """The two files beside a register."""
+
+    def __init__(self, register: Register, batch_id: str) -> None:
+        self.batch_id = batch_id
+        self.results = register.path.with_name(register.path.name + ".results.jsonl")
+        self._progress = register.path.with_name(register.path.name + ".progress")
+        self._mark = json.dumps({"batch_id": batch_id, "sha256": register.sha256})
+
+    def answered(self) -> list[RowAnswer]:
+        """Return the answers of an interrupted import of the same content; else begin anew."""
+        if not self._progress.is_file() or self._progress.read_text() != self._mark:
+            self.results.write_text("")
+            self._progress.write_text(self._mark)
+            return []
+        lines = self.results.read_text().splitlines() if self.results.is_file() else []
+        found = [answer for line in lines if (answer := _read(line)) is not None]
+        self.results.write_text("".join(_line(answer) for answer in found))  # without a half-written end
+        return found
+
+    def open(self) -> _Writing:
+        """Return a context that writes answers down as they come."""
+        return _Writing(self.results)
+
+    def close(self) -> None:
+        """Note that the import is complete."""
+        self._progress.unlink(missing_ok=True)
+
+
+class _Writing:
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Callable[[RowAnswer], None]:
+        return lambda answer: (self._file.write(_line(answer)), None)[1]
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+async def _answers(department: Department, batch_id: str, rows: Sequence[Row]) -> AsyncIterator[RowAnswer]:
+    """Yield the answers in the order of the rows; an unreadable row is answered here."""
+    readable = [row for row in rows if row.unreadable is None]
+    broken = iter([row for row in rows if row.unreadable is not None])
+    waiting = next(broken, None)
+
+    async def messages() -> AsyncIterator[Sequence[tuple[int, Mapping[str, str]]]]:
+        for start in range(0, len(readable), MESSAGE_ROWS):
+            yield [(row.number, row.fields) for row in readable[start : start + MESSAGE_ROWS]]
+
+    if readable:
+        async for answer in department.import_rows(batch_id, messages()):
+            while waiting is not None and waiting.number < answer.row_number:
+                yield _refusal(waiting)
+                waiting = next(broken, None)
+            yield answer
+    while waiting is not None:
+        yield _refusal(waiting)
+        waiting = next(broken, None)
+
+
+def _refusal(row: Row) -> RowAnswer:
+    fault = row.unreadable
+    assert fault is not None
+    problem = {"field": "*", "reason": fault.code, "zh": fault.zh, "en": fault.en}
+    return RowAnswer(row.number, REFUSED, "", (), (problem,))
+
+
+def _line(answer: RowAnswer) -> str:
+    return json.dumps(asdict(answer), ensure_ascii=False) + "\n"
+
+
+def _read(line: str) -> RowAnswer | None:
+    try:
+        found = json.loads(line)
+        return RowAnswer(
+            found["row_number"],
+            found["outcome"],
+            found["licence_id"],
+            tuple(found["quality_flags"]),
+            tuple(found["problems"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,116 @@
+"""The licence registry (certs) over gRPC, asked as the acting person of the current call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.rpc.channel import PeerChannel
+from services.intake.usecases.cases.ports import FoundLicence, UseCodeOrder
+from tongban.certs.v1 import licence_pb2 as licence_pb
+from tongban.certs.v1 import licence_pb2_grpc
+from tongban.certs.v1 import use_code_pb2 as use_pb
+from tongban.certs.v1 import use_code_pb2_grpc
+
+
+class CertsLicences:
+    """The port ``Licences``."""
+
+    def __init__(self, certs: PeerChannel) -> None:
+        self._certs = certs
+        self._licences = licence_pb2_grpc.LicenceServiceStub(certs.channel)
+        self._use_codes = use_code_pb2_grpc.UseCodeServiceStub(certs.channel)
+
+    async def find(
+        self,
+        *,
+        holder_id_type_code: str,
+        holder_id_number: str,
+        type_codes: Sequence[str],
+        use_cause: str,
+        item_code: str,
+        case_id: str,
+    ) -> Sequence[FoundLicence]:
+        """Return the holder's licences of these types that are in force, names masked."""
+        answer = await self._certs.call(
+            self._licences.FindLicences,
+            licence_pb.FindLicencesRequest(
+                holder_id_type_code=holder_id_type_code,
+                holder_id_number=holder_id_number,
+                type_codes=type_codes,
+                purpose=_purpose(use_cause, item_code, case_id, licence_pb.BASIS_CONSENT),
+                usable_only=True,
+            ),
+        )
+        return [_found(each) for each in answer.licences]
+
+    async def issue_use_code(self, order: UseCodeOrder, request_id: str) -> tuple[str, datetime]:
+        """Return a fresh use-code for one use, and when it expires."""
+        answer = await self._certs.call(
+            self._use_codes.IssueUseCode,
+            use_pb.IssueUseCodeRequest(
+                request_id=request_id,
+                licence_id=order.licence_id,
+                holder_id_type_code=order.holder_id_type_code,
+                holder_id_number=order.holder_id_number,
+                item_code=order.item_code,
+                case_id=order.case_id,
+                consumer_code=order.consumer_code,
+                face_fields=order.face_fields,
+                use_cause=order.use_cause,
+                expires_at=_timestamp(order.expires_at),
+                max_uses=1,
+                consent_version=order.consent_version,
+                consented_at=_timestamp(order.consented_at),
+            ),
+        )
+        return answer.use_code, answer.expires_at.ToDatetime(tzinfo=UTC)
+
+    async def revoke_use_codes(self, case_id: str, reason: str, request_id: str) -> int:
+        """Take back all use-codes of a case; return how many."""
+        answer = await self._certs.call(
+            self._use_codes.RevokeUseCodes,
+            use_pb.RevokeUseCodesRequest(request_id=request_id, case_id=case_id, reason=reason),
+        )
+        return answer.revoked
+
+    async def document(self, licence_id: str, *, use_cause: str, item_code: str, case_id: str) -> bytes:
+        """Return the sealed OFD of a licence in force."""
+        answer = await self._certs.call(
+            self._licences.GetLicenceDocument,
+            licence_pb.GetLicenceDocumentRequest(
+                licence_id=licence_id,
+                purpose=_purpose(use_cause, item_code, case_id, licence_pb.BASIS_STATUTORY_DUTY),
+            ),
+        )
+        return answer.ofd
+
+
+def _purpose(
+    use_cause: str, item_code: str, case_id: str, basis: licence_pb.Basis.ValueType
+) -> licence_pb.Purpose:
+    return licence_pb.Purpose(use_cause=use_cause, basis=basis, item_code=item_code, case_id=case_id)
+
+
+def _found(wire: licence_pb.Licence) -> FoundLicence:
+    return FoundLicence(
+        licence_id=wire.licence_id,
+        type_code=wire.type_code,
+        type_name=wire.type_name,
+        number=wire.number,
+        issuer_name=wire.issuer_name,
+        county_code=wire.county_code,
+        holder_name=wire.holder_name,
+        issued_date=wire.issued_date,
+        valid_until=wire.valid_until,
+        trust_grade=wire.trust_grade,
+        face=dict(wire.face),
+    )
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    found = Timestamp()
+    found.FromDatetime(moment)
+    return found

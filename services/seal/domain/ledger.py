@@ -1,0 +1,98 @@
+"""The ledger of seal uses: append-only, every row chained to the one before it by digest.
+
+Refused uses stand in it too. A changed, removed or inserted row breaks the chain from there on.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+SEALED = "sealed"
+GENESIS = bytes(32)
+"""What the first row is chained to."""
+_SIGNATURES = uuid.UUID("7a0f6a9e-4c55-5b1c-9a86-6d1f5a3c0e27")
+Digest = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: number and hash of the last row."""
+
+    sequence: int = 0
+    row_hash: bytes = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class UseEntry:
+    """What is recorded of one use: for which document and case, with which seal, when, and how it ended.
+
+    `outcome` is ``sealed`` or the reason of a refusal; a refused use has no seal where none was found, and
+    empty digests. Digests are hex.
+    """
+
+    signature_id: str
+    seal_id: str
+    licence_id: str
+    case_id: str
+    issuer_code: str
+    outcome: str
+    unsealed_sha256: str
+    document_sm3: str
+    signature_sm3: str
+    used_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SealUse:
+    """A row of the ledger (用印记录)."""
+
+    sequence: int
+    entry: UseEntry
+    previous_hash: bytes
+    row_hash: bytes
+
+
+def signature_id_of(licence_id: str) -> str:
+    """Return the one id of a licence's sealing: the same however often it is asked for."""
+    return str(uuid.uuid5(_SIGNATURES, licence_id))
+
+
+def link(head: Head, entry: UseEntry, digest: Digest) -> SealUse:
+    """Return the row that follows the head."""
+    sequence = head.sequence + 1
+    return SealUse(sequence, entry, head.row_hash, digest(head.row_hash + _canonical(sequence, entry)))
+
+
+def first_break(uses: Iterable[SealUse], head: Head, digest: Digest) -> int | None:
+    """Return the number of the first row that does not fit, None if the chain holds up to the head.
+
+    `uses` are all rows in order; a cut end is named by the number of the first missing row.
+    """
+    last = Head()
+    for use in uses:
+        expected = link(last, use.entry, digest)
+        if use != expected:
+            return last.sequence + 1
+        last = Head(use.sequence, use.row_hash)
+    return None if last == head else last.sequence + 1
+
+
+def _canonical(sequence: int, entry: UseEntry) -> bytes:
+    parts = [
+        sequence,
+        entry.signature_id,
+        entry.seal_id,
+        entry.licence_id,
+        entry.case_id,
+        entry.issuer_code,
+        entry.outcome,
+        entry.unsealed_sha256,
+        entry.document_sm3,
+        entry.signature_sm3,
+        entry.used_at.astimezone(UTC).isoformat(timespec="microseconds"),
+    ]
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()

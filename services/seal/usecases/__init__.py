@@ -1,0 +1,1 @@
+"""What seal does, one function per verb."""

@@ -1,0 +1,75 @@
+"""Read seals, their state at a moment, their uses and the sealed documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chassis.errors import Kind, declare
+from services.seal.domain.ledger import Digest, Head, SealUse, first_break
+from services.seal.domain.register import (
+    SEAL_NOT_FOUND,
+    SEAL_NOT_YET_MADE,
+    HistoryEntry,
+    RegisteredSeal,
+    state_at,
+)
+from services.seal.usecases.ports import StoredDocument, Work
+
+DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+_CHECKED_AT_ONCE = 1_000
+SIGNATURE_NOT_FOUND = declare("SIGNATURE_NOT_FOUND", Kind.NOT_FOUND, "签章记录不存在", "No such signature")
+
+
+async def list_seals(
+    work: Work, owner_code: str | None, page_size: int, page_token: str
+) -> tuple[Sequence[RegisteredSeal], str]:
+    """Return seals by id, of one owner or of all, and the token of the next page."""
+    limit = _limit(page_size)
+    found = await work.seals.page(owner_code, page_token, limit + 1)
+    return found[:limit], found[limit - 1].seal_id if len(found) > limit else ""
+
+
+async def status_at(work: Work, seal_id: str, at: datetime) -> HistoryEntry:
+    """Return the state that counted at a moment. Raises SEAL_NOT_FOUND, SEAL_NOT_YET_MADE."""
+    history = await work.seals.history(seal_id)
+    if not history:
+        raise SEAL_NOT_FOUND()
+    entry = state_at(history, at)
+    if entry is None:
+        raise SEAL_NOT_YET_MADE()
+    return entry
+
+
+async def sealed_document(work: Work, signature_id: str) -> StoredDocument:
+    """Return a sealed document. Raises SIGNATURE_NOT_FOUND."""
+    document = await work.ledger.document(signature_id)
+    if document is None:
+        raise SIGNATURE_NOT_FOUND()
+    return document
+
+
+async def list_uses(
+    work: Work, seal_id: str, owner_code: str | None, page_size: int, before: int | None
+) -> tuple[Sequence[SealUse], str]:
+    """Return uses, newest first, and the token of the next page. Raises SEAL_NOT_FOUND for another's seal."""
+    if seal_id:
+        seal = await work.seals.get(seal_id)
+        if seal is None or owner_code not in {None, seal.owner_code}:
+            raise SEAL_NOT_FOUND()
+    limit = _limit(page_size)
+    found = await work.ledger.page(seal_id, owner_code, before, limit + 1)
+    return found[:limit], str(found[limit - 1].sequence) if len(found) > limit else ""
+
+
+async def check_ledger(work: Work, digest: Digest) -> int | None:
+    """Return the number of the first row of the ledger that does not fit, None if the whole chain holds."""
+    head = await work.ledger.lock_head()
+    uses: list[SealUse] = []
+    while part := await work.ledger.after(uses[-1].sequence if uses else -1, _CHECKED_AT_ONCE):
+        uses += part
+    return first_break(uses, Head(head.sequence, head.row_hash), digest)
+
+
+def _limit(page_size: int) -> int:
+    return min(page_size or DEFAULT_PAGE, LARGEST_PAGE)

@@ -1,0 +1,138 @@
+"""Presenting a licence: a minute, one scan, and a summary that holds offline."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from chassis.errors import Fault
+from services.certs.app import verify_presentation_offline
+from tests.integration.certs.conftest import FIRE, World
+from tests.integration.certs.test_issuing import Issuing
+from tests.integration.certs.test_use_codes import reason_of, set_status, uses
+from tongban.certs.v1 import licence_pb2 as pb
+from tongban.certs.v1 import presentation_pb2
+
+
+async def present(world: World, licence_id: str, holder: str, request_id: str = ""):
+    request = presentation_pb2.CreatePresentationRequest(
+        request_id=request_id or str(uuid.uuid4()),
+        licence_id=licence_id,
+        holder_id_type_code="111",
+        holder_id_number=holder,
+    )
+    with world.as_intake():
+        return await world.presentations.CreatePresentation(request, None)
+
+
+async def scan(world: World, code: str):
+    request = presentation_pb2.VerifyPresentationRequest(request_id=str(uuid.uuid4()), code=code)
+    with world.as_department(FIRE):
+        return await world.presentations.VerifyPresentation(request, None)
+
+
+async def in_force(world: World, holder: str) -> str:
+    issuing = Issuing(world)
+    licence_id = await issuing.approve(holder)
+    await issuing.seal(licence_id)
+    return licence_id
+
+
+async def test_an_inspector_of_another_county_gets_a_verified_masked_answer_by_code_or_qr(world: World):
+    holder = world.citizen()
+    licence_id = await in_force(world, holder)
+    shown = await present(world, licence_id, holder)
+    answer = await scan(world, shown.code)
+    assert answer.verdict == "VALID"
+    assert answer.licence.licence_id == licence_id
+    assert answer.licence.holder_name == "丰**"
+    again = await present(world, licence_id, holder)
+    assert (await scan(world, again.qr_text)).verdict == "VALID"
+    scans = [use for use in (await uses(world, holder)).uses if use.consumer_code == FIRE]
+    assert {use.basis for use in scans} == {pb.BASIS_SHOWN_BY_HOLDER}
+    assert len(scans) == 2
+
+
+async def test_a_code_is_scanned_once_however_many_try_and_the_others_are_recorded(world: World):
+    holder = world.citizen()
+    shown = await present(world, await in_force(world, holder), holder)
+    results = await asyncio.gather(*(scan(world, shown.code) for _ in range(20)), return_exceptions=True)
+    assert len([each for each in results if not isinstance(each, BaseException)]) == 1
+    assert {each.code for each in results if isinstance(each, Fault)} == {"PRESENTATION_SCANNED"}
+    assert await world.count("select count(*) from usage where outcome = 'PRESENTATION_SCANNED'") == 19
+
+
+async def test_a_code_is_over_after_a_minute_online_and_offline(world: World):
+    holder = world.citizen()
+    shown = await present(world, await in_force(world, holder), holder)
+    keys = (await world.presentations.GetPresentationKeys(None, None)).jwks_json
+    summary = verify_presentation_offline(shown.qr_text, keys, world.clock())
+    assert (summary.type_code, summary.status) == ("11100000MB0143028R901", "valid")
+    world.clock.offset = timedelta(seconds=95)
+    assert await reason_of(scan(world, shown.code)) == "PRESENTATION_EXPIRED"
+    with pytest.raises(Fault) as over:
+        verify_presentation_offline(shown.qr_text, keys, world.clock())
+    assert over.value.code == "PRESENTATION_EXPIRED"
+
+
+async def test_a_forged_qr_text_and_a_guessed_code_are_refused(world: World):
+    from chassis.auth import DocumentSigner, new_signing_key
+
+    holder = world.citizen()
+    shown = await present(world, await in_force(world, holder), holder)
+    claims = world.desk.signer.read(shown.qr_text.removeprefix("TB1."))
+    forged = "TB1." + DocumentSigner(new_signing_key()).sign_document(claims, kind="presentation")
+    keys = world.desk.signer.jwks_json
+    with pytest.raises(Fault) as refused:
+        verify_presentation_offline(forged, keys, world.clock())
+    assert refused.value.code == "SIGNATURE_WRONG"
+    assert await reason_of(scan(world, forged)) == "SIGNATURE_WRONG"
+    assert await reason_of(scan(world, "guessed")) == "PRESENTATION_UNKNOWN"
+    assert (await scan(world, shown.code)).verdict == "VALID"
+
+
+async def test_the_qr_text_and_the_published_keys_hold_nothing_personal_or_private(world: World):
+    holder = world.citizen()
+    shown = await present(world, await in_force(world, holder), holder)
+    claims = json.dumps(world.desk.signer.read(shown.qr_text.removeprefix("TB1.")))
+    assert holder not in claims
+    assert shown.code not in claims
+    assert "丰" not in claims
+    assert '"d"' not in world.desk.signer.jwks_json
+
+
+async def test_only_the_holder_presents_and_only_what_is_in_force(world: World):
+    holder = world.citizen()
+    licence_id = await in_force(world, holder)
+    assert await reason_of(present(world, licence_id, world.citizen())) == "LICENCE_OF_ANOTHER_HOLDER"
+    shown = await present(world, licence_id, holder)
+    await set_status(world, licence_id, pb.LICENCE_STATUS_REVOKED)
+    assert (await scan(world, shown.code)).verdict == "NOT_IN_FORCE"
+    assert await reason_of(present(world, licence_id, holder)) == "LICENCE_NOT_USABLE"
+
+
+async def test_a_changed_document_is_never_called_valid(world: World):
+    holder = world.citizen()
+    licence_id = await in_force(world, holder)
+    for path in world.documents_dir.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"changed")
+    assert (await scan(world, (await present(world, licence_id, holder)).code)).verdict == "INVALID"
+
+
+async def test_stock_without_a_document_is_shown_as_unsealed(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    assert (await scan(world, (await present(world, licence_id, holder)).code)).verdict == "UNSEALED"
+
+
+async def test_fifty_repeats_of_one_request_are_one_presentation(world: World):
+    holder = world.citizen()
+    licence_id, request_id = await in_force(world, holder), str(uuid.uuid4())
+    answers = await asyncio.gather(*(present(world, licence_id, holder, request_id) for _ in range(50)))
+    assert len({answer.qr_text for answer in answers}) == 1
+    assert await world.count("select count(*) from presentation") == 1
