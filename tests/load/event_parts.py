@@ -54,7 +54,7 @@ async def lines() -> asyncio.StreamReader:
 
 
 def tell(answer: object) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.write(f"> {json.dumps(answer)}\n")
     sys.stdout.flush()
 
 

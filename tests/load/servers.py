@@ -20,6 +20,8 @@ from cli.local.postgres import EmbeddedPostgres
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "bench-only"
 END_SECONDS = 20.0
+ANSWER = b"> "
+"""Begins the lines of a child that are answers; the others are its log."""
 
 
 @contextmanager
@@ -83,12 +85,12 @@ class Child:
         self.process = process
 
     async def answer(self) -> str:
-        """Return its next line. Raises RuntimeError when it ended instead."""
+        """Return its next answer; log lines between are passed over. Raises RuntimeError when it ended."""
         assert self.process.stdout is not None
-        line = await self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the process ended with {await self.process.wait()}")
-        return line.decode().strip()
+        while line := await self.process.stdout.readline():
+            if line.startswith(ANSWER):
+                return line[len(ANSWER) :].decode().strip()
+        raise RuntimeError(f"the process ended with {await self.process.wait()}")
 
     async def ask(self, line: str) -> str:
         """Send a line and return the answer."""

@@ -10,9 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.rpc.channel import PeerChannel
 from services.intake.usecases.cases.ports import FoundLicence, UseCodeOrder
 from tongban.certs.v1 import licence_pb2 as licence_pb
-from tongban.certs.v1 import licence_pb2_grpc
+from tongban.certs.v1 import licence_pb2_grpc, use_code_pb2_grpc
 from tongban.certs.v1 import use_code_pb2 as use_pb
-from tongban.certs.v1 import use_code_pb2_grpc
 
 
 class CertsLicences:

@@ -20,7 +20,7 @@ class ContactServicer(contact_pb2_grpc.ContactServiceServicer):
     def __init__(self, open_work: OpenIdentity) -> None:
         self._open_work = open_work
 
-    async def GetContact(  # noqa: N802 - the name in the proto
+    async def GetContact(
         self, request: contact_pb2.GetContactRequest, context: Context
     ) -> contact_pb2.GetContactResponse:
         """Return a person's contact."""

@@ -179,6 +179,6 @@ async def _holder(open_work: OpenIdentity, actor: ActingPerson) -> Holder:
 
 
 async def _require_own(wallet: Wallet, holder: Holder, licence_id: str) -> None:
-    """The registry trusts intake to ask for the holder only: so it is asked whose licence this is first."""
+    """Ask whose licence this is first: the registry trusts intake to ask for the holder only."""
     if all(each.licence_id != licence_id for each in await wallet.of_holder(holder)):
         raise OWN_LICENCE_NOT_FOUND()

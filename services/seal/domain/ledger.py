@@ -67,18 +67,13 @@ def link(head: Head, entry: UseEntry, digest: Digest) -> SealUse:
     return SealUse(sequence, entry, head.row_hash, digest(head.row_hash + _canonical(sequence, entry)))
 
 
-def first_break(uses: Iterable[SealUse], head: Head, digest: Digest) -> int | None:
-    """Return the number of the first row that does not fit, None if the chain holds up to the head.
-
-    `uses` are all rows in order; a cut end is named by the number of the first missing row.
-    """
-    last = Head()
+def follow(head: Head, uses: Iterable[SealUse], digest: Digest) -> tuple[Head, int | None]:
+    """Return the end of the chain after these rows, and the number of the first one that does not fit, if any."""
     for use in uses:
-        expected = link(last, use.entry, digest)
-        if use != expected:
-            return last.sequence + 1
-        last = Head(use.sequence, use.row_hash)
-    return None if last == head else last.sequence + 1
+        if use != link(head, use.entry, digest):
+            return head, head.sequence + 1
+        head = Head(use.sequence, use.row_hash)
+    return head, None
 
 
 def _canonical(sequence: int, entry: UseEntry) -> bytes:

@@ -147,8 +147,8 @@ class Keys(Protocol):
 class Ledger(Protocol):
     """The ledger of uses, in one open transaction."""
 
-    async def lock_head(self) -> Head:
-        """Return the end of the chain; nobody else appends before this transaction ends."""
+    async def head(self, *, lock: bool = False) -> Head:
+        """Return the end of the chain; with `lock` nobody else appends before this transaction ends."""
         ...
 
     async def sealed(self, licence_id: str) -> bool:

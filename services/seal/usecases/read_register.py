@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chassis.errors import Kind, declare
-from services.seal.domain.ledger import Digest, Head, SealUse, first_break
+from services.seal.domain.ledger import Digest, Head, SealUse, follow
 from services.seal.domain.register import (
     SEAL_NOT_FOUND,
     SEAL_NOT_YET_MADE,
@@ -17,7 +17,7 @@ from services.seal.domain.register import (
 from services.seal.usecases.ports import StoredDocument, Work
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
-_CHECKED_AT_ONCE = 1_000
+_AT_ONCE = 1_000
 SIGNATURE_NOT_FOUND = declare("SIGNATURE_NOT_FOUND", Kind.NOT_FOUND, "签章记录不存在", "No such signature")
 
 
@@ -63,12 +63,17 @@ async def list_uses(
 
 
 async def check_ledger(work: Work, digest: Digest) -> int | None:
-    """Return the number of the first row of the ledger that does not fit, None if the whole chain holds."""
-    head = await work.ledger.lock_head()
-    uses: list[SealUse] = []
-    while part := await work.ledger.after(uses[-1].sequence if uses else -1, _CHECKED_AT_ONCE):
-        uses += part
-    return first_break(uses, Head(head.sequence, head.row_hash), digest)
+    """Return the number of the first row of the ledger that does not fit, None if the whole chain holds.
+
+    Rows appended meanwhile are left to the next check; a cut end is named by its first missing row.
+    """
+    end, reached = await work.ledger.head(), Head()
+    while reached.sequence < end.sequence:
+        part = await work.ledger.after(reached.sequence, min(_AT_ONCE, end.sequence - reached.sequence))
+        reached, broken = follow(reached, part, digest)
+        if broken or not part:
+            return broken or reached.sequence + 1
+    return None if reached == end else end.sequence
 
 
 def _limit(page_size: int) -> int:

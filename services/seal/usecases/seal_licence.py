@@ -70,7 +70,7 @@ async def seal_licence(
 async def _record(
     work: Work, cabinet: Cabinet, order: Order, sealed: SealedDocument, now: datetime
 ) -> bool:
-    head = await work.ledger.lock_head()
+    head = await work.ledger.head(lock=True)
     if await work.ledger.sealed(order.licence_id):  # another process was faster; this signature stays here
         return False
     entry = _entry(order, sealed.seal_id, SEALED, now, sealed)
@@ -96,7 +96,7 @@ async def _record(
 async def _refuse(
     work: Work, cabinet: Cabinet, order: Order, seal_id: str, reason: str, now: datetime
 ) -> None:
-    head = await work.ledger.lock_head()
+    head = await work.ledger.head(lock=True)
     if await work.ledger.sealed(order.licence_id):
         return
     version = await work.ledger.attempts(order.signature_id) + 1

@@ -1,0 +1,48 @@
+"""Which kind of file it is, and who judges it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
+from cli.verification.archives import MANIFEST, verify_archive
+from cli.verification.receipts import verify_receipt
+from cli.verification.report import Report, of_document, refused
+
+_ZIP = b"PK"
+
+
+def verify_file(path: Path, trust: Path, now: datetime) -> Report:
+    """Return what holds of a file; never raises for anything the file holds."""
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        return refused("unknown", path.name, "FILE_UNREADABLE", problem.strerror or "OSError")
+    if content[:2] == _ZIP or path.suffix.lower() in {".ofd", ".zip"}:
+        return _verify_container(path.name, content, trust, now)
+    try:
+        return verify_receipt(content, trust)
+    except (ValueError, AttributeError, TypeError, RecursionError) as problem:
+        return refused("unknown", path.name, "FILE_UNREADABLE", f"not a known kind of file: {problem}")
+
+
+def verify_sealed(name: str, content: bytes, trust: Path, now: datetime) -> Report:
+    """Return what holds of a sealed OFD document."""
+    from services.seal.app import verify_offline  # noqa: PLC0415 - loads a crypto library; the rest does not need it
+
+    return of_document(name, verify_offline(content, trust, now))
+
+
+def _verify_container(name: str, content: bytes, trust: Path, now: datetime) -> Report:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as package:
+            names = set(package.namelist())
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        names = set()
+    if MANIFEST in names:
+        return verify_archive(
+            name, content, trust, lambda inner, data: verify_sealed(inner, data, trust, now)
+        )
+    return verify_sealed(name, content, trust, now)

@@ -1,0 +1,140 @@
+"""What the routes work with, and who may pass: dependencies of every route."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol, cast
+
+from fastapi import Depends, Header, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from joserfc.jwk import KeySet
+
+from chassis.auth import ActingPerson, TokenVerifier
+from chassis.db import Transaction
+from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, NOT_AUTHENTICATED, refuse
+from chassis.limits import Budget
+from chassis.requests import AnswerCipher
+from chassis.rpc.call import Caller, calling, current_call
+from services.intake.domain.catalogue.model import Catalogue
+from services.intake.domain.identity.session import Session
+from services.intake.domain.identity.terminals import Terminal
+from services.intake.usecases.cases.ports import Files, Licences, SignDocument, Work
+from services.intake.usecases.identity.ports import LicenceRegistry, Limits, LogIn
+from services.intake.usecases.identity.sessions import require_session
+from services.intake.usecases.inbox import Inbox
+from services.intake.usecases.licences import SealVerifier, Wallet
+
+TERMINAL_ID_LIMIT = 64
+
+
+class WorkInTransaction(Work, Protocol):
+    """Work on cases whose transaction is at hand, for stored answers."""
+
+    @property
+    def tx(self) -> Transaction:
+        """The transaction."""
+        ...
+
+
+OpenCases = Callable[[], AbstractAsyncContextManager[WorkInTransaction]]
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Everything behind the routes."""
+
+    cases: OpenCases
+    catalogue: Catalogue
+    terminals: Mapping[str, Terminal]
+    licences: Licences
+    files: Files
+    sign: SignDocument
+    log_in: LogIn
+    registry: LicenceRegistry
+    verifier: TokenVerifier
+    limits: Limits
+    answers: AnswerCipher
+    wallet: Wallet
+    seals: SealVerifier
+    inbox: Inbox
+    receipt_keys: KeySet
+    """Public keys of intake's receipts and tokens; published at ``/.well-known/jwks.json``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A person whose session lives, at its terminal."""
+
+    person: ActingPerson
+    session: Session
+
+    @property
+    def applicant(self) -> ActingPerson:
+        """Who applies: the organisation acted for, else the person; assurance and terminal stay."""
+        principal = self.person.acting_for
+        return dataclasses.replace(self.person, person_id=principal) if principal else self.person
+
+
+def carrying(doors: Doors) -> Callable[[Request], None]:
+    """Return the dependency of the whole router that puts ``doors`` where `doors_of` finds them."""
+
+    def carry(request: Request) -> None:
+        request.state.doors = doors
+
+    return carry
+
+
+def doors_of(request: Request) -> Doors:
+    """Return what the routes work with."""
+    return cast("Doors", request.state.doors)
+
+
+DoorsHere = Annotated[Doors, Depends(doors_of)]
+
+
+def terminal_id(x_terminal_id: Annotated[str | None, Header()] = None) -> str:
+    """Return which terminal a request says it comes from; it is believed where a session is bound to it."""
+    if not x_terminal_id:
+        refuse([FIELD_REQUIRED.at("X-Terminal-Id")])
+    elif len(x_terminal_id) > TERMINAL_ID_LIMIT:
+        refuse([FIELD_MALFORMED.at("X-Terminal-Id")])
+    return x_terminal_id or ""
+
+
+TerminalHere = Annotated[str, Depends(terminal_id)]
+_bearer = HTTPBearer(auto_error=False, description="Token of POST /v1/sessions/{session_id}/verify")
+BearerHere = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def enter(
+    doors: DoorsHere, bearer: BearerHere, x_terminal_id: Annotated[str | None, Header()] = None
+) -> AsyncIterator[Entered]:
+    """Yield who acts, with their token passed on to the services asked meanwhile.
+
+    Raises NOT_AUTHENTICATED for a missing, wrong or expired token, an ended session, another terminal
+    and a revoked representation alike.
+    """
+    if bearer is None or not x_terminal_id:
+        raise NOT_AUTHENTICATED()
+    token = bearer.credentials
+    person = doors.verifier.verify(token)
+    async with doors.log_in.open_work() as work:
+        session = await require_session(work, person, x_terminal_id)
+    call = current_call() or Caller(None)
+    with calling(dataclasses.replace(call, person=person, token=token)):
+        yield Entered(person, session)
+
+
+EnteredHere = Annotated[Entered, Depends(enter)]
+
+
+def limited(budget: Budget) -> Any:
+    """Return a dependency that takes one unit of a budget for the address a request comes from."""
+
+    async def check(request: Request, doors: DoorsHere) -> None:
+        await doors.limits.check(budget, request.client.host if request.client else "unknown")
+
+    return Depends(check)

@@ -1,0 +1,117 @@
+"""The software keystore: private keys encrypted at rest with AES-256-GCM, each bound to its id.
+
+The key-encryption key is derived (HKDF-SHA256) from a secret that only one side has: the signing process has its
+own, the maker's job another one. A wrapped key is ``version | nonce (12) | ciphertext and tag``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from chassis.errors import Kind, declare
+from services.seal.domain.pki import Credential, DevelopmentPki
+
+LEAST_SECRET_CHARACTERS = 32
+_VERSION, _NONCE_BYTES = b"\x01", 12
+_ROLES = ("root", "maker_ca", "signer_ca", "maker", "status")
+
+KEYSTORE_UNREADABLE = declare(
+    "KEYSTORE_UNREADABLE",
+    Kind.INTERNAL,
+    "密钥 {key_id} 无法解密，密钥库口令或内容不符",
+    "Key {key_id} cannot be read: wrong keystore secret, or moved or altered",
+)
+KEYSTORE_SECRET_SHORT = declare(
+    "KEYSTORE_SECRET_SHORT",
+    Kind.FAILED_PRECONDITION,
+    "密钥库口令不足 {limit} 个字符",
+    "The keystore secret has fewer than {limit} characters",
+)
+KEYSTORE_INCOMPLETE = declare(
+    "KEYSTORE_INCOMPLETE",
+    Kind.FAILED_PRECONDITION,
+    "制章密钥库缺少 {file}",
+    "The maker's keystore lacks {file}",
+)
+
+
+class SoftwareKeystore:
+    """Wraps private keys under one secret; implements the port Keystore."""
+
+    def __init__(self, secret: str, *, purpose: str) -> None:
+        if len(secret) < LEAST_SECRET_CHARACTERS:
+            raise KEYSTORE_SECRET_SHORT(limit=LEAST_SECRET_CHARACTERS)
+        info = f"tongban keystore 1|{purpose}".encode()
+        self._cipher = AESGCM(HKDF(hashes.SHA256(), 32, salt=None, info=info).derive(secret.encode()))
+
+    def wrap(self, key_id: str, private_key: bytes) -> bytes:
+        """Return the encrypted key, bound to its id."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _VERSION + nonce + self._cipher.encrypt(nonce, private_key, key_id.encode())
+
+    def unwrap(self, key_id: str, wrapped: bytes) -> bytes:
+        """Return the private key. Raises KEYSTORE_UNREADABLE for another secret, id or content."""
+        nonce, body = wrapped[1 : 1 + _NONCE_BYTES], wrapped[1 + _NONCE_BYTES :]
+        if wrapped[:1] != _VERSION or len(nonce) < _NONCE_BYTES:
+            raise KEYSTORE_UNREADABLE(key_id=key_id)
+        try:
+            return self._cipher.decrypt(nonce, body, key_id.encode())
+        except InvalidTag:
+            raise KEYSTORE_UNREADABLE(key_id=key_id) from None
+
+
+class MakerKeystore:
+    """The maker's five credentials in a directory of its own: ``<role>.der`` and ``<role>.key``, wrapped."""
+
+    def __init__(self, directory: Path, keystore: SoftwareKeystore) -> None:
+        self._directory = directory
+        self._keystore = keystore
+
+    def exists(self) -> bool:
+        """Say whether the credentials were made."""
+        return self._directory.is_dir()
+
+    def load(self) -> DevelopmentPki:
+        """Return the credentials. Raises KEYSTORE_INCOMPLETE, KEYSTORE_UNREADABLE."""
+        found = {role: self._credential(role) for role in _ROLES}
+        return DevelopmentPki(**found, signers={}, crls=())
+
+    def keep(self, pki: DevelopmentPki) -> None:
+        """Have the credentials on disk, all or none, readable by their owner only."""
+        self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=self._directory.parent, prefix=".fresh-"))
+        try:
+            for role in _ROLES:
+                credential: Credential = getattr(pki, role)
+                _write(fresh / f"{role}.der", credential.certificate)
+                _write(fresh / f"{role}.key", self._keystore.wrap(role, credential.private_key))
+            fresh.rename(self._directory)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(fresh)
+            raise
+
+    def _credential(self, role: str) -> Credential:
+        try:
+            certificate = (self._directory / f"{role}.der").read_bytes()
+            wrapped = (self._directory / f"{role}.key").read_bytes()
+        except OSError as problem:
+            raise KEYSTORE_INCOMPLETE(file=role) from problem
+        return Credential(certificate, self._keystore.unwrap(role, wrapped))
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.touch(mode=0o600)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,38 @@
+"""The signing side's key pairs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from chassis.db import Transaction
+from services.seal.usecases.ports import KeyRequest
+
+
+class KeyTable:
+    """Implements the port Keys."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    async def open_request(self, owner_code: str) -> KeyRequest | None:
+        """Return the authority's key that no seal uses yet."""
+        row = await self._tx.fetchrow(
+            """select key_id, owner_code, public_key, proof from signer_key k where owner_code = $1
+            and not exists (select from seal s where s.key_id = k.key_id) order by key_id limit 1""",
+            owner_code,
+        )
+        return KeyRequest(str(row["key_id"]), row["owner_code"], row["public_key"], row["proof"]) if row else None
+
+    async def add(self, request: KeyRequest, wrapped_key: bytes, created_at: datetime) -> None:
+        """Keep a key; its private half comes encrypted."""
+        await self._tx.execute(
+            """insert into signer_key (key_id, owner_code, public_key, proof, wrapped_key, created_at)
+            values ($1, $2, $3, $4, $5, $6)""",
+            UUID(request.key_id),
+            request.owner_code,
+            request.public_key,
+            request.proof,
+            wrapped_key,
+            created_at,
+        )

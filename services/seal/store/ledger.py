@@ -1,0 +1,137 @@
+"""The ledger of uses and the sealed documents."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from chassis.db import Transaction
+from chassis.fields import FieldCipher
+from services.seal.domain.ledger import SEALED, Head, SealUse, UseEntry
+from services.seal.usecases.ports import StoredDocument
+
+_ENTRY = """signature_id, seal_id, licence_id, case_id, issuer_code, outcome, unsealed_sha256, document_sm3,
+ signature_sm3, used_at"""
+_ROW = f"sequence, {_ENTRY}, previous_hash, row_hash"
+_DOCUMENT = "sealed_document.ofd"
+
+
+class LedgerTable:
+    """Implements the port Ledger."""
+
+    def __init__(self, tx: Transaction, cipher: FieldCipher | None) -> None:
+        self._tx = tx
+        self._cipher = cipher
+
+    async def head(self, *, lock: bool = False) -> Head:
+        """Return the end of the chain; with `lock` nobody else appends before this transaction ends."""
+        suffix = "for update" if lock else ""
+        row = await self._tx.fetchrow(f"select sequence, row_hash from ledger_head {suffix}")  # noqa: S608
+        assert row is not None, "the migration wrote it"
+        return Head(row["sequence"], row["row_hash"])
+
+    async def sealed(self, licence_id: str) -> bool:
+        """Say whether the licence's document carries its seal already."""
+        return bool(
+            await self._tx.fetchval(
+                "select exists (select from seal_use where licence_id = $1 and outcome = $2)",
+                licence_id,
+                SEALED,
+            )
+        )
+
+    async def attempts(self, signature_id: str) -> int:
+        """Return how many rows there are of one sealing."""
+        return int(
+            await self._tx.fetchval("select count(*) from seal_use where signature_id = $1", UUID(signature_id))
+        )
+
+    async def append(self, use: SealUse) -> None:
+        """Append a row and move the head."""
+        entry = use.entry
+        await self._tx.execute(
+            f"insert into seal_use ({_ROW}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",  # noqa: S608
+            use.sequence,
+            UUID(entry.signature_id),
+            entry.seal_id,
+            entry.licence_id,
+            entry.case_id,
+            entry.issuer_code,
+            entry.outcome,
+            entry.unsealed_sha256,
+            entry.document_sm3,
+            entry.signature_sm3,
+            entry.used_at,
+            use.previous_hash,
+            use.row_hash,
+        )
+        await self._tx.execute(
+            "update ledger_head set sequence = $1, row_hash = $2", use.sequence, use.row_hash
+        )
+
+    async def keep_document(self, document: StoredDocument) -> None:
+        """Keep the sealed bytes, encrypted: a licence names its holder."""
+        assert self._cipher is not None, "this process keeps no documents"
+        text = base64.b64encode(document.ofd).decode("ascii")
+        await self._tx.execute(
+            "insert into sealed_document (signature_id, seal_id, ofd, sha256, signed_at) values ($1, $2, $3, $4, $5)",
+            UUID(document.signature_id),
+            document.seal_id,
+            self._cipher.encrypt(text, field=_DOCUMENT),
+            document.sha256,
+            document.signed_at,
+        )
+
+    async def document(self, signature_id: str) -> StoredDocument | None:
+        """Return a sealed document."""
+        row = await self._tx.fetchrow(
+            "select signature_id, seal_id, ofd, sha256, signed_at from sealed_document where signature_id = $1",
+            UUID(signature_id),
+        )
+        if row is None:
+            return None
+        assert self._cipher is not None, "this process reads no documents"
+        ofd = base64.b64decode(self._cipher.decrypt(row["ofd"], field=_DOCUMENT))
+        return StoredDocument(str(row["signature_id"]), row["seal_id"], ofd, row["sha256"], row["signed_at"])
+
+    async def page(
+        self, seal_id: str, owner_code: str | None, before: int | None, limit: int
+    ) -> Sequence[SealUse]:
+        """Return uses, newest first: of one seal or, with an empty id, of all of one owner or of everybody."""
+        rows = await self._tx.fetch(
+            f"""select {_ROW} from seal_use where ($1 = '' or seal_id = $1)
+            and ($2::text is null or issuer_code = $2) and ($3::bigint is null or sequence < $3)
+            order by sequence desc limit $4""",  # noqa: S608
+            seal_id,
+            owner_code,
+            before,
+            limit,
+        )
+        return [_use(row) for row in rows]
+
+    async def after(self, sequence: int, limit: int) -> Sequence[SealUse]:
+        """Return rows in order, for checking the chain."""
+        rows = await self._tx.fetch(
+            f"select {_ROW} from seal_use where sequence > $1 order by sequence limit $2",  # noqa: S608
+            sequence,
+            limit,
+        )
+        return [_use(row) for row in rows]
+
+    async def recorded_at(self, signature_sm3: str) -> datetime | None:
+        """Return when the ledger recorded a signature of this digest."""
+        moment: datetime | None = await self._tx.fetchval(
+            "select used_at from seal_use where signature_sm3 = $1 and outcome = $2", signature_sm3, SEALED
+        )
+        return moment
+
+
+def _use(row: asyncpg.Record) -> SealUse:
+    values = dict(row)
+    sequence, previous, row_hash = (values.pop(name) for name in ("sequence", "previous_hash", "row_hash"))
+    values["signature_id"] = str(values["signature_id"])
+    return SealUse(sequence, UseEntry(**values), previous, row_hash)

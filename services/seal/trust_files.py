@@ -1,0 +1,71 @@
+"""A trust bundle as a directory, for verifying without a network.
+
+``anchors/*.der|pem``, ``certificates/*.der|pem`` (of authorities and makers), ``crls/*.crl``, ``status-list.der``,
+``own_makers.txt`` (one hex SM3 fingerprint a line).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from asn1crypto import pem
+
+from chassis.errors import Kind, declare
+from services.seal.usecases.ports import TrustBundle
+
+_STATUS_LIST, _OWN_MAKERS = "status-list.der", "own_makers.txt"
+TRUST_FILES_UNREADABLE = declare(
+    "TRUST_FILES_UNREADABLE",
+    Kind.FAILED_PRECONDITION,
+    "信任文件无法读取：{file}",
+    "A trust file cannot be read: {file}",
+)
+
+
+def write_trust_files(directory: Path, bundle: TrustBundle) -> None:
+    """Have the bundle in the directory; lists and certificates of an earlier bundle are replaced."""
+    _replace(directory / "anchors", ".der", bundle.anchors)
+    _replace(directory / "certificates", ".der", bundle.certificates)
+    _replace(directory / "crls", ".crl", bundle.crls)
+    (directory / _STATUS_LIST).write_bytes(bundle.status_list)
+    (directory / _OWN_MAKERS).write_text("".join(f"{each}\n" for each in bundle.own_makers), encoding="ascii")
+
+
+def read_trust_files(directory: Path) -> TrustBundle:
+    """Return the bundle of a directory; what is absent is empty. Raises TRUST_FILES_UNREADABLE."""
+    if not directory.is_dir():
+        raise TRUST_FILES_UNREADABLE(file=directory.name)
+    status_list, own_makers = directory / _STATUS_LIST, directory / _OWN_MAKERS
+    try:
+        return TrustBundle(
+            anchors=tuple(_read(directory / "anchors")),
+            certificates=tuple(_read(directory / "certificates")),
+            crls=tuple(_read(directory / "crls")),
+            status_list=status_list.read_bytes() if status_list.is_file() else b"",
+            own_makers=tuple(own_makers.read_text("ascii").split()) if own_makers.is_file() else (),
+        )
+    except (OSError, UnicodeDecodeError) as problem:
+        raise TRUST_FILES_UNREADABLE(file=directory.name) from problem
+
+
+def _read(folder: Path) -> Iterable[bytes]:
+    for path in sorted(folder.glob("*")):
+        if path.suffix not in {".der", ".crl", ".pem", ".crt", ".cer"}:
+            continue
+        data = path.read_bytes()
+        if pem.detect(data):
+            try:
+                data = pem.unarmor(data)[2]
+            except ValueError as problem:
+                raise TRUST_FILES_UNREADABLE(file=path.name) from problem
+        yield data
+
+
+def _replace(folder: Path, suffix: str, contents: Iterable[bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f"*{suffix}"):
+        path.unlink()
+    for data in contents:
+        (folder / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix}").write_bytes(data)
