@@ -24,6 +24,7 @@ from chassis.inbox import Consumer, Handler
 from chassis.outbox import outbox_writer
 from chassis.readiness import Readiness
 from chassis.relay import Relay
+from chassis.requests import CLEANUP_ROWS, forget_expired
 from chassis.rpc.channel import PeerChannel, open_channel
 from chassis.rpc.channel import service as service_peer
 from chassis.rpc.server import RpcServer
@@ -33,10 +34,10 @@ from chassis.run import Part, run
 from chassis.schema import check_schema
 from chassis.settings import ServiceSettings
 from chassis.web import WebOptions, bind, serve_web, web_app
+from chassis.worker import repeating
 
 TOKEN_ISSUER = "tongban-intake"  # noqa: S105 - a name
-BUS_PARTITIONS = 8
-"""Of every topic, for ever: adding partitions later would move keys and break their order."""
+HOUSEKEEPING_SECONDS = 300.0
 
 
 @dataclass(slots=True)
@@ -150,7 +151,17 @@ def _parts(runtime: Runtime, made: Made) -> list[Part]:
         consumer = Consumer(service, runtime.database, made.handlers, runtime.bus)
         parts.append(Part("consumer", consumer.run))
     runtime.readiness.set("bus", holds=True)
-    return [*parts, *made.workers, _rpc(runtime, made), _web(runtime, made)]
+    return [*parts, _housekeeping(runtime), *made.workers, _rpc(runtime, made), _web(runtime, made)]
+
+
+def _housekeeping(runtime: Runtime) -> Part:
+    """Return the part that forgets stored answers past their retention."""
+
+    async def forget() -> bool:
+        async with runtime.database.transaction() as tx:
+            return await forget_expired(tx) == CLEANUP_ROWS
+
+    return repeating("housekeeping", forget, every_seconds=HOUSEKEEPING_SECONDS)
 
 
 def _rpc(runtime: Runtime, made: Made) -> Part:

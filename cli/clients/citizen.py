@@ -26,6 +26,16 @@ class Citizen:
         self._headers = {"authorization": f"Bearer {access_token}", "x-terminal-id": terminal_id}
         self.person_id, self.assurance, self.expires_at = person_id, assurance, expires_at
 
+    async def represent(self, uscc: str) -> dict[str, Any]:
+        """Return the organisation whose business licence names the person, registered if need be."""
+        return await self._ask("POST", "/v1/me/organisations", json={"uscc": uscc})
+
+    async def act_for(self, organisation_id: str | None) -> Citizen:
+        """Return the same session acting for an organisation, or for the person again."""
+        body = {"organisation_id": organisation_id}
+        found = await self._ask("POST", "/v1/sessions/current/acting", json=body)
+        return citizen_of(self._door, self._headers["x-terminal-id"], found)
+
     async def create_case(
         self, kind: str, code: str, county: str, answers: Mapping[str, str], form: Mapping[str, str]
     ) -> dict[str, Any]:
@@ -69,7 +79,7 @@ class Citizen:
 
     async def messages(self) -> list[dict[str, Any]]:
         """Return the in-app inbox."""
-        return _rows(await self._ask("GET", "/v1/messages"), "messages")
+        return _rows(await self._ask("GET", "/v1/inbox"), "messages")
 
     async def licences(self) -> list[dict[str, Any]]:
         """Return the person's own licences in every county."""
@@ -106,6 +116,14 @@ class Citizen:
         headers = self._headers | ({"idempotency-key": key} if key else {})
         found: dict[str, Any] = await self._door.ask(method, path, headers=headers, **given)
         return found
+
+
+def citizen_of(door: Door, terminal_id: str, token: Mapping[str, Any]) -> Citizen:
+    """Return the person of a token as the HTTP door answers it."""
+    expires_at = datetime.fromisoformat(token["expires_at"])
+    return Citizen(
+        door, terminal_id, token["access_token"], token["person_id"], int(token["assurance"]), expires_at
+    )
 
 
 def new_key() -> str:

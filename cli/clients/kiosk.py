@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from joserfc.jwk import ECKey
 
 from chassis.auth import sign_assertion
 from chassis.clock import Clock, system_clock
-from cli.clients.citizen import Citizen
+from cli.clients.citizen import Citizen, citizen_of
 from cli.clients.door import Door
 
 AUDIENCE = "tongban-intake"
@@ -61,14 +60,7 @@ class Kiosk:
             json={"code": code},
             headers={"x-terminal-id": self.terminal_id},
         )
-        return Citizen(
-            self._door,
-            self.terminal_id,
-            found["access_token"],
-            str(found["person_id"]),
-            int(found["assurance"]),
-            datetime.fromisoformat(found["expires_at"]),
-        )
+        return citizen_of(self._door, self.terminal_id, found)
 
     async def bundle(self, bundle_id: str) -> dict[str, Any]:
         """Return a bundle of the catalogue; no log-in is needed."""

@@ -7,9 +7,10 @@ import zipfile
 from datetime import datetime
 from pathlib import Path
 
+from chassis.errors import Fault
 from cli.verification.archives import MANIFEST, verify_archive
 from cli.verification.receipts import verify_receipt
-from cli.verification.report import Report, of_document, refused
+from cli.verification.report import INDETERMINATE, Check, Report, judged, of_document, refused
 
 _ZIP = b"PK"
 
@@ -30,9 +31,13 @@ def verify_file(path: Path, trust: Path, now: datetime) -> Report:
 
 def verify_sealed(name: str, content: bytes, trust: Path, now: datetime) -> Report:
     """Return what holds of a sealed OFD document."""
-    from services.seal.app import verify_offline  # noqa: PLC0415 - loads a crypto library; the rest does not need it
+    from services.seal.app import verify_offline  # noqa: PLC0415 - loads a crypto library
 
-    return of_document(name, verify_offline(content, trust, now))
+    try:
+        return of_document(name, verify_offline(content, trust, now))
+    except Fault as fault:  # the trust directory or the library, not the document
+        check = Check("trust", "indeterminate", f"{fault.zh} | {fault.en}", fault.code)
+        return Report("document", INDETERMINATE, (judged(name, "", [check]),))
 
 
 def _verify_container(name: str, content: bytes, trust: Path, now: datetime) -> Report:

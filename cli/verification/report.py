@@ -74,6 +74,8 @@ def worst(verdicts: Iterable[str]) -> str:
 def of_document(of: str, found: Mapping[str, Any]) -> Report:
     """Return the report of a sealed document from what `services.seal.app.verify_offline` answers."""
     signatures = tuple(_of_signature(of, each) for each in found.get("signatures", ()))
+    if not signatures and found.get("container"):
+        signatures = (Judged(of, "", str(found["verdict"]), (_of_check(found["container"]),)),)
     return Report("document", str(found["verdict"]), signatures)
 
 
@@ -85,6 +87,6 @@ def _of_signature(of: str, found: Mapping[str, Any]) -> Judged:
 
 
 def _of_check(found: Mapping[str, Any]) -> Check:
-    texts = [str(found.get(name) or "") for name in ("zh", "detail_zh", "en", "detail_en", "detail")]
+    texts = [str(found.get(name) or "") for name in ("detail", "detail_en")]
     detail = " | ".join(dict.fromkeys(text for text in texts if text))
     return Check(str(found["name"]), str(found["result"]), detail, str(found.get("reason") or ""))

@@ -2,7 +2,7 @@
 
 Publishes: LicenceImported, LicenceMade, LicenceIssued, LicenceStatusChanged, LicenceUsed
 Consumes: PartDecided, DocumentSealed, SealingRefused
-Answers: LicenceService, LicenceImportService, UseCodeService, PresentationService
+Answers: LicenceService, LicenceImportService, UseCodeService, ConfirmationService, PresentationService, ConfirmationService
 Asks: IssuingService, SignatureService, VerificationService
 Stores: licences with their history, use-codes (digests only), the usage record, presentations, documents
 

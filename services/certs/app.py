@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from datetime import datetime
 from pathlib import Path
 
 from chassis.auth import read_jwks, signing_key_from_pem, verify_document
 from chassis.datafiles import read_tree
 from chassis.db import Transaction
-from chassis.failures import describe, is_outage
 from chassis.files import DirectoryStore
-from chassis.logs import get_logger
-from chassis.requests import forget_expired
-from chassis.run import Part
 from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
+from chassis.worker import repeating
 from services.certs.clients import Approvals, SealedDocuments
 from services.certs.consumers import Hearing, handlers
 from services.certs.domain.department import Departments, parse_departments
@@ -27,8 +22,6 @@ from services.certs.settings import CertsMigrationSettings, CertsSettings
 from services.certs.store import AnswerVault, Vault, open_registry
 from services.certs.usecases.change_status import EXPIRY_BATCH, expire_licences
 from services.certs.usecases.ports import Registry
-
-log = get_logger(__name__)
 
 migration_settings = CertsMigrationSettings
 
@@ -63,30 +56,14 @@ async def build(runtime: Runtime) -> Made:
     approvals = Approvals(runtime.peer("intake"))
     sealed = SealedDocuments(runtime.peer("seal"), runtime.clock)
 
-    async def sweep_once() -> bool:
+    async def expire() -> bool:
         async with runtime.database.transaction() as tx:
-            expired = await expire_licences(registry_of(tx), runtime.clock())
-        async with runtime.database.transaction() as tx:
-            await forget_expired(tx)
-        return expired == EXPIRY_BATCH
-
-    async def sweep(stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            more = False
-            try:
-                more = await sweep_once()
-            except Exception as problem:
-                if not is_outage(problem):
-                    raise
-                log.warning("sweep_waits", cause=describe(problem))
-            if not more:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), settings.expiry_sweep_seconds)
+            return await expire_licences(registry_of(tx), runtime.clock()) == EXPIRY_BATCH
 
     return Made(
         handlers=handlers(Hearing(registry_of, documents, types, approvals, sealed, runtime.clock)),
         servicers=servicers(desk),
-        workers=[Part("expiry", sweep)],
+        workers=[repeating("expiry", expire, every_seconds=settings.expiry_sweep_seconds)],
     )
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from chassis.db import Transaction
-from chassis.run import Part
 from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
+from chassis.worker import repeating
 from services.notify.api import sandbox_routes
 from services.notify.clients import IntakeContacts
 from services.notify.consumers import Telling, handlers
@@ -41,13 +40,10 @@ async def build(runtime: Runtime) -> Made:
     def store_of(tx: Transaction) -> MessageStore:
         return MessageStore(tx, runtime.cipher)
 
-    async def deliver(stop: asyncio.Event) -> None:
-        unit = StoreUnit(runtime.database, runtime.cipher)
-        while not stop.is_set():
-            woken.clear()
-            if not await deliver_due(unit, provider, runtime.clock):
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), POLL_SECONDS)
+    unit = StoreUnit(runtime.database, runtime.cipher)
+
+    async def deliver() -> bool:
+        return await deliver_due(unit, provider, runtime.clock) > 0
 
     contacts = IntakeContacts(runtime.peer("intake"))
     servicer = MessageServicer(runtime.database, store_of, templates, runtime.clock, woken.set)
@@ -55,5 +51,5 @@ async def build(runtime: Runtime) -> Made:
         handlers=handlers(Telling(templates, department_names, contacts, store_of, woken.set)),
         servicers=[(add_message_service, servicer)],
         routers=[sandbox_routes(provider)] if settings.sandbox_page else [],
-        workers=[Part("deliver", deliver)],
+        workers=[repeating("deliver", deliver, every_seconds=POLL_SECONDS, woken=woken)],
     )

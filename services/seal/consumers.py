@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from chassis.db import Transaction
@@ -10,12 +9,12 @@ from chassis.event import Envelope
 from chassis.inbox import Handler
 from events.certs import LicenceMade
 from services.seal.usecases.cabinet import Cabinet
-from services.seal.usecases.ports import Documents, UnitOfWork, UnsealedDocument, Work
+from services.seal.usecases.ports import Documents, UnitOfWork, UnsealedDocument, WorkOf
 from services.seal.usecases.seal_licence import Order, seal_licence
 
 
 def handlers(
-    unit: UnitOfWork, work_of: Callable[[Transaction], Work], cabinet: Cabinet, documents: Documents
+    unit: UnitOfWork, work_of: WorkOf[Transaction], cabinet: Cabinet, documents: Documents
 ) -> tuple[Handler[Any, Any], ...]:
     """Return the handler: the document is fetched first, sealed and recorded after."""
 

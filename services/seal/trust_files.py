@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from asn1crypto import pem
 
 from chassis.errors import Kind, declare
 from services.seal.usecases.ports import TrustBundle
 
+_pem: Any = pem  # asn1crypto is untyped
 _STATUS_LIST, _OWN_MAKERS = "status-list.der", "own_makers.txt"
 TRUST_FILES_UNREADABLE = declare(
     "TRUST_FILES_UNREADABLE",
@@ -55,9 +57,9 @@ def _read(folder: Path) -> Iterable[bytes]:
         if path.suffix not in {".der", ".crl", ".pem", ".crt", ".cer"}:
             continue
         data = path.read_bytes()
-        if pem.detect(data):
+        if _pem.detect(data):
             try:
-                data = pem.unarmor(data)[2]
+                data = _pem.unarmor(data)[2]
             except ValueError as problem:
                 raise TRUST_FILES_UNREADABLE(file=path.name) from problem
         yield data

@@ -4,41 +4,97 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
+import logging
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tests.load.event_path import event_path
+from tests.load.lifecycle import case_work
+from tests.load.lookup import licence_lookup
 from tests.load.measured import Measured, Missing, table, write
 from tests.load.servers import ROOT, kafka, postgres
 
-NAMES = (
-    "event_path_postgres",
-    "event_path_kafka",
-    "licence_lookup",
-    "case_lifecycle",
-    "approve_to_told",
-)
+EVENT_PATHS = ("event_path_postgres", "event_path_kafka")
+CASE_WORK = ("case_lifecycle", "approve_to_told")
+NAMES = (*EVENT_PATHS, "licence_lookup", *CASE_WORK)
 Note = Callable[[str], None]
+Found = list[Measured | Missing]
+Job = Callable[[tuple[str, ...], float, Note], Awaitable[Found]]
 
 
-async def event_paths(names: set[str], seconds: float, note: Note) -> list[Measured | Missing]:
+async def event_paths(names: tuple[str, ...], seconds: float, note: Note) -> Found:
     """Measure the event paths asked for, on one PostgreSQL and one broker."""
-    found: list[Measured | Missing] = []
+    found: Found = []
     async with AsyncExitStack() as servers:
         admin = await servers.enter_async_context(postgres())
         bootstrap = await servers.enter_async_context(kafka())
-        for kind in ("postgres", "kafka"):
-            name = f"event_path_{kind}"
-            if name not in names:
-                continue
+        for name in names:
+            kind = name.removeprefix("event_path_")
             if kind == "kafka" and bootstrap is None:
                 found.append(Missing(name, "no Kafka on this machine"))
-                continue
-            found.append(await event_path(kind, admin, bootstrap, seconds, lambda text: note(f"{name}: {text}")))
+            else:
+                found.append(await event_path(kind, admin, bootstrap, seconds, note))
     return found
+
+
+async def lookups(_names: tuple[str, ...], seconds: float, note: Note) -> Found:
+    """Measure look-ups in the registry."""
+    return [await licence_lookup(seconds, note)]
+
+
+JOBS: dict[tuple[str, ...], Job] = {
+    EVENT_PATHS: event_paths,
+    ("licence_lookup",): lookups,
+    CASE_WORK: case_work,
+}
+
+
+async def measure(wanted: set[str], seconds: float, progress: Progress) -> Found:
+    """Run the jobs that any wanted name needs; one that fails is reported and the others go on."""
+    found: Found = []
+    for names, job in JOBS.items():
+        chosen = tuple(name for name in names if name in wanted)
+        if not chosen:
+            continue
+        task = progress.add_task(", ".join(chosen), total=None)
+
+        def note(text: str, task: object = task, chosen: tuple[str, ...] = chosen) -> None:
+            progress.update(task, description=f"{', '.join(chosen)}: {text}")  # type: ignore[arg-type]
+
+        try:
+            found += await job(chosen, seconds, note)
+            note("done")
+        except Exception as problem:
+            traceback.print_exc()
+            found += [Missing(name, f"{type(problem).__name__}: {problem}"[:200]) for name in chosen]
+        progress.update(task, total=1, completed=1)
+    return found
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of each measured span")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
+    given = parser.parse_args()
+    logging.disable(logging.ERROR)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    console = Console()
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console
+    ) as shown:
+        found = asyncio.run(measure(set(given.only or NAMES), given.seconds, shown))
+    write(found, given.out)
+    console.print(table(found))
+    console.print(f"written to {given.out}")
+
+
+if __name__ == "__main__":
+    main()

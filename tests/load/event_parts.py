@@ -72,8 +72,21 @@ async def move(db: Database, key: str, commits: list[tuple[str, int, float]]) ->
         tx.after_commit(lambda: commits.append((key, version, time.time())))
 
 
+async def move_many(db: Database, count: int, commits: list[tuple[str, int, float]]) -> None:
+    """One bulk command, as an import is: many aggregates and their events in one transaction."""
+    async with db.transaction() as tx:
+        keys = [f"b{len(commits)}-{number}" for number in range(count)]
+        await tx.execute("insert into counter (key, version) select key, 1 from unnest($1::text[]) key", keys)
+        for key in keys:
+            tx.publish(CounterMoved(counter_id=key, number=1, note=NOTE), 1)
+        tx.after_commit(lambda: commits.extend((key, 1, time.time()) for key in keys))
+
+
 async def writer(given: dict[str, Any]) -> None:
-    """Writes events and relays them. ``{"count": n}`` at full speed, with ``"rate"`` at that many a second."""
+    """Writes events and relays them: ``{"count": n}`` at full speed, one event per transaction.
+
+    With ``"rate"`` that many a second; with ``"bulk"`` that many in each transaction.
+    """
     db = await Database.open(
         given["dsn"], write_events=outbox_writer("//tongban/intake"), min_size=WRITERS, max_size=WRITERS
     )
@@ -86,7 +99,11 @@ async def writer(given: dict[str, Any]) -> None:
     reader = await lines()
     while line := await reader.readline():
         wanted, commits = json.loads(line), []
-        await (_paced(db, wanted, commits) if wanted.get("rate") else _full_speed(db, wanted, commits))
+        if "bulk" in wanted:
+            for _ in range(wanted["count"] // wanted["bulk"]):
+                await move_many(db, wanted["bulk"], commits)
+        else:
+            await (_paced if "rate" in wanted else _full_speed)(db, wanted, commits)
         tell({"commits": commits})
     stop.set()
     await relay

@@ -19,10 +19,15 @@ from tests.load.servers import Child, child, create_database, scratch
 PART = "tests.load.event_parts"
 WARM_UP = 200
 PACED_PER_SECOND = 100
+BULK = 250
 LIMIT_RECORDS = 20_000
+LIMIT_RUNS = 3
+"""The best counts: the first also warms producer and consumer up."""
 LIMIT_NAME = "bare aiokafka produce+consume, same records and broker"
 STATE = "create table counter (key text primary key, version bigint not null)"
-EFFECT = "create table effect (nr bigint generated always as identity, event_id uuid, key text, number bigint)"
+EFFECT = (
+    "create table effect (nr bigint generated always as identity, event_id uuid, key text, number bigint)"
+)
 Note = Callable[[str], None]
 
 
@@ -43,7 +48,10 @@ async def event_path(
     bus |= {"postgres_dsn": dsns["bus"]} if kind == "postgres" else {"kafka_bootstrap": bootstrap}
     await _provision(BusConfig(**bus))
     given = {role: json.dumps({"dsn": dsns[role], "bus": bus}) for role in ("writer", "reader")}
-    async with child(PART, "writer", given["writer"]) as writer, child(PART, "reader", given["reader"]) as reader:
+    async with (
+        child(PART, "writer", given["writer"]) as writer,
+        child(PART, "reader", given["reader"]) as reader,
+    ):
         await asyncio.gather(writer.answer(), reader.answer())
         note("warming up")
         _, _, warm_rate = await _run(writer, reader, WARM_UP)
@@ -52,7 +60,8 @@ async def event_path(
         commits, effects, rate = await _run(writer, reader, count)
         note(f"{PACED_PER_SECOND} events/s")
         delays = await _paced(writer, reader, int(PACED_PER_SECOND * seconds / 2))
-        note("state written, backlog drained")
+        note(f"{BULK} events per transaction")
+        _, _, bulk_rate = await _run(writer, reader, BULK * max(8, int(rate * seconds / 2 / BULK)), bulk=BULK)
     limit = await _limit(dsns["writer"], bootstrap, note) if bootstrap else None
     written = len(commits) / (max(at for *_, at in commits) - min(at for *_, at in commits))
     return Measured(
@@ -67,7 +76,8 @@ async def event_path(
             "rows": "events counted",
             "latency": f"commit of the state to commit of the effect, at {PACED_PER_SECOND} events/s",
             "written_per_second": round(written, 1),
-            "events_per_writing_transaction": 1,
+            "bulk_per_second": round(bulk_rate, 1),
+            "bulk": f"the same with {BULK} events per writing transaction, as an import writes them",
         },
     )
 
@@ -81,9 +91,7 @@ async def _provision(config: BusConfig) -> None:
 Commits = list[tuple[str, int, float]]
 
 
-async def _run(
-    writer: Child, reader: Child, count: int, **pace: float
-) -> tuple[Commits, Commits, float]:
+async def _run(writer: Child, reader: Child, count: int, **pace: float) -> tuple[Commits, Commits, float]:
     """Return both sides' commits, and events per second from before the first write to the last effect."""
     ask = json.dumps({"count": count, **pace})
     written, read = (json.loads(each) for each in await asyncio.gather(writer.ask(ask), reader.ask(ask)))
@@ -113,7 +121,7 @@ async def _limit(writer_dsn: str, bootstrap: str, note: Note) -> float:
         async with child(PART, "taker", given) as taker, child(PART, "sender", given) as sender:
             await asyncio.gather(taker.answer(), sender.answer())
             rates = []
-            for _ in range(2):  # the first run also warms both up
+            for _ in range(LIMIT_RUNS):
                 ask = json.dumps({"count": LIMIT_RECORDS})
                 sent, taken = (
                     json.loads(each) for each in await asyncio.gather(sender.ask(ask), taker.ask(ask))
@@ -132,7 +140,5 @@ async def _records(writer_dsn: str) -> list[tuple[str, str, list[tuple[str, str]
         )
     finally:
         await connection.close()
-    found = [
-        (row["aggregate_id"], row["body"], list(json.loads(row["headers"]).items())) for row in rows
-    ]
+    found = [(row["aggregate_id"], row["body"], list(json.loads(row["headers"]).items())) for row in rows]
     return [found[number % len(found)] for number in range(LIMIT_RECORDS)]

@@ -89,6 +89,8 @@ class ImportStore:
 
     def __init__(self, tx: Transaction, vault: Vault) -> None:
         self._tx, self._vault = tx, vault
+        self._keys: dict[str, bytes] = {}
+        """Blind indexes of the identifiers met in this transaction; each is needed twice."""
 
     def content_key(self, fields: Mapping[str, str]) -> bytes:
         """Return a keyed digest of a row's content."""
@@ -111,7 +113,7 @@ class ImportStore:
 
     async def lock_held(self, identifiers: Sequence[str]) -> dict[str, Held]:
         """Lock and return what is held; rows are locked in the order of their keys, so imports never deadlock."""
-        keys = {self._vault.identifier_key(identifier): identifier for identifier in identifiers}
+        keys = {self._identifier_key(identifier): identifier for identifier in identifiers}
         rows = await self._tx.fetch(
             """
             select licence_id, identifier_key, origin, status, county_code, version, content_key from licence
@@ -197,6 +199,12 @@ class ImportStore:
                 list(keys),
             )
 
+    def _identifier_key(self, identifier: str) -> bytes:
+        found = self._keys.get(identifier)
+        if found is None:
+            found = self._keys[identifier] = self._vault.identifier_key(identifier)
+        return found
+
     def _columns(self, licences: Sequence[tuple[Licence, bytes]]) -> list[object]:
         """Return the parameters of `_INSERT` and `_REPLACE`: one array per column, the time in between."""
         columns = [list(column) for column in zip(*map(self._row, licences), strict=True)]
@@ -209,7 +217,7 @@ class ImportStore:
             UUID(licence.licence_id),
             vault.lineage_id(licence.identifier),
             public_identifier(licence),
-            vault.identifier_key(licence.identifier),
+            self._identifier_key(licence.identifier),
             licence.type_code,
             licence.type_name,
             licence.issuer_code,

@@ -65,5 +65,4 @@ class Vault:
         return self._cipher.blind_index(_json(content), field="licence.content")
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from services.intake.api.shapes import TextView, View, text_view
 from services.intake.domain.cases.materials import allowed_supplies
 from services.intake.domain.cases.plan import CasePlan
@@ -287,7 +289,7 @@ def material_list_view(plan: CasePlan) -> MaterialListView:
     )
 
 
-def _item_base(item: ServiceItem) -> dict[str, object]:
+def _item_base(item: ServiceItem) -> dict[str, Any]:
     return {
         "item_id": item.item_id,
         "version": item.version,
@@ -299,7 +301,7 @@ def _item_base(item: ServiceItem) -> dict[str, object]:
     }
 
 
-def _bundle_base(bundle: Bundle) -> dict[str, object]:
+def _bundle_base(bundle: Bundle) -> dict[str, Any]:
     return {
         "bundle_id": bundle.bundle_id,
         "version": bundle.version,

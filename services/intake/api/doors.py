@@ -15,14 +15,13 @@ from joserfc.jwk import KeySet
 from chassis.auth import ActingPerson, TokenVerifier
 from chassis.db import Transaction
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, NOT_AUTHENTICATED, refuse
-from chassis.limits import Budget
 from chassis.requests import AnswerCipher
 from chassis.rpc.call import Caller, calling, current_call
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.domain.identity.session import Session
 from services.intake.domain.identity.terminals import Terminal
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument, Work
-from services.intake.usecases.identity.ports import LicenceRegistry, Limits, LogIn
+from services.intake.usecases.identity.ports import Allowance, LicenceRegistry, Limits, LogIn
 from services.intake.usecases.identity.sessions import require_session
 from services.intake.usecases.inbox import Inbox
 from services.intake.usecases.licences import SealVerifier, Wallet
@@ -47,7 +46,7 @@ class Doors:
     """Everything behind the routes."""
 
     cases: OpenCases
-    catalogue: Catalogue
+    catalogue: Callable[[], Catalogue]
     terminals: Mapping[str, Terminal]
     licences: Licences
     files: Files
@@ -72,10 +71,10 @@ class Entered:
     session: Session
 
     @property
-    def applicant(self) -> ActingPerson:
-        """Who applies: the organisation acted for, else the person; assurance and terminal stay."""
-        principal = self.person.acting_for
-        return dataclasses.replace(self.person, person_id=principal) if principal else self.person
+    def key(self) -> str:
+        """Who owns an ``Idempotency-Key``: the person, and the organisation acted for."""
+        acting_for = self.person.acting_for
+        return f"web|person/{self.person.person_id}" + (f"|for/{acting_for}" if acting_for else "")
 
 
 def carrying(doors: Doors) -> Callable[[Request], None]:
@@ -131,10 +130,10 @@ async def enter(
 EnteredHere = Annotated[Entered, Depends(enter)]
 
 
-def limited(budget: Budget) -> Any:
-    """Return a dependency that takes one unit of a budget for the address a request comes from."""
+def limited(allowance: Allowance) -> Any:
+    """Return a dependency that takes one try of an allowance for the address a request comes from."""
 
     async def check(request: Request, doors: DoorsHere) -> None:
-        await doors.limits.check(budget, request.client.host if request.client else "unknown")
+        await doors.limits.check(allowance, request.client.host if request.client else "unknown")
 
     return Depends(check)

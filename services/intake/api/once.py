@@ -39,7 +39,7 @@ async def answer_once(
 
         stored = await once(
             cases.tx,
-            caller=f"web|person/{entered.applicant.person_id}",
+            caller=entered.key,
             method=route,
             request_id=key,
             fingerprint=fingerprint(request.url.path.encode(), content),

@@ -11,6 +11,7 @@ from services.intake.usecases.identity.contacts import get_contact
 from services.intake.usecases.identity.ports import OpenIdentity
 from tongban.intake.v1 import contact_pb2, contact_pb2_grpc
 
+add_contact_service = contact_pb2_grpc.add_ContactServiceServicer_to_server
 Context = grpc.aio.ServicerContext[Any, Any]
 
 

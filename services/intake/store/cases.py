@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from asyncpg import Record
+
 from chassis.db import Transaction
 from chassis.errors import ETAG_MISMATCH
 from chassis.fields import FieldCipher
@@ -81,20 +83,20 @@ class CaseRows:
         await self._write_parts(case)
 
     async def load(self, case_id: str, *, lock: bool = False) -> Case | None:
-        """Return a case with everything in it, or None; ``lock`` holds its row until the commit."""
-        row = await self._tx.fetchrow(
-            f"select {CASE_COLUMNS} from service_case where case_id = $1{' for update' if lock else ''}",  # noqa: S608
-            case_id,
-        )
+        """Return a case with everything in it, or None; ``lock`` holds its row until the commit.
+
+        Without the lock the case's own row is read last: a part may then be older than the content
+        beside it, never newer, and whoever acts on its etag is told that it changed meanwhile.
+        """
+        if lock:
+            row = await self._case_row(case_id, "for update")
+            parts, signatures = await self._part_rows(case_id)
+        else:
+            parts, signatures = await self._part_rows(case_id)
+            row = await self._case_row(case_id)
         if row is None:
             return None
-        plan = await self._plan(row["plan_digest"])
-        parts = await self._tx.fetch(f"select {PART_COLUMNS} from case_part where case_id = $1", case_id)  # noqa: S608
-        signatures = await self._tx.fetch(
-            f"select {SIGNATURE_COLUMNS} from part_signature where part_id = any($1) order by part_id, position",  # noqa: S608
-            [part["part_id"] for part in parts],
-        )
-        return case_of(self._cipher, row, plan, parts, signatures)
+        return case_of(self._cipher, row, await self._plan(row["plan_digest"]), parts, signatures)
 
     async def load_by_part(self, part_id: str, *, lock: bool = False) -> Case | None:
         """Return the case a part belongs to, or None."""
@@ -228,6 +230,20 @@ class CaseRows:
             limit,
         )
         return [(row["case_id"], row["part_id"]) for row in rows]
+
+    async def _case_row(self, case_id: str, locking: str = "") -> Record | None:
+        return await self._tx.fetchrow(
+            f"select {CASE_COLUMNS} from service_case where case_id = $1 {locking}",  # noqa: S608
+            case_id,
+        )
+
+    async def _part_rows(self, case_id: str) -> tuple[list[Record], list[Record]]:
+        parts = await self._tx.fetch(f"select {PART_COLUMNS} from case_part where case_id = $1", case_id)  # noqa: S608
+        signatures = await self._tx.fetch(
+            f"select {SIGNATURE_COLUMNS} from part_signature where part_id = any($1) order by part_id, position",  # noqa: S608
+            [part["part_id"] for part in parts],
+        )
+        return parts, signatures
 
     async def _write_parts(self, case: Case) -> None:
         now = self._tx.now()

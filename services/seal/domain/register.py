@@ -65,6 +65,7 @@ _STEPS: dict[SealStatus, frozenset[SealStatus]] = {
 }
 ENDED = frozenset({S.LOST, S.REMADE, S.CANCELLED})
 """States after which the key may never sign again: its certificate is revoked from then on."""
+_ENDS_USE = ENDED | {S.SUSPENDED}
 
 _TO_VERIFIERS = {
     S.MADE: SealState.SUSPENDED,
@@ -152,7 +153,7 @@ def counts_from(status: SealStatus, now: datetime) -> datetime:
     with the next, so that every signature made in time lies inside the usable span.
     """
     whole = now.replace(microsecond=0)
-    return whole if status is S.ACTIVE or whole == now else whole + timedelta(seconds=1)
+    return whole + timedelta(seconds=1) if status in _ENDS_USE else whole
 
 
 def state_at(history: Sequence[HistoryEntry], at: datetime) -> HistoryEntry | None:

@@ -22,7 +22,11 @@ class KeyTable:
             and not exists (select from seal s where s.key_id = k.key_id) order by key_id limit 1""",
             owner_code,
         )
-        return KeyRequest(str(row["key_id"]), row["owner_code"], row["public_key"], row["proof"]) if row else None
+        return (
+            KeyRequest(str(row["key_id"]), row["owner_code"], row["public_key"], row["proof"])
+            if row
+            else None
+        )
 
     async def add(self, request: KeyRequest, wrapped_key: bytes, created_at: datetime) -> None:
         """Keep a key; its private half comes encrypted."""

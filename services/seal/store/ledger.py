@@ -47,7 +47,9 @@ class LedgerTable:
     async def attempts(self, signature_id: str) -> int:
         """Return how many rows there are of one sealing."""
         return int(
-            await self._tx.fetchval("select count(*) from seal_use where signature_id = $1", UUID(signature_id))
+            await self._tx.fetchval(
+                "select count(*) from seal_use where signature_id = $1", UUID(signature_id)
+            )
         )
 
     async def append(self, use: SealUse) -> None:
@@ -121,6 +123,20 @@ class LedgerTable:
             limit,
         )
         return [_use(row) for row in rows]
+
+    async def curable(self, outcomes: Sequence[str], at: datetime, limit: int) -> Sequence[UseEntry]:
+        """Return last refusals with one of these outcomes whose issuer has a usable seal at a moment."""
+        rows = await self._tx.fetch(
+            f"""select {_ROW} from seal_use u where outcome <> 'sealed' and outcome = any($1)
+            and not exists (select from seal_use l where l.licence_id = u.licence_id and l.sequence > u.sequence)
+            and exists (select from seal s where s.owner_code = u.issuer_code and s.status = 'active'
+              and s.valid_from <= $2 and s.valid_until >= $2)
+            order by sequence limit $3""",  # noqa: S608
+            outcomes,
+            at,
+            limit,
+        )
+        return [_use(row).entry for row in rows]
 
     async def recorded_at(self, signature_sm3: str) -> datetime | None:
         """Return when the ledger recorded a signature of this digest."""

@@ -28,7 +28,9 @@ class TrustTable:
     async def last_number(self, issuer: str) -> int:
         """Return the number of an issuer's newest list, 0 before the first; issuers by fingerprint."""
         return int(
-            await self._tx.fetchval("select coalesce(max(number), 0) from signed_list where issuer = $1", issuer)
+            await self._tx.fetchval(
+                "select coalesce(max(number), 0) from signed_list where issuer = $1", issuer
+            )
         )
 
     async def keep_list(self, issuer: str, kind: str, issued: IssuedList) -> None:
@@ -46,7 +48,9 @@ class TrustTable:
 
     async def bundle(self, at: datetime) -> TrustBundle:
         """Return the certificates, and of each issuer the newest list that was issued by a moment."""
-        known = await self._tx.fetch("select fingerprint, role, certificate from trust_certificate order by kept_at")
+        known = await self._tx.fetch(
+            "select fingerprint, role, certificate from trust_certificate order by kept_at"
+        )
         lists = await self._tx.fetch(
             """select distinct on (issuer) kind, data from signed_list where issued_at <= $1
             order by issuer, number desc""",

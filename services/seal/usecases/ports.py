@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from chassis.event import Event
-from services.seal.domain.ledger import Head, SealUse
+from services.seal.domain.ledger import Head, SealUse, UseEntry
 from services.seal.domain.register import HistoryEntry, RegisteredSeal
+
+Tx_contra = TypeVar("Tx_contra", contravariant=True)
+"""A transaction as adapters know it; use cases see only its `Work`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,10 @@ class Ledger(Protocol):
         """Return rows in order, for checking the chain."""
         ...
 
+    async def curable(self, outcomes: Sequence[str], at: datetime, limit: int) -> Sequence[UseEntry]:
+        """Return last refusals with one of these outcomes whose issuer has a usable seal at a moment."""
+        ...
+
     async def recorded_at(self, signature_sm3: str) -> datetime | None:
         """Return when the ledger recorded a signature of this digest."""
         ...
@@ -224,6 +231,14 @@ class UnitOfWork(Protocol):
 
     def __call__(self) -> AbstractAsyncContextManager[Work]:
         """Return the transaction as a context manager; it commits at the end of the block."""
+        ...
+
+
+class WorkOf(Protocol[Tx_contra]):
+    """Gives the stores of a transaction that an adapter opened."""
+
+    def __call__(self, tx: Tx_contra, /) -> Work:
+        """Return the stores."""
         ...
 
 

@@ -30,12 +30,12 @@ async def list_seals(
     return found[:limit], found[limit - 1].seal_id if len(found) > limit else ""
 
 
-async def status_at(work: Work, seal_id: str, at: datetime) -> HistoryEntry:
-    """Return the state that counted at a moment. Raises SEAL_NOT_FOUND, SEAL_NOT_YET_MADE."""
+async def status_at(work: Work, seal_id: str, at: datetime | None) -> HistoryEntry:
+    """Return the state that counted at a moment, or the newest one. Raises SEAL_NOT_FOUND, SEAL_NOT_YET_MADE."""
     history = await work.seals.history(seal_id)
     if not history:
         raise SEAL_NOT_FOUND()
-    entry = state_at(history, at)
+    entry = state_at(history, at) if at else history[-1]
     if entry is None:
         raise SEAL_NOT_YET_MADE()
     return entry

@@ -62,14 +62,12 @@ async def seal_licence(
     except Fault as fault:
         if fault.kind not in _FINAL:
             raise
-        await _refuse(work, cabinet, order, seal.seal_id if seal else "", fault.code, now)
+        await refuse_sealing(work, cabinet, order, seal.seal_id if seal else "", fault.code, now)
         return False
     return await _record(work, cabinet, order, sealed, now)
 
 
-async def _record(
-    work: Work, cabinet: Cabinet, order: Order, sealed: SealedDocument, now: datetime
-) -> bool:
+async def _record(work: Work, cabinet: Cabinet, order: Order, sealed: SealedDocument, now: datetime) -> bool:
     head = await work.ledger.head(lock=True)
     if await work.ledger.sealed(order.licence_id):  # another process was faster; this signature stays here
         return False
@@ -93,9 +91,10 @@ async def _record(
     return True
 
 
-async def _refuse(
+async def refuse_sealing(
     work: Work, cabinet: Cabinet, order: Order, seal_id: str, reason: str, now: datetime
 ) -> None:
+    """Have the refusal in the ledger and told, unless the document carries its seal already."""
     head = await work.ledger.head(lock=True)
     if await work.ledger.sealed(order.licence_id):
         return

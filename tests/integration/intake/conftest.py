@@ -142,9 +142,7 @@ class Intake:
             if kind == "bundle"
             else self.catalogue.item_questions(target)
         )
-        fields = (
-            self.catalogue.bundles[target].form if kind == "bundle" else self.catalogue.item(target).form
-        )
+        fields = self.catalogue.bundles[target].form if kind == "bundle" else self.catalogue.item(target).form
         async with self.works() as work:
             return await drafting.create_draft(
                 work,
@@ -169,11 +167,19 @@ class Intake:
             choice = supplying.SupplyChoice(
                 kinds[0],
                 agreed=True,
-                licence_id=f"lic-{need.material.replaced_by[0].licence_type}" if need.material.replaced_by else "",
+                licence_id=f"lic-{need.material.replaced_by[0].licence_type}"
+                if need.material.replaced_by
+                else "",
                 consent_version="2026.1",
             )
             await supplying.choose_supply(
-                self.works, self.registry, self.catalogue, self.actor, case.case_id, need.material.code, choice
+                self.works,
+                self.registry,
+                self.catalogue,
+                self.actor,
+                case.case_id,
+                need.material.code,
+                choice,
             )
         return case
 
@@ -223,7 +229,9 @@ class Intake:
         async with self.works() as work:
             await deciding.accept_part(work, self.catalogue, command)
 
-    async def sign_part(self, part_id: str, decision: str = "approve", position: int = 1, opinion: str = "") -> Case:
+    async def sign_part(
+        self, part_id: str, decision: str = "approve", position: int = 1, opinion: str = ""
+    ) -> Case:
         command = await self.command(part_id, position)
         async with self.works() as work:
             view = await deciding.decide_part(
@@ -275,14 +283,17 @@ async def intake(fresh_database: Callable[..., object], catalogue: Catalogue) ->
     dsn = await fresh_database()
     await migrate("intake", dsn)
     clock = MovingClock()
-    database = await Database.open(
-        dsn, now=clock, write_events=outbox_writer("//tongban/intake"), max_size=8
-    )
+    database = await Database.open(dsn, now=clock, write_events=outbox_writer("//tongban/intake"), max_size=8)
     cipher = FieldCipher(parse_keyring(new_keyring(NOW)), service="intake")
     person_id = str(uuid.uuid4())
     persons = {
         person_id: Applicant(
-            person_id, "natural", "测试人甲", "111", build_citizen_id("361103", NOW.date() - timedelta(days=12000), 7), "19900000001"
+            person_id,
+            "natural",
+            "测试人甲",
+            "111",
+            build_citizen_id("361103", NOW.date() - timedelta(days=12000), 7),
+            "19900000001",
         )
     }
     key = new_signing_key()

@@ -9,9 +9,17 @@ from chassis.auth.person import ActingPerson
 from chassis.errors import Fault
 from services.intake.domain.cases.case import CaseState
 from services.intake.domain.cases.part import Defect, ResultLicence
-from services.intake.usecases.cases import deciding, drafting, following, issuing, submitting, supplying, watching
-from services.intake.usecases.cases.digest import canonical_digest
 from services.intake.domain.cases.submission import handed_in
+from services.intake.usecases.cases import (
+    deciding,
+    drafting,
+    following,
+    issuing,
+    submitting,
+    supplying,
+    watching,
+)
+from services.intake.usecases.cases.digest import canonical_digest
 from standards.identifiers import check_case_number
 
 OTHER = ActingPerson("somebody-else", assurance=3)
@@ -68,7 +76,12 @@ async def test_submitting_names_every_missing_field_and_material_at_once(intake)
     with pytest.raises(Fault) as refusal:
         await intake.submit(case.case_id)
     paths = {each.field_path for each in refusal.value.violations}
-    assert {"form.business_uscc", "form.floor_area", "materials.identity_card", "materials.food_layout"} <= paths
+    assert {
+        "form.business_uscc",
+        "form.floor_area",
+        "materials.identity_card",
+        "materials.food_layout",
+    } <= paths
     assert len([path for path in paths if path.startswith("materials.")]) == len(case.plan.needs)
     assert (await intake.load(case.case_id)).state is CaseState.DRAFT
 
@@ -116,7 +129,9 @@ async def test_each_part_gets_its_own_use_code_bound_to_its_department(intake) -
 
 async def test_licences_found_are_offered_for_the_materials_they_replace(intake) -> None:
     case = await intake.draft()
-    options = await supplying.find_material_licences(intake.works, intake.registry, intake.actor, case.case_id)
+    options = await supplying.find_material_licences(
+        intake.works, intake.registry, intake.actor, case.case_id
+    )
     by_code = {each.need.material.code: each for each in options}
     assert by_code["business_licence"].candidates[0].county_code == "422827"
     assert not by_code["food_layout"].candidates

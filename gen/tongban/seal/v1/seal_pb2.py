@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tongban.common.v1 import access_pb2 as tongban_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atongban/seal/v1/seal.proto\x12\x0ftongban.seal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/common/v1/access.proto\"\xd5\x01\n\x04Seal\x12\x0f\n\x07seal_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nowner_code\x18\x03 \x01(\t\x12+\n\x06status\x18\x04 \x01(\x0e\x32\x1b.tongban.seal.v1.SealStatus\x12.\n\nvalid_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\"9\n\x10ListSealsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x11ListSealsResponse\x12$\n\x05seals\x18\x01 \x03(\x0b\x32\x15.tongban.seal.v1.Seal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x14GetSealStatusRequest\x12\x0f\n\x07seal_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x15GetSealStatusResponse\x12+\n\x06status\x18\x01 \x01(\x0e\x32\x1b.tongban.seal.v1.SealStatus\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb2\x01\n\x17\x43hangeSealStatusRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07seal_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12+\n\x06status\x18\x04 \x01(\x0e\x32\x1b.tongban.seal.v1.SealStatus\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x15\n\rsecond_person\x18\x07 \x01(\t\"?\n\x18\x43hangeSealStatusResponse\x12#\n\x04seal\x18\x01 \x01(\x0b\x32\x15.tongban.seal.v1.Seal\"\x17\n\x15GetTrustBundleRequest\"h\n\x16GetTrustBundleResponse\x12\x13\n\x0b\x61nchors_der\x18\x01 \x03(\x0c\x12\x10\n\x08\x63rls_der\x18\x02 \x03(\x0c\x12\x13\n\x0bstatus_list\x18\x03 \x01(\x0c\x12\x12\n\nown_makers\x18\x04 \x03(\t\"0\n\x18GetSealedDocumentRequest\x12\x14\n\x0csignature_id\x18\x01 \x01(\t\"x\n\x19GetSealedDocumentResponse\x12\x0b\n\x03ofd\x18\x01 \x01(\x0c\x12\x0f\n\x07seal_id\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12-\n\tsigned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x13ListSealUsesRequest\x12\x0f\n\x07seal_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x14ListSealUsesResponse\x12&\n\x04uses\x18\x01 \x03(\x0b\x32\x18.tongban.seal.v1.SealUse\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbb\x01\n\x07SealUse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x14\n\x0csignature_id\x18\x02 \x01(\t\x12\x0f\n\x07seal_id\x18\x03 \x01(\t\x12\x12\n\nlicence_id\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x05 \x01(\t\x12\x14\n\x0c\x64ocument_sm3\x18\x06 \x01(\t\x12+\n\x07used_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x08 \x01(\t\"T\n\x15VerifyDocumentRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x16VerifyDocumentResponse\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x34\n\nsignatures\x18\x02 \x03(\x0b\x32 .tongban.seal.v1.SignatureReport\"\x9d\x01\n\x0fSignatureReport\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x0f\n\x07seal_id\x18\x02 \x01(\t\x12\x11\n\tseal_name\x18\x03 \x01(\t\x12-\n\tsigned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x06\x63hecks\x18\x05 \x03(\x0b\x32\x16.tongban.seal.v1.Check\"k\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tdetail_zh\x18\x04 \x01(\t\x12\x11\n\tdetail_en\x18\x05 \x01(\t\x12\x0e\n\x06\x63lause\x18\x06 \x01(\t*\xd2\x01\n\nSealStatus\x12\x1b\n\x17SEAL_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10SEAL_STATUS_MADE\x10\x01\x12\x15\n\x11SEAL_STATUS_FILED\x10\x02\x12\x16\n\x12SEAL_STATUS_ACTIVE\x10\x03\x12\x19\n\x15SEAL_STATUS_SUSPENDED\x10\x04\x12\x14\n\x10SEAL_STATUS_LOST\x10\x05\x12\x16\n\x12SEAL_STATUS_REMADE\x10\x06\x12\x19\n\x15SEAL_STATUS_CANCELLED\x10\x07\x32\xfd\x03\n\x0bSealService\x12s\n\tListSeals\x12!.tongban.seal.v1.ListSealsRequest\x1a\".tongban.seal.v1.ListSealsResponse\"\x1f\xaa\xd4\x18\x1b\n\x02\x06\x05\x1a\x15\x64\x65partment: own seals\x12r\n\rGetSealStatus\x12%.tongban.seal.v1.GetSealStatusRequest\x1a&.tongban.seal.v1.GetSealStatusResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x06\x05\x02\x01\x1a\x06public\x12\x8d\x01\n\x10\x43hangeSealStatus\x12(.tongban.seal.v1.ChangeSealStatusRequest\x1a).tongban.seal.v1.ChangeSealStatusResponse\"$\xaa\xd4\x18 \n\x01\x06\x1a\x19second person for restore \x01\x12u\n\x0eGetTrustBundle\x12&.tongban.seal.v1.GetTrustBundleRequest\x1a\'.tongban.seal.v1.GetTrustBundleResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x06\x05\x02\x01\x1a\x06public2\x98\x02\n\x10SignatureService\x12\x85\x01\n\x11GetSealedDocument\x12).tongban.seal.v1.GetSealedDocumentRequest\x1a*.tongban.seal.v1.GetSealedDocumentResponse\"\x19\xaa\xd4\x18\x15\n\x01\x02\x1a\x10signature exists\x12|\n\x0cListSealUses\x12$.tongban.seal.v1.ListSealUsesRequest\x1a%.tongban.seal.v1.ListSealUsesResponse\"\x1f\xaa\xd4\x18\x1b\n\x02\x06\x05\x1a\x15\x64\x65partment: own seals2\x8c\x01\n\x13VerificationService\x12u\n\x0eVerifyDocument\x12&.tongban.seal.v1.VerifyDocumentRequest\x1a\'.tongban.seal.v1.VerifyDocumentResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x05\x01\x02\x06\x1a\x06publicb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atongban/seal/v1/seal.proto\x12\x0ftongban.seal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/common/v1/access.proto\"\xd5\x01\n\x04Seal\x12\x0f\n\x07seal_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nowner_code\x18\x03 \x01(\t\x12+\n\x06status\x18\x04 \x01(\x0e\x32\x1b.tongban.seal.v1.SealStatus\x12.\n\nvalid_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\"9\n\x10ListSealsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x11ListSealsResponse\x12$\n\x05seals\x18\x01 \x03(\x0b\x32\x15.tongban.seal.v1.Seal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x14GetSealStatusRequest\x12\x0f\n\x07seal_id\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"o\n\x15GetSealStatusResponse\x12+\n\x06status\x18\x01 \x01(\x0e\x32\x1b.tongban.seal.v1.SealStatus\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb2\x01\n\x17\x43hangeSealStatusRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07seal_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12+\n\x06status\x18\x04 \x01(\x0e\x32\x1b.tongban.seal.v1.SealStatus\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08operator\x18\x06 \x01(\t\x12\x15\n\rsecond_person\x18\x07 \x01(\t\"?\n\x18\x43hangeSealStatusResponse\x12#\n\x04seal\x18\x01 \x01(\x0b\x32\x15.tongban.seal.v1.Seal\"\x17\n\x15GetTrustBundleRequest\"\x82\x01\n\x16GetTrustBundleResponse\x12\x13\n\x0b\x61nchors_der\x18\x01 \x03(\x0c\x12\x10\n\x08\x63rls_der\x18\x02 \x03(\x0c\x12\x13\n\x0bstatus_list\x18\x03 \x01(\x0c\x12\x12\n\nown_makers\x18\x04 \x03(\t\x12\x18\n\x10\x63\x65rtificates_der\x18\x05 \x03(\x0c\"0\n\x18GetSealedDocumentRequest\x12\x14\n\x0csignature_id\x18\x01 \x01(\t\"x\n\x19GetSealedDocumentResponse\x12\x0b\n\x03ofd\x18\x01 \x01(\x0c\x12\x0f\n\x07seal_id\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12-\n\tsigned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x13ListSealUsesRequest\x12\x0f\n\x07seal_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x14ListSealUsesResponse\x12&\n\x04uses\x18\x01 \x03(\x0b\x32\x18.tongban.seal.v1.SealUse\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbb\x01\n\x07SealUse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x14\n\x0csignature_id\x18\x02 \x01(\t\x12\x0f\n\x07seal_id\x18\x03 \x01(\t\x12\x12\n\nlicence_id\x18\x04 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x05 \x01(\t\x12\x14\n\x0c\x64ocument_sm3\x18\x06 \x01(\t\x12+\n\x07used_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x08 \x01(\t\"T\n\x15VerifyDocumentRequest\x12\x10\n\x08\x64ocument\x18\x01 \x01(\x0c\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x16VerifyDocumentResponse\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x34\n\nsignatures\x18\x02 \x03(\x0b\x32 .tongban.seal.v1.SignatureReport\"\x9d\x01\n\x0fSignatureReport\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12\x0f\n\x07seal_id\x18\x02 \x01(\t\x12\x11\n\tseal_name\x18\x03 \x01(\t\x12-\n\tsigned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x06\x63hecks\x18\x05 \x03(\x0b\x32\x16.tongban.seal.v1.Check\"k\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06result\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tdetail_zh\x18\x04 \x01(\t\x12\x11\n\tdetail_en\x18\x05 \x01(\t\x12\x0e\n\x06\x63lause\x18\x06 \x01(\t*\xd2\x01\n\nSealStatus\x12\x1b\n\x17SEAL_STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10SEAL_STATUS_MADE\x10\x01\x12\x15\n\x11SEAL_STATUS_FILED\x10\x02\x12\x16\n\x12SEAL_STATUS_ACTIVE\x10\x03\x12\x19\n\x15SEAL_STATUS_SUSPENDED\x10\x04\x12\x14\n\x10SEAL_STATUS_LOST\x10\x05\x12\x16\n\x12SEAL_STATUS_REMADE\x10\x06\x12\x19\n\x15SEAL_STATUS_CANCELLED\x10\x07\x32\xfd\x03\n\x0bSealService\x12s\n\tListSeals\x12!.tongban.seal.v1.ListSealsRequest\x1a\".tongban.seal.v1.ListSealsResponse\"\x1f\xaa\xd4\x18\x1b\n\x02\x06\x05\x1a\x15\x64\x65partment: own seals\x12r\n\rGetSealStatus\x12%.tongban.seal.v1.GetSealStatusRequest\x1a&.tongban.seal.v1.GetSealStatusResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x06\x05\x02\x01\x1a\x06public\x12\x8d\x01\n\x10\x43hangeSealStatus\x12(.tongban.seal.v1.ChangeSealStatusRequest\x1a).tongban.seal.v1.ChangeSealStatusResponse\"$\xaa\xd4\x18 \n\x01\x06\x1a\x19second person for restore \x01\x12u\n\x0eGetTrustBundle\x12&.tongban.seal.v1.GetTrustBundleRequest\x1a\'.tongban.seal.v1.GetTrustBundleResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x06\x05\x02\x01\x1a\x06public2\x98\x02\n\x10SignatureService\x12\x85\x01\n\x11GetSealedDocument\x12).tongban.seal.v1.GetSealedDocumentRequest\x1a*.tongban.seal.v1.GetSealedDocumentResponse\"\x19\xaa\xd4\x18\x15\n\x01\x02\x1a\x10signature exists\x12|\n\x0cListSealUses\x12$.tongban.seal.v1.ListSealUsesRequest\x1a%.tongban.seal.v1.ListSealUsesResponse\"\x1f\xaa\xd4\x18\x1b\n\x02\x06\x05\x1a\x15\x64\x65partment: own seals2\x8c\x01\n\x13VerificationService\x12u\n\x0eVerifyDocument\x12&.tongban.seal.v1.VerifyDocumentRequest\x1a\'.tongban.seal.v1.VerifyDocumentResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x05\x01\x02\x06\x1a\x06publicb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,8 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNATURESERVICE'].methods_by_name['ListSealUses']._serialized_options = b'\252\324\030\033\n\002\006\005\032\025department: own seals'
   _globals['_VERIFICATIONSERVICE'].methods_by_name['VerifyDocument']._loaded_options = None
   _globals['_VERIFICATIONSERVICE'].methods_by_name['VerifyDocument']._serialized_options = b'\252\324\030\016\n\004\005\001\002\006\032\006public'
-  _globals['_SEALSTATUS']._serialized_start=2025
-  _globals['_SEALSTATUS']._serialized_end=2235
+  _globals['_SEALSTATUS']._serialized_start=2052
+  _globals['_SEALSTATUS']._serialized_end=2262
   _globals['_SEAL']._serialized_start=113
   _globals['_SEAL']._serialized_end=326
   _globals['_LISTSEALSREQUEST']._serialized_start=328
@@ -65,30 +65,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHANGESEALSTATUSRESPONSE']._serialized_end=909
   _globals['_GETTRUSTBUNDLEREQUEST']._serialized_start=911
   _globals['_GETTRUSTBUNDLEREQUEST']._serialized_end=934
-  _globals['_GETTRUSTBUNDLERESPONSE']._serialized_start=936
-  _globals['_GETTRUSTBUNDLERESPONSE']._serialized_end=1040
-  _globals['_GETSEALEDDOCUMENTREQUEST']._serialized_start=1042
-  _globals['_GETSEALEDDOCUMENTREQUEST']._serialized_end=1090
-  _globals['_GETSEALEDDOCUMENTRESPONSE']._serialized_start=1092
-  _globals['_GETSEALEDDOCUMENTRESPONSE']._serialized_end=1212
-  _globals['_LISTSEALUSESREQUEST']._serialized_start=1214
-  _globals['_LISTSEALUSESREQUEST']._serialized_end=1291
-  _globals['_LISTSEALUSESRESPONSE']._serialized_start=1293
-  _globals['_LISTSEALUSESRESPONSE']._serialized_end=1380
-  _globals['_SEALUSE']._serialized_start=1383
-  _globals['_SEALUSE']._serialized_end=1570
-  _globals['_VERIFYDOCUMENTREQUEST']._serialized_start=1572
-  _globals['_VERIFYDOCUMENTREQUEST']._serialized_end=1656
-  _globals['_VERIFYDOCUMENTRESPONSE']._serialized_start=1658
-  _globals['_VERIFYDOCUMENTRESPONSE']._serialized_end=1753
-  _globals['_SIGNATUREREPORT']._serialized_start=1756
-  _globals['_SIGNATUREREPORT']._serialized_end=1913
-  _globals['_CHECK']._serialized_start=1915
-  _globals['_CHECK']._serialized_end=2022
-  _globals['_SEALSERVICE']._serialized_start=2238
-  _globals['_SEALSERVICE']._serialized_end=2747
-  _globals['_SIGNATURESERVICE']._serialized_start=2750
-  _globals['_SIGNATURESERVICE']._serialized_end=3030
-  _globals['_VERIFICATIONSERVICE']._serialized_start=3033
-  _globals['_VERIFICATIONSERVICE']._serialized_end=3173
+  _globals['_GETTRUSTBUNDLERESPONSE']._serialized_start=937
+  _globals['_GETTRUSTBUNDLERESPONSE']._serialized_end=1067
+  _globals['_GETSEALEDDOCUMENTREQUEST']._serialized_start=1069
+  _globals['_GETSEALEDDOCUMENTREQUEST']._serialized_end=1117
+  _globals['_GETSEALEDDOCUMENTRESPONSE']._serialized_start=1119
+  _globals['_GETSEALEDDOCUMENTRESPONSE']._serialized_end=1239
+  _globals['_LISTSEALUSESREQUEST']._serialized_start=1241
+  _globals['_LISTSEALUSESREQUEST']._serialized_end=1318
+  _globals['_LISTSEALUSESRESPONSE']._serialized_start=1320
+  _globals['_LISTSEALUSESRESPONSE']._serialized_end=1407
+  _globals['_SEALUSE']._serialized_start=1410
+  _globals['_SEALUSE']._serialized_end=1597
+  _globals['_VERIFYDOCUMENTREQUEST']._serialized_start=1599
+  _globals['_VERIFYDOCUMENTREQUEST']._serialized_end=1683
+  _globals['_VERIFYDOCUMENTRESPONSE']._serialized_start=1685
+  _globals['_VERIFYDOCUMENTRESPONSE']._serialized_end=1780
+  _globals['_SIGNATUREREPORT']._serialized_start=1783
+  _globals['_SIGNATUREREPORT']._serialized_end=1940
+  _globals['_CHECK']._serialized_start=1942
+  _globals['_CHECK']._serialized_end=2049
+  _globals['_SEALSERVICE']._serialized_start=2265
+  _globals['_SEALSERVICE']._serialized_end=2774
+  _globals['_SIGNATURESERVICE']._serialized_start=2777
+  _globals['_SIGNATURESERVICE']._serialized_end=3057
+  _globals['_VERIFICATIONSERVICE']._serialized_start=3060
+  _globals['_VERIFICATIONSERVICE']._serialized_end=3200
 # @@protoc_insertion_point(module_scope)

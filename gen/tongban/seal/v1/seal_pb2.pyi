@@ -257,6 +257,7 @@ class GetTrustBundleResponse(_message.Message):
     CRLS_DER_FIELD_NUMBER: _builtins.int
     STATUS_LIST_FIELD_NUMBER: _builtins.int
     OWN_MAKERS_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_DER_FIELD_NUMBER: _builtins.int
     status_list: _builtins.bytes
     @_builtins.property
     def anchors_der(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
@@ -266,6 +267,10 @@ class GetTrustBundleResponse(_message.Message):
     def own_makers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Fingerprints (hex SM3) of maker certificates whose seals are our own."""
 
+    @_builtins.property
+    def certificates_der(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Certificates between the anchors and those in documents, and the makers' own."""
+
     def __init__(
         self,
         *,
@@ -273,10 +278,11 @@ class GetTrustBundleResponse(_message.Message):
         crls_der: _abc.Iterable[_builtins.bytes] | None = ...,
         status_list: _builtins.bytes = ...,
         own_makers: _abc.Iterable[_builtins.str] | None = ...,
+        certificates_der: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors_der", b"anchors_der", "crls_der", b"crls_der", "own_makers", b"own_makers", "status_list", b"status_list"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors_der", b"anchors_der", "certificates_der", b"certificates_der", "crls_der", b"crls_der", "own_makers", b"own_makers", "status_list", b"status_list"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from services.certs.domain.status import LicenceStatus
 from standards.identifiers import check_licence_identifier, check_licence_type_code, check_uscc
@@ -46,8 +47,8 @@ def identifier_flags(given: Mapping[str, str]) -> tuple[str, ...]:
     identifier, type_code, issuer = given["ZZBS"], given["ZZLXDM"], given["ZZBFJGDM"]
     flags = [
         *check_licence_identifier(identifier).flags,
-        *check_licence_type_code(type_code).flags,
-        *check_uscc(issuer).flags,
+        *_type_flags(type_code),
+        *_issuer_flags(issuer),
     ]
     parts = _parts(identifier)
     if parts and (parts[0], parts[1]) != (type_code, issuer):
@@ -76,6 +77,16 @@ def read_status(word: str) -> tuple[LicenceStatus, bool]:
         return LicenceStatus.VALID, True
     found = STATUS_WORDS.get(word)
     return (found, True) if found else (LicenceStatus.SUSPENDED, False)
+
+
+@lru_cache(maxsize=4096)  # a register names few types and issuers, each many thousand times
+def _type_flags(type_code: str) -> tuple[str, ...]:
+    return check_licence_type_code(type_code).flags
+
+
+@lru_cache(maxsize=4096)
+def _issuer_flags(issuer: str) -> tuple[str, ...]:
+    return check_uscc(issuer).flags
 
 
 def _parts(identifier: str) -> list[str]:

@@ -210,4 +210,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Refuse: the first schema is left by dropping the database."""
     message = "drop the database instead"
-    raise NotImplementedError(message)
+    raise RuntimeError(message)

@@ -9,7 +9,6 @@ from datetime import datetime
 import uuid_utils.compat
 
 from chassis.errors import FIELD_REQUIRED, NOT_AUTHENTICATED, refuse
-from chassis.limits import Budget
 from services.intake.domain.identity.challenge import (
     CODE_NOT_ACCEPTED,
     FAILURE_WINDOW,
@@ -29,20 +28,20 @@ from services.intake.domain.identity.person import (
     phone_mistakes,
     reading_mistakes,
 )
-from services.intake.usecases.identity.ports import IdentityWork, LogIn, Waiting
+from services.intake.usecases.identity.ports import Allowance, IdentityWork, LogIn, Waiting
 from standards.identifiers.citizen import normalise_citizen_id
 from standards.masking import mask_mobile
 
-SESSIONS_BY_TERMINAL = Budget("sessions_by_terminal", 30, 60)
+SESSIONS_BY_TERMINAL = Allowance("sessions_by_terminal", 30, 60)
 CODES_BY_PERSON = (
-    Budget("codes_by_person_minute", 1, 60),
-    Budget("codes_by_person_hour", 5, 3_600),
-    Budget("codes_by_person_day", 10, 86_400),
+    Allowance("codes_by_person_minute", 1, 60),
+    Allowance("codes_by_person_hour", 5, 3_600),
+    Allowance("codes_by_person_day", 10, 86_400),
 )
 CODES_BY_PHONE = (
-    Budget("codes_by_phone_minute", 1, 60),
-    Budget("codes_by_phone_hour", 5, 3_600),
-    Budget("codes_by_phone_day", 10, 86_400),
+    Allowance("codes_by_phone_minute", 1, 60),
+    Allowance("codes_by_phone_hour", 5, 3_600),
+    Allowance("codes_by_phone_day", 10, 86_400),
 )
 
 
@@ -128,10 +127,10 @@ def _phone(person: Person | None, reading: CardReading, phone: str | None) -> st
 
 
 async def _take_budgets(log_in: LogIn, subject: bytes, phone: str) -> None:
-    for budget in CODES_BY_PERSON:
-        await log_in.limits.check(budget, subject.hex())
-    for budget in CODES_BY_PHONE:
-        await log_in.limits.check(budget, phone)
+    for allowance in CODES_BY_PERSON:
+        await log_in.limits.check(allowance, subject.hex())
+    for allowance in CODES_BY_PHONE:
+        await log_in.limits.check(allowance, phone)
 
 
 async def _send(log_in: LogIn, request_id: str, challenge: Challenge, phone: str, code: str) -> None:

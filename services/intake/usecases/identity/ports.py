@@ -12,7 +12,6 @@ from chassis.auth.assertions import TerminalAssertion
 from chassis.auth.person import ActingPerson
 from chassis.clock import Clock
 from chassis.event import Event
-from chassis.limits import Budget
 from services.intake.domain.identity.challenge import Challenge
 from services.intake.domain.identity.person import CardReading, Person
 from services.intake.domain.identity.representation import Representation
@@ -219,11 +218,24 @@ class Tokens(Protocol):
         ...
 
 
-class Limits(Protocol):
-    """Budgets over moving windows."""
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """So many tries within a moving window, per key."""
 
-    async def check(self, budget: Budget, key: str) -> None:
-        """Take one unit. Raises TOO_MANY_REQUESTS."""
+    name: str
+    amount: int
+    per_seconds: int
+
+
+class Limits(Protocol):
+    """Counts tries, also failed ones, across restarts and processes."""
+
+    async def check(self, allowance: Allowance, key: str) -> None:
+        """Take one try. Raises TOO_MANY_REQUESTS."""
+        ...
+
+    async def forget_expired(self) -> int:
+        """Delete counts that matter no more; return how many."""
         ...
 
 

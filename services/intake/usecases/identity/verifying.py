@@ -9,7 +9,6 @@ from datetime import datetime
 import uuid_utils.compat
 
 from chassis.auth.person import ActingPerson
-from chassis.limits import Budget
 from events.intake import PersonRegistered
 from services.intake.domain.identity.challenge import (
     CODE_NOT_ACCEPTED,
@@ -26,10 +25,10 @@ from services.intake.domain.identity.person import (
     registered,
 )
 from services.intake.domain.identity.session import Session, new_session
-from services.intake.usecases.identity.ports import IdentityWork, LogIn, Waiting
+from services.intake.usecases.identity.ports import Allowance, IdentityWork, LogIn, Waiting
 from standards.identifiers.citizen import normalise_citizen_id
 
-TRIES_BY_TERMINAL = Budget("code_tries_by_terminal", 60, 60)
+TRIES_BY_TERMINAL = Allowance("code_tries_by_terminal", 60, 60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ create table seal_use (
   row_hash bytea not null
 );
 create unique index seal_use_once on seal_use (licence_id) where outcome = 'sealed';
+create index seal_use_refused on seal_use (sequence) where outcome <> 'sealed';
+create index seal_use_licence on seal_use (licence_id, sequence);
 create index seal_use_signature on seal_use (signature_id);
 create index seal_use_digest on seal_use (signature_sm3) where outcome = 'sealed';
 create index seal_use_seal on seal_use (seal_id, sequence desc);

@@ -1,0 +1,36 @@
+"""The trust directory: everything that verifies without the network, fetched once while there is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cli.clients.department import Department
+from cli.verification.receipts import TRUST_KEYS
+
+PRESENTATION_KEYS = "presentation_keys.json"
+
+
+async def keep_trust(
+    department: Department, intake_keys: Mapping[str, Any], presentation_keys: str, directory: Path
+) -> None:
+    """Have seal's trust bundle, intake's keys and the keys of QR codes in the directory."""
+    from services.seal.app import write_trust_bundle  # noqa: PLC0415 - loads a crypto library
+
+    found = await department.trust_bundle()
+    write_trust_bundle(
+        directory,
+        anchors=found.anchors_der,
+        certificates=found.certificates_der,
+        crls=found.crls_der,
+        status_list=found.status_list,
+        own_makers=found.own_makers,
+    )
+    _write(directory / TRUST_KEYS, json.dumps(dict(intake_keys), sort_keys=True))
+    _write(directory / PRESENTATION_KEYS, presentation_keys)
+
+
+def _write(path: Path, content: str) -> None:
+    path.write_text(content + "\n", encoding="utf-8")

@@ -1,0 +1,41 @@
+"""Yes or no about what a licence in force states, without a copy of it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import datetime
+
+from chassis.errors import FIELD_REQUIRED, refuse
+from services.certs.domain.disclosure import Shown
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.usage import Reader
+from services.certs.usecases.ports import NewId, Registry
+from services.certs.usecases.read import Question, find
+
+
+async def confirm_face(
+    registry: Registry,
+    types: LicenceTypes,
+    reader: Reader,
+    question: Question,
+    face: Mapping[str, str],
+    new_id: NewId,
+    now: datetime,
+) -> Shown | None:
+    """Return, masked, the licence that states every one of these face values, or None.
+
+    ``question`` should ask for licences in force only. The look-up leaves its usage lines whatever the
+    answer is. Raises INVALID_REQUEST.
+    """
+    missing = [] if face else [FIELD_REQUIRED.at("face")]
+    refuse([*missing, *(FIELD_REQUIRED.at(f"face.{name}") for name, value in face.items() if not value)])
+    found = await find(registry, types, reader, question, new_id, now)
+    return next((each for each in found if _states(each, face)), None)
+
+
+def _states(shown: Shown, face: Mapping[str, str]) -> bool:
+    return all(
+        hmac.compare_digest(shown.licence.face.get(name, "").encode(), value.encode())
+        for name, value in face.items()
+    )

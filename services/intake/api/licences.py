@@ -1,0 +1,151 @@
+"""Own licences: list, show (亮证), fetch, see who used them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import Response
+
+from services.intake.api.doors import DoorsHere, EnteredHere
+from services.intake.api.once import KeyHere
+from services.intake.api.shapes import CODE_LIMIT, View
+from services.intake.usecases.licences import (
+    LicenceUse,
+    OwnLicence,
+    list_own,
+    list_uses,
+    own_document,
+    present,
+)
+
+router = APIRouter(prefix="/v1/licences", tags=["licences"])
+LicenceId = Annotated[str, Path(min_length=1, max_length=CODE_LIMIT)]
+OFD = "application/ofd"
+
+
+class LicenceView(View):
+    """A licence, masked; ``valid_until`` is empty for long-term ones."""
+
+    licence_id: str
+    identifier: str
+    type_code: str
+    type_name: str
+    number: str
+    status: str
+    issuer_name: str
+    county: str
+    holder_name: str
+    issued_date: str
+    valid_from: str
+    valid_until: str
+    trust_grade: str
+    face: dict[str, str]
+
+
+class PresentationView(View):
+    """What the screen shows as a QR code; good for one scan until ``expires_at``."""
+
+    code: str
+    qr_text: str
+    expires_at: datetime
+
+
+class UseView(View):
+    """Who used a licence, why, on which basis, with which outcome."""
+
+    usage_id: str
+    licence_id: str
+    licence_type_name: str
+    consumer_name: str
+    item_code: str
+    case_id: str
+    use_cause: str
+    basis: str
+    used_at: datetime
+    outcome: str
+
+
+class UsePage(View):
+    """A page of uses; the token is empty on the last one."""
+
+    uses: list[UseView]
+    next_page_token: str
+
+
+@router.get("", summary="我的电子证照")
+async def my_licences(entered: EnteredHere, doors: DoorsHere) -> list[LicenceView]:
+    """Return the holder's licences of every county."""
+    found = await list_own(doors.log_in.open_work, doors.wallet, entered.person)
+    return [licence_view(each) for each in found]
+
+
+@router.get("/uses", summary="我的证照被谁使用")
+async def my_uses(
+    entered: EnteredHere,
+    doors: DoorsHere,
+    page_size: Annotated[int, Query(ge=1, le=100)] = 20,
+    page_token: Annotated[str, Query(max_length=500)] = "",
+) -> UsePage:
+    """Return who used the holder's licences, newest first."""
+    uses, token = await list_uses(doors.log_in.open_work, doors.wallet, entered.person, page_size, page_token)
+    return UsePage(uses=[_use(each) for each in uses], next_page_token=token)
+
+
+@router.post("/{licence_id}/presentation", status_code=201, summary="亮证")
+async def show_licence(
+    licence_id: LicenceId, key: KeyHere, entered: EnteredHere, doors: DoorsHere
+) -> PresentationView:
+    """Return a code that shows one own licence once; the same key gives the same code."""
+    found = await present(doors.log_in.open_work, doors.wallet, entered.person, licence_id, key)
+    return PresentationView(code=found.code, qr_text=found.qr_text, expires_at=found.expires_at)
+
+
+@router.get(
+    "/{licence_id}/document",
+    response_class=Response,
+    responses={200: {"content": {OFD: {"schema": {"type": "string", "format": "binary"}}}}},
+    summary="下载电子证照（OFD）",
+)
+async def fetch_document(licence_id: LicenceId, entered: EnteredHere, doors: DoorsHere) -> Response:
+    """Return the sealed OFD of an own licence."""
+    content = await own_document(doors.log_in.open_work, doors.wallet, entered.person, licence_id)
+    return Response(
+        content, media_type=OFD, headers={"content-disposition": 'attachment; filename="licence.ofd"'}
+    )
+
+
+def licence_view(licence: OwnLicence) -> LicenceView:
+    """Return a licence."""
+    return LicenceView(
+        licence_id=licence.licence_id,
+        identifier=licence.identifier,
+        type_code=licence.type_code,
+        type_name=licence.type_name,
+        number=licence.number,
+        status=licence.status,
+        issuer_name=licence.issuer_name,
+        county=licence.county_code,
+        holder_name=licence.holder_name,
+        issued_date=licence.issued_date,
+        valid_from=licence.valid_from,
+        valid_until=licence.valid_until,
+        trust_grade=licence.trust_grade,
+        face=dict(licence.face),
+    )
+
+
+def _use(use: LicenceUse) -> UseView:
+    return UseView(
+        usage_id=use.usage_id,
+        licence_id=use.licence_id,
+        licence_type_name=use.licence_type_name,
+        consumer_name=use.consumer_name,
+        item_code=use.item_code,
+        case_id=use.case_id,
+        use_cause=use.use_cause,
+        basis=use.basis,
+        used_at=use.used_at,
+        outcome=use.outcome,
+    )

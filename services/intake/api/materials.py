@@ -1,0 +1,107 @@
+"""Supply the materials of a case."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, File, Path, UploadFile
+from pydantic import Field
+
+from chassis.errors import BODY_TOO_LARGE
+from services.intake.api.case_views import CaseView, MaterialLineView, case_view, line_view
+from services.intake.api.cases import CaseId
+from services.intake.api.doors import DoorsHere, EnteredHere
+from services.intake.api.shapes import CODE_LIMIT, Body
+from services.intake.api.uploads import FORM_OVERHEAD_BYTES, MAX_UPLOAD_BYTES, media_type_of
+from services.intake.domain.cases.materials import SupplyKind
+from services.intake.usecases.cases.supplying import (
+    SupplyChoice,
+    attach_file,
+    choose_supply,
+    find_material_licences,
+)
+
+router = APIRouter(prefix="/v1/cases/{case_id}/materials", tags=["materials"])
+MaterialCode = Annotated[str, Path(min_length=1, max_length=CODE_LIMIT)]
+
+
+class SupplyBody(Body):
+    """A licence (with licence_id and consent_version), a promise (告知承诺) or a tolerance (容缺受理)."""
+
+    kind: Literal["licence", "promise", "tolerance"]
+    agreed: bool
+    licence_id: str = Field(default="", max_length=CODE_LIMIT)
+    consent_version: str = Field(default="", max_length=CODE_LIMIT)
+
+
+class ChoiceBody(Body):
+    """How a material is supplied."""
+
+    supply: SupplyBody
+
+
+@router.get("", summary="材料清单与可用电子证照")
+async def list_materials(case_id: CaseId, entered: EnteredHere, doors: DoorsHere) -> list[MaterialLineView]:
+    """Return the material list with the licences of every county that replace each, masked."""
+    found = await find_material_licences(doors.cases, doors.licences, entered.person, case_id)
+    return [line_view(each) for each in found]
+
+
+@router.put("/{material_code}", summary="选择材料提供方式")
+async def supply_material(
+    case_id: CaseId,
+    material_code: MaterialCode,
+    body: ChoiceBody,
+    entered: EnteredHere,
+    doors: DoorsHere,
+) -> CaseView:
+    """Supply a material by a licence (one use-code per part), a promise or a tolerance."""
+    given = body.supply
+    choice = SupplyChoice(
+        kind=SupplyKind(given.kind),
+        agreed=given.agreed,
+        licence_id=given.licence_id,
+        consent_version=given.consent_version,
+    )
+    case = await choose_supply(
+        doors.cases,
+        doors.licences,
+        doors.catalogue(),
+        entered.person,
+        case_id,
+        material_code,
+        choice,
+    )
+    return case_view(case, doors.log_in.now())
+
+
+@router.post(
+    "/{material_code}/file",
+    summary="上传材料",
+    max_body_size=MAX_UPLOAD_BYTES + FORM_OVERHEAD_BYTES,
+)
+async def upload_material(
+    case_id: CaseId,
+    material_code: MaterialCode,
+    file: Annotated[UploadFile, File(description="PDF, OFD, JPG, PNG")],
+    entered: EnteredHere,
+    doors: DoorsHere,
+) -> CaseView:
+    """Supply a material by a file; its type is told by its content and must fit its name."""
+    content = await file.read(MAX_UPLOAD_BYTES + 1)
+    if len(content) > MAX_UPLOAD_BYTES:
+        raise BODY_TOO_LARGE(limit_bytes=MAX_UPLOAD_BYTES)
+    name = file.filename or ""
+    case = await attach_file(
+        doors.cases,
+        doors.files,
+        entered.person,
+        case_id,
+        material_code,
+        file_name=name,
+        media_type=media_type_of(content, name),
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    return case_view(case, doors.log_in.now())

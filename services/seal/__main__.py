@@ -1,0 +1,18 @@
+"""``python -m services.seal serve | migrate | make-keys | make-seals | verify-ledger``."""
+
+from __future__ import annotations
+
+from chassis.entry import main
+from services.seal import app
+from services.seal.app import jobs
+
+main(
+    "seal",
+    app.serve,
+    app.migration_settings,
+    {
+        "make-keys": jobs.make_keys,
+        "make-seals": jobs.make_all_seals,
+        "verify-ledger": jobs.verify_ledger,
+    },
+)

@@ -1,0 +1,79 @@
+"""The signing process: the only place that knows its concrete classes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chassis.errors import Fault
+from chassis.logs import get_logger
+from chassis.run import Part
+from chassis.service import Made, Runtime, serve_service
+from chassis.settings import load
+from services.seal.app.wiring import signing_suite
+from services.seal.clients import CertsDocuments
+from services.seal.consumers import handlers
+from services.seal.keystore import SoftwareKeystore
+from services.seal.providers import load_suites
+from services.seal.rpc import (
+    SealServicer,
+    SignatureServicer,
+    VerificationServicer,
+    add_seal_service,
+    add_signature_service,
+    add_verification_service,
+)
+from services.seal.settings import SealSettings
+from services.seal.store import StoreUnit
+from services.seal.usecases.cabinet import Cabinet
+from services.seal.usecases.retry_refused import retry_refused
+
+_log = get_logger(__name__)
+SELF_TEST = "selftest"
+RETRY_SECONDS = 30.0
+"""How often refused sealings are looked at again."""
+
+
+async def serve() -> int:
+    """Run the service until it is told to stop; return the exit status."""
+    return await serve_service(load(SealSettings), build)
+
+
+async def build(runtime: Runtime) -> Made:
+    """Build what is seal's own; nothing is served before the cryptography has proved itself.
+
+    Raises SEAL_CRYPTOGRAPHY_UNSOUND, KEYSTORE_SECRET_SHORT.
+    """
+    settings = runtime.settings
+    assert isinstance(settings, SealSettings)
+    runtime.readiness.set(SELF_TEST, holds=False)
+    suites = await asyncio.to_thread(load_suites)
+    runtime.readiness.set(SELF_TEST, holds=True)
+    keystore = SoftwareKeystore(settings.keystore_key.get_secret_value(), purpose="seal")
+    cabinet = Cabinet(signing_suite(suites), keystore)
+    unit = StoreUnit(runtime.database, runtime.cipher)
+    documents = CertsDocuments(runtime.peer("certs"))
+
+    async def retry(stop: asyncio.Event) -> None:
+        while not await _stopped(stop, RETRY_SECONDS):
+            try:
+                await retry_refused(unit, cabinet, documents, runtime.clock)
+            except Fault as fault:  # an outage; what waits keeps waiting
+                _log.warning("retry_failed", reason=fault.code)
+
+    return Made(
+        handlers=handlers(unit, unit.work, cabinet, documents),
+        servicers=[
+            (add_seal_service, SealServicer(runtime.database, unit.work, runtime.clock)),
+            (add_signature_service, SignatureServicer(unit)),
+            (add_verification_service, VerificationServicer(unit, suites, runtime.clock)),
+        ],
+        workers=[Part("retry", retry)],
+    )
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from chassis import logs
+from chassis.auth import new_signing_key
+from chassis.errors import Fault
+from services.intake.domain.identity.challenge import LIFETIME, MAX_TRIES
+from services.intake.usecases.identity.contacts import get_contact
+from services.intake.usecases.identity.ports import BusinessLicence
+from services.intake.usecases.identity.sweeping import forget_expired
+from standards.identifiers import build_uscc
+from tests.integration.intake.stage import (
+    KIOSK,
+    OTHER_KIOSK,
+    Stage,
+    card,
+    headers,
+    key,
+    open_stage,
+)
+from tests.stacks.postgres import PostgresServer
+
+PHONE, OTHER_PHONE = "19900000001", "19900000002"
+
+
+@pytest.fixture
+async def stage(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(postgres_server, tmp_path) as opened:
+        yield opened
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+async def fail(stage: Stage, session_id: str) -> None:
+    code = wrong(stage.handset.sent[-1]["code"])
+    for _ in range(MAX_TRIES):
+        assert (await stage.verify(session_id, code)).status_code == 401
+
+
+async def test_a_first_log_in_registers_the_person_and_a_later_one_finds_them(stage: Stage) -> None:
+    first = await stage.enter(card(), PHONE)
+    me = (await stage.web.get("/v1/me", headers=first)).json()
+    assert me["assurance"] == 3
+    assert me["name_masked"] == "测**"
+    assert me["phone_masked"] == "199****0001"
+    stage.pass_time(seconds=61)
+    again = await stage.enter(card())
+    assert (await stage.web.get("/v1/me", headers=again)).json()["person_id"] == me["person_id"]
+    async with stage.database.transaction() as tx:
+        events = await tx.fetch("select type from event_log")
+    assert [each["type"].rpartition(".")[2] for each in events] == ["PersonRegistered"]
+
+
+async def test_a_code_goes_to_the_stored_phone_whatever_is_given_later(stage: Stage) -> None:
+    await stage.enter(card(), PHONE)
+    stage.pass_time(seconds=61)
+    answer = await stage.open(card(), OTHER_PHONE)
+    assert answer.json()["phone_masked"] == "199****0001"
+    assert stage.handset.sent[-1]["phone"] == PHONE
+
+
+async def test_known_and_unknown_persons_get_answers_of_the_same_shape(stage: Stage) -> None:
+    await stage.enter(card(), PHONE)
+    stage.pass_time(seconds=61)
+    known = await stage.open(card(), PHONE)
+    unknown = await stage.open(card(77, "测试乙某"), OTHER_PHONE)
+    assert known.status_code == unknown.status_code == 202
+    assert known.json().keys() == unknown.json().keys()
+
+
+async def test_a_first_log_in_needs_a_phone(stage: Stage) -> None:
+    answer = await stage.open(card())
+    assert answer.status_code == 400
+    assert [each["field"] for each in answer.json()["violations"]] == ["phone"]
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_card_with_another_name_than_registered_is_sent_to_a_window(stage: Stage) -> None:
+    await stage.enter(card(), PHONE)
+    stage.pass_time(seconds=61)
+    answer = await stage.open(card(name="测试丙某"))
+    assert (answer.status_code, answer.json()["code"]) == (403, "CARD_NOT_CONFIRMED")
+
+
+async def test_an_assertion_opens_one_session_only(stage: Stage) -> None:
+    body = {"assertion": stage.assertion(card()), "reading": card(), "phone": PHONE}
+    assert (await stage.web.post("/v1/sessions", json=body)).status_code == 202
+    stage.pass_time(seconds=30)
+    assert (await stage.web.post("/v1/sessions", json=body)).status_code == 401
+
+
+async def test_only_a_fresh_assertion_of_a_registered_terminal_over_this_reading_counts(stage: Stage) -> None:
+    reading = card()
+    old = stage.assertion(reading)
+    cases = [
+        stage.assertion(card(99)),
+        stage.assertion(reading, bound_to=None),
+        stage.assertion(reading, audience="tongban-certs"),
+        stage.assertion(reading, key=new_signing_key()),
+        stage.assertion(reading, terminal="KIOSK-000000-99", key=stage.terminal_keys[KIOSK]),
+        stage.assertion(reading, terminal="KIOSK-361103-01", key=stage.terminal_keys[KIOSK]),
+        "no assertion",
+    ]
+    for assertion in cases:
+        answer = await stage.web.post(
+            "/v1/sessions", json={"assertion": assertion, "reading": reading, "phone": PHONE}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (401, "NOT_AUTHENTICATED")
+    stage.pass_time(minutes=3)
+    late = {"assertion": old, "reading": reading, "phone": PHONE}
+    assert (await stage.web.post("/v1/sessions", json=late)).status_code == 401
+    assert stage.handset.sent == []
+
+
+async def test_a_terminal_whose_key_was_removed_is_shut_out_at_once(stage: Stage) -> None:
+    (stage.key_folder / f"{KIOSK}.pem").unlink()
+    assert (await stage.open(card(), PHONE)).status_code == 401
+
+
+async def test_a_wrong_reading_names_every_mistake(stage: Stage) -> None:
+    answer = await stage.open({"id_number": "1", "name": "测试", "reader": "camera"}, "123")
+    assert answer.status_code == 400
+    assert {each["field"] for each in answer.json()["violations"]} == {
+        "reading.id_number",
+        "reading.reader",
+        "phone",
+    }
+
+
+async def test_every_refused_code_gets_the_same_answer(stage: Stage) -> None:
+    opened = (await stage.open(card(), PHONE)).json()
+    code = stage.handset.sent[-1]["code"]
+    answers = [
+        await stage.verify(opened["session_id"], wrong(code)),
+        await stage.verify(opened["session_id"], code, OTHER_KIOSK),
+        await stage.verify("0198d3a5-0000-7000-8000-000000000001", code),
+    ]
+    assert (await stage.verify(opened["session_id"], code)).status_code == 200
+    answers.append(await stage.verify(opened["session_id"], code))
+    stage.pass_time(seconds=61)
+    later = (await stage.open(card(), PHONE)).json()
+    stage.pass_time(seconds=LIFETIME.total_seconds())
+    answers.append(await stage.verify(later["session_id"], stage.handset.sent[-1]["code"]))
+    shown = [{**each.json(), "trace_id": "", "request_id": ""} for each in answers]
+    assert shown[0]["code"] == "CODE_NOT_ACCEPTED"
+    assert all(each == shown[0] for each in shown)
+    assert {each.status_code for each in answers} == {401}
+
+
+async def test_five_wrong_tries_lock_the_code(stage: Stage) -> None:
+    opened = (await stage.open(card(), PHONE)).json()
+    await fail(stage, opened["session_id"])
+    assert (await stage.verify(opened["session_id"], stage.handset.sent[-1]["code"])).status_code == 401
+
+
+async def test_five_failed_log_ins_lock_the_person_for_half_an_hour(stage: Stage) -> None:
+    for _ in range(5):
+        opened = (await stage.open(card(), PHONE)).json()
+        await fail(stage, opened["session_id"])
+        stage.pass_time(seconds=61)
+    answer = await stage.open(card(), PHONE)
+    assert (answer.status_code, answer.json()["code"]) == (429, "LOG_IN_LOCKED")
+    assert 1_700 < int(answer.headers["retry-after"]) <= 1_800
+    assert (await stage.open(card(78, "测试乙某"), OTHER_PHONE)).status_code == 202
+    stage.pass_time(minutes=60)
+    await stage.enter(card(), PHONE)
+
+
+async def test_the_same_code_is_sent_again_after_a_minute(stage: Stage) -> None:
+    opened = (await stage.open(card(), PHONE)).json()
+    path = f"/v1/sessions/{opened['session_id']}/resend"
+    soon = await stage.web.post(path, headers={"x-terminal-id": KIOSK})
+    assert (soon.status_code, soon.json()["code"]) == (429, "RESEND_TOO_SOON")
+    stage.pass_time(seconds=61)
+    elsewhere = await stage.web.post(path, headers={"x-terminal-id": OTHER_KIOSK})
+    assert elsewhere.json()["code"] == "CODE_NOT_ACCEPTED"
+    assert (await stage.web.post(path, headers={"x-terminal-id": KIOSK})).status_code == 202
+    codes = [each["code"] for each in stage.handset.sent]
+    assert len(codes) == 2
+    assert len(set(codes)) == 1
+    assert (await stage.verify(opened["session_id"], codes[0])).status_code == 200
+
+
+async def test_codes_are_limited_for_each_person_and_phone(stage: Stage) -> None:
+    assert (await stage.open(card(), PHONE)).status_code == 202
+    assert (await stage.open(card(), PHONE)).json()["code"] == "TOO_MANY_REQUESTS"
+    assert (await stage.open(card(78, "测试乙某"), PHONE)).json()["code"] == "TOO_MANY_REQUESTS"
+    for _ in range(4):
+        stage.pass_time(seconds=61)
+        assert (await stage.open(card(), PHONE)).status_code == 202
+    stage.pass_time(seconds=61)
+    answer = await stage.open(card(), PHONE)
+    assert (answer.status_code, answer.json()["code"]) == (429, "TOO_MANY_REQUESTS")
+
+
+async def test_a_token_works_at_its_own_terminal_only(stage: Stage) -> None:
+    entered = await stage.enter(card(), PHONE)
+    assert (await stage.web.get("/v1/me", headers=entered)).status_code == 200
+    for changed in ({"x-terminal-id": OTHER_KIOSK}, {"x-terminal-id": ""}, {"authorization": "Bearer x.y.z"}):
+        assert (await stage.web.get("/v1/me", headers=entered | changed)).status_code == 401
+    assert (await stage.web.get("/v1/me")).status_code == 401
+
+
+async def test_an_ended_session_opens_nothing_any_more(stage: Stage) -> None:
+    entered = await stage.enter(card(), PHONE)
+    assert (await stage.web.delete("/v1/sessions/current", headers=entered)).status_code == 204
+    answer = await stage.web.get("/v1/me", headers=entered)
+    assert (answer.status_code, answer.json()["code"]) == (401, "NOT_AUTHENTICATED")
+
+
+async def test_a_session_is_over_after_fifteen_minutes(stage: Stage) -> None:
+    entered = await stage.enter(card(), PHONE)
+    stage.pass_time(minutes=14)
+    assert (await stage.web.get("/v1/me", headers=entered)).status_code == 200
+    stage.pass_time(minutes=1, seconds=1)
+    assert (await stage.web.get("/v1/me", headers=entered)).status_code == 401
+
+
+async def test_a_token_signed_by_another_key_is_refused(stage: Stage) -> None:
+    from chassis.auth import ActingPerson, TokenSigner
+    from chassis.service import TOKEN_ISSUER
+
+    await stage.enter(card(), PHONE)
+    forged = TokenSigner(new_signing_key(), TOKEN_ISSUER, now=stage.now).sign(
+        ActingPerson("someone", 3, terminal_id=KIOSK, session_id="0198d3a5-0000-7000-8000-000000000001")
+    )
+    assert (await stage.web.get("/v1/me", headers=headers(forged))).status_code == 401
+
+
+async def test_a_person_acts_for_an_organisation_only_when_its_licence_names_them(stage: Stage) -> None:
+    uscc = build_uscc("91", "361123", "TB900012")
+    entered = await stage.enter(card(), PHONE)
+    refused = await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=entered)
+    assert (refused.status_code, refused.json()["code"]) == (422, "REPRESENTATION_NOT_CONFIRMED")
+    stage.registry.business[uscc, card()["name"]] = BusinessLicence("licence-1", "玉山县测试餐饮店")
+    made = await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=entered)
+    assert made.status_code == 201
+    organisation_id = made.json()["organisation_id"]
+    again = await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=entered)
+    assert again.json()["organisation_id"] == organisation_id
+    acting = await stage.web.post(
+        "/v1/sessions/current/acting", json={"organisation_id": organisation_id}, headers=entered
+    )
+    for_it = headers(acting.json()["access_token"])
+    assert (await stage.web.get("/v1/me", headers=for_it)).json()["acting_for"] == organisation_id
+    stop = await stage.web.delete(f"/v1/me/organisations/{organisation_id}", headers=entered)
+    assert stop.status_code == 204
+    assert (await stage.web.get("/v1/me", headers=for_it)).status_code == 401
+    assert (await stage.web.get("/v1/me", headers=entered)).status_code == 200
+
+
+async def test_nobody_acts_for_an_organisation_of_others(stage: Stage) -> None:
+    uscc = build_uscc("91", "361123", "TB900012")
+    stage.registry.business[uscc, card()["name"]] = BusinessLicence("licence-1", "玉山县测试餐饮店")
+    owner = await stage.enter(card(), PHONE)
+    made = await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=owner)
+    other = await stage.enter(card(78, "测试乙某"), OTHER_PHONE)
+    answer = await stage.web.post(
+        "/v1/sessions/current/acting",
+        json={"organisation_id": made.json()["organisation_id"]},
+        headers=other,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (404, "REPRESENTATION_NOT_FOUND")
+
+
+async def test_reading_a_contact_leaves_a_record_with_its_purpose(stage: Stage) -> None:
+    entered = await stage.enter(card(), PHONE)
+    person_id = (await stage.web.get("/v1/me", headers=entered)).json()["person_id"]
+    async with stage.log_in.open_work() as work:
+        contact = await get_contact(work, person_id, "service/notify", "case:42")
+        with pytest.raises(Fault, match="INVALID_REQUEST"):
+            await get_contact(work, person_id, "service/notify", " ")
+        with pytest.raises(Fault, match="PERSON_NOT_FOUND"):
+            await get_contact(work, "nobody", "service/notify", "case:42")
+    assert (contact.phone, contact.masked_name) == (PHONE, "测**")
+    async with stage.database.transaction() as tx:
+        rows = await tx.fetch("select person_id, reader, purpose from contact_read")
+    assert [tuple(each) for each in rows] == [(person_id, "service/notify", "case:42")]
+
+
+async def test_unknown_fields_are_refused(stage: Stage) -> None:
+    entered = await stage.enter(card(), PHONE)
+    answer = await stage.web.post("/v1/me/organisations", json={"uscc": "x", "admin": True}, headers=entered)
+    assert answer.status_code == 400
+    assert ("admin", "FIELD_UNKNOWN") in {(e["field"], e["code"]) for e in answer.json()["violations"]}
+
+
+async def test_answers_are_never_stored_by_browsers_or_proxies(stage: Stage) -> None:
+    answer = await stage.open(card(), PHONE)
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_personal_values_are_neither_in_the_database_nor_in_the_logs(stage: Stage) -> None:
+    stream = io.StringIO()
+    logs.configure("intake", level="debug", stream=stream)
+    reading = card(55, "测试丁某")
+    entered = await stage.enter(reading, "19900000055")
+    code = stage.handset.sent[-1]["code"]
+    await stage.web.post("/v1/cases", json={}, headers=entered | key())
+    stage.pass_time(seconds=61)
+    await stage.open(reading)
+    connection = await asyncpg.connect(stage.dsn)
+    try:
+        tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+        dump = "".join(
+            str(await connection.fetch(f'select t::text from "{each["tablename"]}" t')) for each in tables
+        )
+    finally:
+        await connection.close()
+    for secret in (reading["id_number"], reading["name"], "19900000055"):
+        assert secret not in dump
+        assert secret.encode().hex() not in dump
+        assert secret not in stream.getvalue()
+    assert f'"{code}"' not in dump
+
+
+async def test_what_has_run_out_is_forgotten(stage: Stage) -> None:
+    await stage.open(card(), PHONE)
+    assert await forget_expired(stage.log_in) == 0
+    stage.pass_time(hours=25)
+    assert await forget_expired(stage.log_in) >= 2
+    async with stage.database.transaction() as tx:
+        assert await tx.fetchval("select count(*) from login_challenge") == 0
+        assert await tx.fetchval("select count(*) from terminal_assertion") == 0

@@ -1,0 +1,173 @@
+"""The real jobs and the real serving process: making apart from signing, the doors, and who may come in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from chassis.bus import BusConfig, open_bus
+from chassis.clock import system_clock
+from chassis.errors import Fault
+from chassis.event import topics
+from chassis.fields import new_keyring
+from chassis.messaging_schema import BUS_V1
+from chassis.rpc.channel import PeerChannel, open_channel, service
+from chassis.rpc.peer import Peer
+from cli.local.authority import open_authority
+from cli.local.ports import free_port
+from tests.unit.seal.sealing_room import ofd_files, pack
+from tongban.seal.v1 import seal_pb2 as pb
+from tongban.seal.v1 import seal_pb2_grpc
+
+ROOT = Path(__file__).parents[3]
+DEPARTMENT = "11361103TB1000011X"
+
+
+@dataclass
+class Stack:
+    """One seal installation in a directory."""
+
+    home: Path
+    database_dsn: str
+    bus_dsn: str
+    grpc: str
+    http_port: int
+
+    def __post_init__(self) -> None:
+        self.authority = open_authority(self.home / "certificates")
+        (self.home / "field_keys.json").write_text(new_keyring(system_clock()))
+
+    def environment(self, side: str) -> dict[str, str]:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
+        common = {"TONGBAN_SECRETS_DIR": str(self.home / "nowhere"), "TONGBAN_CATALOGUE_DIR": str(ROOT / "catalogue")}
+        if side == "maker":
+            own = {"DATABASE_DSN": self.database_dsn, "MAKER_KEYSTORE_KEY": "m" * 43, "MAKER_DIR": str(self.home / "maker")}
+            return {**plain, **common, **{f"TONGBAN_SEALMAKER_{name}": value for name, value in own.items()}}
+        tls = self.authority.identity(service("seal"))
+        own = {
+            "DATABASE_DSN": self.database_dsn, "MIGRATOR_DSN": self.database_dsn, "KEYSTORE_KEY": "s" * 43,
+            "BUS": "postgres", "BUS_DSN": self.bus_dsn, "ENVIRONMENT": "development",
+            "GRPC_PORT": self.grpc.rpartition(":")[2], "HTTP_PORT": str(self.http_port),
+            "CERTS_ADDRESS": "127.0.0.1:1", "FIELD_KEYS": str(self.home / "field_keys.json"),
+            "TLS_CERTIFICATE": str(tls.certificate), "TLS_KEY": str(tls.key), "TLS_AUTHORITY": str(tls.authority),
+            "READY_FILE": str(self.home / "ready"),
+        }  # fmt: skip
+        return {**plain, **common, **{f"TONGBAN_SEAL_{name}": value for name, value in own.items()}}
+
+    def job(self, word: str, side: str = "signing") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "services.seal", word],
+            cwd=ROOT, env=self.environment(side), capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    def channel(self, peer: Peer) -> PeerChannel:
+        return open_channel(self.grpc, service("seal"), self.authority.identity(peer))
+
+
+@pytest.fixture
+async def stack(fresh_database, tmp_path: Path) -> AsyncIterator[Stack]:
+    bus_dsn = await fresh_database(BUS_V1)
+    import events  # noqa: F401
+
+    bus = await open_bus(BusConfig("postgres", "test", postgres_dsn=bus_dsn))
+    await bus.create_topics(topics(), 2)
+    await bus.close()
+    yield Stack(tmp_path, await fresh_database(), bus_dsn, f"127.0.0.1:{free_port()}", free_port())
+
+
+@pytest.fixture
+def prepared(stack: Stack) -> Stack:
+    for word, side in (("migrate", "signing"), ("make-keys", "signing"), ("make-seals", "maker")):
+        done = stack.job(word, side)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return stack
+
+
+@pytest.fixture
+def serving(prepared: Stack) -> Iterator[Stack]:
+    log = (prepared.home / "log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.seal", "serve"],
+        cwd=ROOT, env=prepared.environment("signing"), stdout=log, stderr=log,
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + 20
+        while not (prepared.home / "ready").exists():
+            assert process.poll() is None and time.monotonic() < end, (prepared.home / "log").read_text()
+            time.sleep(0.05)
+        yield prepared
+    finally:
+        process.terminate()
+        status = process.wait(30)
+        log.close()
+    assert status == 0, (prepared.home / "log").read_text()
+
+
+async def test_the_jobs_make_a_seal_for_every_department_and_again_change_nothing(prepared: Stack):
+    connection = await asyncpg.connect(prepared.database_dsn)
+    count = await connection.fetchval("select count(*) from seal where status = 'active'")
+    assert count >= 33
+    for word, side in (("make-keys", "signing"), ("make-seals", "maker"), ("verify-ledger", "signing")):
+        done = prepared.job(word, side)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert await connection.fetchval("select count(*) from seal") == count
+    await connection.close()
+
+
+async def test_the_makers_job_cannot_run_as_the_signing_side_nor_the_other_way_round(prepared: Stack):
+    refused = prepared.job("make-seals", "signing")
+    assert refused.returncode == 2
+    assert "TONGBAN_SEALMAKER_MAKER_KEYSTORE_KEY" in refused.stderr
+    refused = prepared.job("serve", "maker")
+    assert refused.returncode == 2
+    assert "TONGBAN_SEAL_KEYSTORE_KEY" in refused.stderr
+
+
+async def test_the_doors_answer_operators_and_departments_by_their_right(serving: Stack):
+    operator, department = serving.channel(Peer("operator", "ops-1")), serving.channel(Peer("department", DEPARTMENT))
+    seals = seal_pb2_grpc.SealServiceStub(operator.channel)
+    own = seal_pb2_grpc.SealServiceStub(department.channel)
+    (seal,) = (await department.call(own.ListSeals, pb.ListSealsRequest())).seals
+    assert (seal.owner_code, seal.status) == (DEPARTMENT, pb.SEAL_STATUS_ACTIVE)
+    page = await operator.call(seals.ListSeals, pb.ListSealsRequest(page_size=10))
+    assert len(page.seals) == 10 and page.next_page_token
+    request = pb.ChangeSealStatusRequest(
+        request_id=str(uuid.uuid4()), seal_id=seal.seal_id, etag=seal.etag, status=pb.SEAL_STATUS_SUSPENDED,
+        reason="保管人离岗", operator="张三",
+    )  # fmt: skip
+    with pytest.raises(Fault, match="NOT_PERMITTED"):
+        await department.call(own.ChangeSealStatus, request)
+    first = await operator.call(seals.ChangeSealStatus, request)
+    assert first.seal.status == pb.SEAL_STATUS_SUSPENDED
+    assert await operator.call(seals.ChangeSealStatus, request) == first
+    request.request_id = str(uuid.uuid4())
+    with pytest.raises(Fault, match="ETAG_MISMATCH"):
+        await operator.call(seals.ChangeSealStatus, request)
+    status = await department.call(own.GetSealStatus, pb.GetSealStatusRequest(seal_id=seal.seal_id))
+    assert status.status == pb.SEAL_STATUS_SUSPENDED
+    bundle = await department.call(own.GetTrustBundle, pb.GetTrustBundleRequest())
+    assert (len(bundle.anchors_der), len(bundle.certificates_der), len(bundle.crls_der), len(bundle.own_makers)) == (1, 3, 3, 1)
+    verification = seal_pb2_grpc.VerificationServiceStub(department.channel)
+    unsigned = await department.call(verification.VerifyDocument, pb.VerifyDocumentRequest(document=pack(ofd_files())))
+    assert (unsigned.verdict, list(unsigned.signatures)) == ("UNSIGNED", [])
+    broken = await department.call(verification.VerifyDocument, pb.VerifyDocumentRequest(document=b"no OFD"))
+    assert (broken.verdict, broken.signatures[0].checks[0].name) == ("INVALID", "container")
+    uses = seal_pb2_grpc.SignatureServiceStub(department.channel)
+    assert not (await department.call(uses.ListSealUses, pb.ListSealUsesRequest())).uses
+    with pytest.raises(Fault, match="NOT_PERMITTED"):
+        await department.call(uses.GetSealedDocument, pb.GetSealedDocumentRequest(signature_id=str(uuid.uuid4())))
+    certs = serving.channel(service("certs"))
+    signatures = seal_pb2_grpc.SignatureServiceStub(certs.channel)
+    with pytest.raises(Fault, match="SIGNATURE_NOT_FOUND"):
+        await certs.call(signatures.GetSealedDocument, pb.GetSealedDocumentRequest(signature_id=str(uuid.uuid4())))
+    for channel in (operator, department, certs):
+        await channel.close()

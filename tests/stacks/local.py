@@ -1,0 +1,96 @@
+"""The real stack, four service processes under their supervisor, in a temporary directory.
+
+``async with local_stack() as stack``; used by the load, chaos and end-to-end runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.local.control import Wanted, await_ready, run_detached, start, stop
+from cli.local.credentials import migrator_dsn
+from cli.local.layout import SERVICES, Layout
+from cli.local.postgres import EmbeddedPostgres
+from cli.local.state import Bus, StackState, read_state
+from cli.reach import Reach
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """A running stack: its doors through `reach`, its databases for checks, its processes to be killed."""
+
+    layout: Layout
+
+    @property
+    def state(self) -> StackState:
+        """What the supervisor wrote last."""
+        state = read_state(self.layout.state_file)
+        assert state is not None
+        return state
+
+    @property
+    def reach(self) -> Reach:
+        """The public doors."""
+        return Reach(self.layout, self.state)
+
+    def dsn(self, database: str) -> str:
+        """Return a DSN that reads every table of a service, or of ``bus``."""
+        return migrator_dsn(self.layout, EmbeddedPostgres(self.layout.postgres).server_dsn, database)
+
+    def kill(self, service: str) -> int:
+        """End a service's process at once (SIGKILL): relay, consumer and doors die together. Return its id."""
+        pid = self.state.processes[service].pid
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def ready_again(self, service: str, before: int) -> float:
+        """Wait until the supervisor's new process of a service is ready; return the seconds that took."""
+        began = time.monotonic()
+        while time.monotonic() - began < READY_SECONDS:
+            marked = self._marked(service)
+            if marked not in {0, before} and self.state.processes[service].pid == marked:
+                return time.monotonic() - began
+            await asyncio.sleep(_POLL_SECONDS)
+        raise TimeoutError(f"{service} is not back: {self.log(service)}")
+
+    def log(self, service: str, characters: int = 2_000) -> str:
+        """Return the end of a service's log."""
+        return self.layout.log(service).read_text(errors="replace")[-characters:]
+
+    def _marked(self, service: str) -> int:
+        try:
+            return int(self.layout.ready(service).read_text())
+        except (OSError, ValueError):
+            return 0
+
+
+@asynccontextmanager
+async def local_stack(bus: Bus = "postgres", kafka_bootstrap: str | None = None) -> AsyncIterator[LocalStack]:
+    """Run a fresh stack for the block; nothing of it is left afterwards, nor its directory."""
+    home = Path(tempfile.mkdtemp(prefix="tbstack"))
+    layout = Layout(home)
+    try:
+        wanted = Wanted(ROOT / "catalogue", bus, kafka_bootstrap)
+        await asyncio.to_thread(start, layout, wanted, run_detached)
+        await asyncio.to_thread(await_ready, layout)
+        yield LocalStack(layout)
+    finally:
+        if read_state(layout.state_file) is not None:
+            await asyncio.to_thread(stop, layout)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+__all__ = ["SERVICES", "LocalStack", "local_stack"]
