@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from cli.commands import check, deadline, doctor, service, stack
+from cli.commands import (
+    check,
+    dead_letters,
+    deadline,
+    demo,
+    doctor,
+    licences,
+    provision,
+    replay,
+    service,
+    stack,
+    verify,
+)
 
 app = typer.Typer(
     name="tongban",
@@ -13,5 +25,17 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # locals may hold personal data
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (stack, doctor, check, deadline, service):
+for group in (
+    stack,
+    demo,
+    licences,
+    verify,
+    doctor,
+    check,
+    deadline,
+    service,
+    provision,
+    replay,
+    dead_letters,
+):
     group.register(app)

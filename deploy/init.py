@@ -3,7 +3,7 @@
 
 Run with the project's environment: ``.venv/bin/python deploy/init.py``. ``--renew`` prolongs the services'
 certificates, ``--department USCC`` makes the identity of a department's system. Nothing that exists is overwritten.
-"""  # noqa: INP001 - a program beside the files it serves
+"""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from chassis.rpc.peer import Peer
 from cli.local.authority import open_authority
 from cli.local.credentials import SIGNING_KEYS, SUPERUSER
 from cli.local.layout import SERVICES
+from standards.identifiers import check_uscc
 
 HERE = Path(__file__).resolve().parent
 SERVER_DSN = "postgresql://postgres:5432"
@@ -131,9 +132,13 @@ def renew(directory: Path, owner: Owner) -> None:
 def issue_department(directory: Path, uscc: str) -> Path:
     """Return a new folder with the certificate, the key and the authority for a department's system.
 
-    Raises DEPLOYMENT_MISSING, and DEPLOYMENT_EXISTS for a department that has one.
+    Raises DEPLOYMENT_MISSING, USCC_… for a wrong code, DEPLOYMENT_EXISTS for a department that has one.
     """
-    place, folder = existing(directory), directory / "departments" / uscc
+    place = existing(directory)
+    wrong = check_uscc(uscc).rule
+    if wrong is not None:
+        raise wrong()
+    folder = directory / "departments" / uscc
     if folder.exists():
         raise DEPLOYMENT_EXISTS(path=folder)
     authority = open_authority(place / "authority")

@@ -1,5 +1,5 @@
 #!/usr/bin/env -S python3 -I
-"""The health check of a service's container: status 0 while its ``/readyz`` answers 200."""  # noqa: INP001
+"""The health check of a service's container: status 0 while its ``/readyz`` answers 200."""
 
 from __future__ import annotations
 

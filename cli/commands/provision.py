@@ -56,7 +56,7 @@ class ProvisionSettings(Sourced):
     topic_partitions: int = Field(default=8, ge=1, le=64)
     """Of new topics, for ever: the order of a key's events hangs on it."""
     topic_replicas: int = Field(default=1, ge=1, le=5)
-    wait_seconds: float = Field(default=60.0, ge=0, le=600)
+    wait_seconds: float = Field(default=60.0, gt=0, le=600)
     """How long database and bus are waited for."""
 
     @classmethod

@@ -28,6 +28,7 @@ async def _decide(story: Story, office: Office) -> dict[str, Any]:
     async with story.reach.department(office.uscc) as department:
         part = await department.part(await _next_part(story, department))
         clerk = office.staff_of("window_clerk")[0]
+        story.labels[part.part_id] = (YUSHAN, part.item_name)
         part = await department.claim(part, clerk)
         used = await _read_materials(story, department, part)
         part = await department.accept(part, clerk)
@@ -69,7 +70,7 @@ async def _read_materials(story: Story, department: Department, part: Any) -> in
         cause = f"办理{part.item_name}"
         answer = await department.consume(material.use_code, part.item_code, part.case_id, cause)
         expect(answer.licence.licence_id, "a consumed use-code gives the licence")
-        story.note(material.licence_county_code, "certs", "licence_used", material.material_code)
+        story.labels[answer.usage_id] = (material.licence_county_code, material.material_code)
         used += 1
     for material in part.materials:
         if material.supply == UPLOADED:

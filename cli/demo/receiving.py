@@ -52,9 +52,9 @@ async def _messages(story: Story) -> list[dict[str, Any]] | None:
 async def present(story: Story) -> None:
     """Show the licence as a QR code; an inspector of another province verifies it, online and offline."""
     shown = await story.person.present(story.figures["licence_id"])
-    qr = io.StringIO()
+    qr = io.BytesIO()
     segno.make(shown["qr_text"], error="m").save(qr, kind="svg")
-    (story.out / "presentation.svg").write_text(qr.getvalue())
+    (story.out / "presentation.svg").write_bytes(qr.getvalue())
     inspector = office_by_id(story.offices, f"{LAIFENG}-market")
     async with story.reach.department(inspector.uscc) as department:
         keys = await department.presentation_keys()

@@ -69,6 +69,8 @@ class Story:
     """What ``--json`` prints."""
     citizen: Citizen | None = None
     case_id: str = ""
+    labels: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """County and words for the ids that the services' timeline refers to."""
     seen: set[tuple[str, ...]] = field(default_factory=set)
 
     @property
@@ -135,4 +137,5 @@ async def follow(story: Story) -> None:
         if key not in story.seen:
             story.seen.add(key)
             at = datetime.fromisoformat(str(each["at"]))
-            story.note(story.figures["county"], str(each["service"]), str(each["what"]), at=at)
+            county, detail = story.labels.get(key[3], (story.figures["county"], ""))
+            story.note(county, str(each["service"]), str(each["what"]), detail, at=at)

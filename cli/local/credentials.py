@@ -12,7 +12,7 @@ from chassis.auth import new_signing_key, signing_key_from_pem, write_jwks
 from chassis.clock import system_clock
 from chassis.fields import new_keyring
 from chassis.roles import dsn_for, roles_of
-from cli.local.layout import SERVICES, Layout
+from cli.local.layout import SEAL_MAKER, SERVICES, Layout
 
 DATABASES = (*SERVICES, "bus")
 SIGNING_KEYS = {"intake": ("token_key",), "certs": ("presentation_key",)}
@@ -26,7 +26,8 @@ def make_secrets(layout: Layout) -> None:
     _once(layout.secrets("stack") / "passwords.json", _new_passwords)
     for service in SERVICES:
         _once(layout.secrets(service) / "field_keys.json", lambda: new_keyring(system_clock()))
-    _once(layout.secrets("seal") / "tongban_seal_keystore_passphrase", _new_password)
+    _once(layout.secrets("seal") / "tongban_seal_keystore_key", _new_password)
+    _once(layout.secrets(SEAL_MAKER) / f"tongban_{SEAL_MAKER}_maker_keystore_key", _new_password)
     for service, names in SIGNING_KEYS.items():
         for name in names:
             _once(signing_key_file(layout, service, name), _new_signing_key)
@@ -54,6 +55,8 @@ def write_dsns(layout: Layout, server_dsn: str) -> None:
         app = _dsn(server_dsn, service, roles_of(service)[1], known)
         _write(owner / f"tongban_{service}_database_dsn", app)
         _write(owner / f"tongban_{service}_bus_dsn", bus)
+    seal = _dsn(server_dsn, "seal", roles_of("seal")[1], known)
+    _write(layout.secrets(SEAL_MAKER) / f"tongban_{SEAL_MAKER}_database_dsn", seal)
 
 
 def admin_dsn(layout: Layout, server_dsn: str) -> str:

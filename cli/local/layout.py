@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SERVICES = ("intake", "certs", "seal", "notify")
+SEAL_MAKER = "sealmaker"
+"""The job that makes seals: another owner of secrets than the service that signs with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class Layout:
         """The public keys of intake's bearer tokens, which every service reads."""
         return self.home / "token_keys.json"
 
+    @property
+    def terminal_keys(self) -> Path:
+        """The public keys of the registered terminals, which intake reads."""
+        return self.home / "terminal_keys"
+
     def log(self, name: str) -> Path:
         """Return the log of one process."""
         return self.logs / f"{name}.log"
@@ -63,8 +70,8 @@ class Layout:
     def make(self) -> None:
         """Have every directory; those with secrets are closed to other users."""
         self.home.mkdir(parents=True, exist_ok=True)
-        for directory in (self.logs, self.home / "run", *map(self.data, SERVICES)):
+        for directory in (self.logs, self.home / "run", *map(self.data, (*SERVICES, SEAL_MAKER))):
             directory.mkdir(parents=True, exist_ok=True)
-        for owner in (*SERVICES, "stack"):
+        for owner in (*SERVICES, SEAL_MAKER, "stack"):
             self.secrets(owner).mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.home / "secrets").chmod(0o700)

@@ -17,6 +17,7 @@ from pathlib import Path
 from chassis.errors import Fault
 from cli.local.credentials import make_secrets, passwords, write_dsns
 from cli.local.faults import PREPARATION_FAILED, STACK_DID_NOT_START, STACK_NOT_RUNNING
+from cli.local.jobs import make_seals, register_terminals
 from cli.local.kafka import RunningKafka, start_kafka
 from cli.local.layout import Layout
 from cli.local.postgres import EmbeddedPostgres
@@ -47,10 +48,13 @@ class Stack:
         self._write("starting")
         write_dsns(self.layout, self._postgres.server_dsn)
         await self._prepare()
+        register_terminals(self.layout, self.state.catalogue)
         described = service_processes(self.layout, self.state)
         self._supervisor = Supervisor(described, lambda: self._write(self.state.state))
         self._supervisor.start()
-        late = await self._supervisor.wait_ready(READY_TIMEOUT_SECONDS)
+        _, late = await asyncio.gather(
+            make_seals(self.layout, self.state.catalogue), self._supervisor.wait_ready(READY_TIMEOUT_SECONDS)
+        )
         if late:
             raise STACK_DID_NOT_START(detail="; ".join(late), logs=self.layout.logs)
         self.state.started_seconds = round(time.monotonic() - began, 2)

@@ -86,6 +86,7 @@ def _own(layout: Layout, name: str, endpoints: Endpoints, tls: TlsFiles) -> dict
         "READY_FILE": str(layout.ready(name)),
         "POOL_MAX_SIZE": str(STACK_POOL_MAX_SIZE),
         **signing_keys,
+        **({"TERMINAL_KEYS": str(layout.terminal_keys)} if name == "intake" else {}),
         **_PARTICULAR.get(name, {}),
     }
 

@@ -52,7 +52,18 @@ def _entries(content: bytes) -> dict[str, bytes]:
             raise ValueError("an entry stands in the package twice")
         if len(infos) > MAX_ENTRIES or sum(info.file_size for info in infos) > MAX_BYTES:
             raise ValueError("the package is too large")
-        return {info.filename: package.read(info) for info in infos}
+        if any(not _as_written(info) for info in infos):
+            raise ValueError("an entry's header is not as the archive writes it")
+        found = {info.filename: package.read(info) for info in infos}
+    if _headers(content, infos) != len(content):
+        raise ValueError("bytes that belong to no entry")
+    return found
+
+
+def _as_written(info: zipfile.ZipInfo) -> bool:
+    """Say whether the directory entry is one of a package's: fixed time, deflated, nothing beside."""
+    plain = not (info.extra or info.comment or info.volume or info.internal_attr)
+    return plain and (info.date_time, info.compress_type) == (_FIXED_TIME, zipfile.ZIP_DEFLATED) 
 
 
 def _judge_manifest(entries: Mapping[str, bytes], keys: KeySet | None) -> Judged:

@@ -46,6 +46,7 @@ async def build(runtime: Runtime) -> Made:
     desk = Desk(
         runtime.database,
         registry_of,
+        vault,
         AnswerVault(runtime.cipher),
         documents,
         types,

@@ -25,8 +25,6 @@ class IntakeSettings(ServiceSettings):
     """Directory of the terminals' public keys, ``<terminal_id>.pem``; default ``<data_dir>/terminal_keys``."""
     sweep_seconds: float = Field(default=60.0, gt=0)
     """How often silent departments and waiting deadlines are looked for."""
-    backlog_limit: int = Field(default=20_000, ge=1)
-    """Events waiting for the bus above which no case is taken in."""
 
 
 class IntakeMigrationSettings(MigrationSettings):

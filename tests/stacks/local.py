@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +17,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.local.control import Wanted, await_ready, run_detached, start, stop
 from cli.local.credentials import migrator_dsn
 from cli.local.layout import SERVICES, Layout
 from cli.local.postgres import EmbeddedPostgres
@@ -81,16 +81,38 @@ class LocalStack:
 async def local_stack(bus: Bus = "postgres", kafka_bootstrap: str | None = None) -> AsyncIterator[LocalStack]:
     """Run a fresh stack for the block; nothing of it is left afterwards, nor its directory."""
     home = Path(tempfile.mkdtemp(prefix="tbstack"))
-    layout = Layout(home)
+    stack = LocalStack(Layout(home))
+    broker = ["--kafka-bootstrap", kafka_bootstrap] if kafka_bootstrap else []
     try:
-        wanted = Wanted(ROOT / "catalogue", bus, kafka_bootstrap)
-        await asyncio.to_thread(start, layout, wanted, run_detached)
-        await asyncio.to_thread(await_ready, layout)
-        yield LocalStack(layout)
+        await _tongban("up", "--bus", bus, *broker, "--catalogue", str(ROOT / "catalogue"), home=home)
+        yield stack
     finally:
-        if read_state(layout.state_file) is not None:
-            await asyncio.to_thread(stop, layout)
+        if read_state(stack.layout.state_file) is not None:
+            await _tongban("down", home=home)
         shutil.rmtree(home, ignore_errors=True)
+
+
+async def _tongban(*arguments: str, home: Path) -> None:
+    """Run the command as a user does. Raises RuntimeError with what it printed and the services' last words."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cli",
+        *arguments,
+        "--data-dir",
+        str(home),
+        "--json",
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await process.communicate()
+    if process.returncode:
+        logs = "".join(
+            f"\n--- {path.name}\n{path.read_text(errors='replace')[-1_500:]}"
+            for path in sorted((home / "logs").glob("*.log"))
+        )
+        raise RuntimeError(f"tongban {arguments[0]}: {told.decode()}{logs}")
 
 
 __all__ = ["SERVICES", "LocalStack", "local_stack"]

@@ -20,7 +20,7 @@ from services.certs.domain.department import Departments
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.usage import Reader
 from services.certs.rpc.summary_signer import JwsSigner
-from services.certs.usecases.ports import Documents, Registry
+from services.certs.usecases.ports import Documents, Registry, RowVault
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Res = TypeVar("Res", bound=Message)
@@ -48,6 +48,7 @@ class Desk:
 
     database: Database
     registry_of: Callable[[Transaction], Registry]
+    vault: RowVault
     answers: Answers
     documents: Documents
     types: LicenceTypes

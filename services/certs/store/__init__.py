@@ -19,7 +19,7 @@ def open_registry(tx: Transaction, vault: Vault) -> Registry:
     """Return the registry within one open transaction."""
     return Registry(
         LicenceStore(tx, vault),
-        ImportStore(tx, vault),
+        ImportStore(tx),
         UseCodeStore(tx),
         UsageStore(tx, vault),
         PresentationStore(tx),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from chassis.db import Transaction
 from chassis.errors import Violation, declared
-from services.certs.domain.disclosure import public_identifier
 from services.certs.domain.importing import Outcome, RowAnswer
-from services.certs.domain.licence import Licence
-from services.certs.store.sealing import Vault
-from services.certs.usecases.ports import Held, Replaced
+from services.certs.usecases.ports import Entry, Held, Replaced
 
 _INSERT = """
 insert into licence (licence_id, lineage_id, identifier, identifier_key, type_code, type_name, issuer_code,
@@ -87,14 +84,8 @@ from unnest($3::integer[], $4::bytea[], $5::text[], $6::uuid[], $7::text[], $8::
 class ImportStore:
     """The set-based side of one open transaction; implements the port Imports."""
 
-    def __init__(self, tx: Transaction, vault: Vault) -> None:
-        self._tx, self._vault = tx, vault
-        self._keys: dict[str, bytes] = {}
-        """Blind indexes of the identifiers met in this transaction; each is needed twice."""
-
-    def content_key(self, fields: Mapping[str, str]) -> bytes:
-        """Return a keyed digest of a row's content."""
-        return self._vault.content_key(fields)
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
 
     async def answered(
         self, caller: str, batch_id: str, row_numbers: Sequence[int]
@@ -111,18 +102,17 @@ class ImportStore:
         )
         return {row["row_number"]: (row["content_key"], _answer(row)) for row in rows}
 
-    async def lock_held(self, identifiers: Sequence[str]) -> dict[str, Held]:
+    async def lock_held(self, identifier_keys: Sequence[bytes]) -> dict[bytes, Held]:
         """Lock and return what is held; rows are locked in the order of their keys, so imports never deadlock."""
-        keys = {self._identifier_key(identifier): identifier for identifier in identifiers}
         rows = await self._tx.fetch(
             """
             select licence_id, identifier_key, origin, status, county_code, version, content_key from licence
             where identifier_key = any($1::bytea[]) order by identifier_key for update
             """,
-            sorted(keys),
+            sorted(identifier_keys),
         )
         return {
-            keys[row["identifier_key"]]: Held(
+            bytes(row["identifier_key"]): Held(
                 str(row["licence_id"]),
                 row["origin"],
                 row["status"],
@@ -133,24 +123,24 @@ class ImportStore:
             for row in rows
         }
 
-    async def insert(self, licences: Sequence[tuple[Licence, bytes]]) -> set[str]:
+    async def insert(self, entries: Sequence[Entry]) -> set[str]:
         """Insert licences; return the ids of those that nobody inserted meanwhile."""
-        if not licences:
+        if not entries:
             return set()
-        rows = await self._tx.fetch(_INSERT, *self._columns(licences))
+        rows = await self._tx.fetch(_INSERT, *self._columns(entries))
         inserted = {str(row["licence_id"]) for row in rows}
-        await self._add_co_holders([licence for licence, _ in licences if licence.licence_id in inserted])
+        await self._add_co_holders([each for each in entries if each[0].licence_id in inserted])
         return inserted
 
-    async def replace(self, licences: Sequence[tuple[Licence, bytes]]) -> None:
+    async def replace(self, entries: Sequence[Entry]) -> None:
         """Replace the content of locked licences; what was there goes to ``licence_past``."""
-        if not licences:
+        if not entries:
             return
-        ids = [UUID(licence.licence_id) for licence, _ in licences]
+        ids = [UUID(licence.licence_id) for licence, _, _ in entries]
         await self._tx.execute(_KEEP_PAST, ids, self._tx.now())
-        await self._tx.execute(_REPLACE, *self._columns(licences))
+        await self._tx.execute(_REPLACE, *self._columns(entries))
         await self._tx.execute("delete from licence_co_holder where licence_id = any($1)", ids)
-        await self._add_co_holders([licence for licence, _ in licences])
+        await self._add_co_holders(entries)
 
     async def replace_older_versions(self, licence_ids: Sequence[str]) -> list[Replaced]:
         """Mark older imported versions of the licences' lineages as replaced."""
@@ -183,11 +173,9 @@ class ImportStore:
             self._tx.now(),
         )
 
-    async def _add_co_holders(self, licences: Sequence[Licence]) -> None:
+    async def _add_co_holders(self, entries: Sequence[Entry]) -> None:
         pairs = {
-            (licence.licence_id, self._vault.holder_key(holder.id_type_code, holder.id_number))
-            for licence in licences
-            for holder in licence.holders[1:]
+            (licence.licence_id, key) for licence, sealed, _ in entries for key in sealed.holder_keys[1:]
         }
         if pairs:
             ids, keys = zip(*sorted(pairs), strict=True)
@@ -199,43 +187,37 @@ class ImportStore:
                 list(keys),
             )
 
-    def _identifier_key(self, identifier: str) -> bytes:
-        found = self._keys.get(identifier)
-        if found is None:
-            found = self._keys[identifier] = self._vault.identifier_key(identifier)
-        return found
-
-    def _columns(self, licences: Sequence[tuple[Licence, bytes]]) -> list[object]:
+    def _columns(self, entries: Sequence[Entry]) -> list[object]:
         """Return the parameters of `_INSERT` and `_REPLACE`: one array per column, the time in between."""
-        columns = [list(column) for column in zip(*map(self._row, licences), strict=True)]
+        columns = [list(column) for column in zip(*map(_row, entries), strict=True)]
         return [*columns[:20], self._tx.now(), columns[20]]
 
-    def _row(self, entry: tuple[Licence, bytes]) -> tuple[object, ...]:
-        licence, content_key = entry
-        vault, holder = self._vault, licence.holders[0]
-        return (
-            UUID(licence.licence_id),
-            vault.lineage_id(licence.identifier),
-            public_identifier(licence),
-            self._identifier_key(licence.identifier),
-            licence.type_code,
-            licence.type_name,
-            licence.issuer_code,
-            licence.issuer_name,
-            licence.county_code,
-            vault.holder_key(holder.id_type_code, holder.id_number),
-            vault.seal_subject(licence),
-            vault.seal_face(licence.face),
-            content_key,
-            licence.issued_date,
-            licence.valid_from,
-            licence.valid_until,
-            licence.status,
-            licence.trust_grade,
-            " ".join(licence.quality_flags),
-            licence.serial_version,
-            licence.version,
-        )
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    licence, sealed, content_key = entry
+    return (
+        UUID(licence.licence_id),
+        sealed.lineage_id,
+        sealed.public_identifier,
+        sealed.identifier_key,
+        licence.type_code,
+        licence.type_name,
+        licence.issuer_code,
+        licence.issuer_name,
+        licence.county_code,
+        sealed.holder_keys[0],
+        sealed.subject,
+        sealed.face,
+        content_key,
+        licence.issued_date,
+        licence.valid_from,
+        licence.valid_until,
+        licence.status,
+        licence.trust_grade,
+        " ".join(licence.quality_flags),
+        licence.serial_version,
+        licence.version,
+    )
 
 
 def _problem(problem: Violation) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class LicenceStore:
         rows = await self._tx.fetch(
             f"""
             select {COLUMNS} from licence l
-            where l.status in ('valid', 'suspended') and l.valid_until < $1
+            where l.status in ('valid', 'suspended') and l.valid_until is not null and l.valid_until < $1
             order by l.valid_until, l.licence_id limit $2 for update skip locked
             """,  # noqa: S608 - constants
             today,

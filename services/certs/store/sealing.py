@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from chassis.fields import FieldCipher
+from services.certs.domain.disclosure import public_identifier
 from services.certs.domain.holder import Holder, holder_key
 from services.certs.domain.importing.codes import lineage_key
 from services.certs.domain.licence import Licence
+from services.certs.usecases.ports import SealedRow
 
 SUBJECT = "licence.subject"
 FACE = "licence.face"
@@ -45,6 +47,17 @@ class Vault:
         """Return what `seal_face` encrypted. Raises FIELD_UNREADABLE."""
         found: dict[str, str] = json.loads(self._cipher.decrypt(sealed, field=FACE))
         return found
+
+    def seal_row(self, licence: Licence) -> SealedRow:
+        """Return everything of a licence that is encrypted or an index."""
+        return SealedRow(
+            self.lineage_id(licence.identifier),
+            public_identifier(licence),
+            self.identifier_key(licence.identifier),
+            tuple(self.holder_key(each.id_type_code, each.id_number) for each in licence.holders),
+            self.seal_subject(licence),
+            self.seal_face(licence.face),
+        )
 
     def holder_key(self, id_type_code: str, id_number: str) -> bytes:
         """Return the blind index of a holder."""

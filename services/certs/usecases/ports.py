@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from chassis.event import Event
 from services.certs.domain.importing import RowAnswer
@@ -75,24 +76,47 @@ class Replaced:
     version: int
 
 
-class Imports(Protocol):
-    """The set-based side of the registry; every call is one statement however many rows."""
+@dataclass(frozen=True, slots=True)
+class SealedRow:
+    """The encrypted parts of an imported licence and the keys it is found by."""
+
+    lineage_id: UUID
+    public_identifier: str
+    identifier_key: bytes
+    holder_keys: tuple[bytes, ...]
+    subject: bytes
+    face: bytes
+
+
+class RowVault(Protocol):
+    """Encrypts and indexes imported rows; needs no transaction."""
 
     def content_key(self, fields: Mapping[str, str]) -> bytes:
         """Return a keyed digest of a row's content: equal rows, and only they, have equal ones."""
+
+    def seal_row(self, licence: Licence) -> SealedRow:
+        """Return what of a licence is stored encrypted or as an index."""
+
+
+Entry = tuple[Licence, SealedRow, bytes]
+"""What is written for a row: the licence, its encrypted parts, the row's content key."""
+
+
+class Imports(Protocol):
+    """The set-based side of the registry; every call is one statement however many rows."""
 
     async def answered(
         self, caller: str, batch_id: str, row_numbers: Sequence[int]
     ) -> dict[int, tuple[bytes, RowAnswer]]:
         """Return the stored answers of rows, each with the content key of the row it answered."""
 
-    async def lock_held(self, identifiers: Sequence[str]) -> dict[str, Held]:
-        """Lock and return what is held under these identifiers, by identifier."""
+    async def lock_held(self, identifier_keys: Sequence[bytes]) -> dict[bytes, Held]:
+        """Lock and return what is held under these identifiers, by their key."""
 
-    async def insert(self, licences: Sequence[tuple[Licence, bytes]]) -> set[str]:
-        """Insert licences with their content keys; return the ids of those nobody inserted meanwhile."""
+    async def insert(self, entries: Sequence[Entry]) -> set[str]:
+        """Insert licences; return the ids of those nobody inserted meanwhile."""
 
-    async def replace(self, licences: Sequence[tuple[Licence, bytes]]) -> None:
+    async def replace(self, entries: Sequence[Entry]) -> None:
         """Replace the content of locked licences; the earlier content is kept beside them."""
 
     async def replace_older_versions(self, licence_ids: Sequence[str]) -> list[Replaced]:

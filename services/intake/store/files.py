@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 
 from chassis.fields import FieldCipher
@@ -18,8 +19,14 @@ class EncryptedFiles:
 
     async def put(self, data: bytes) -> str:
         """Keep bytes durably and return their id. Raises FILE_TOO_LARGE, FILE_STORE_FAILED."""
-        return await self._store.put(self._cipher.encrypt(base64.b64encode(data).decode(), field=FILE_FIELD))
+        return await self._store.put(await asyncio.to_thread(self._seal, data))
 
     async def get(self, key: str) -> bytes:
         """Return the bytes of an id. Raises FILE_NOT_FOUND, FILE_BROKEN, FIELD_UNREADABLE."""
-        return base64.b64decode(self._cipher.decrypt(await self._store.get(key), field=FILE_FIELD))
+        return await asyncio.to_thread(self._open, await self._store.get(key))
+
+    def _seal(self, data: bytes) -> bytes:
+        return self._cipher.encrypt(base64.b64encode(data).decode(), field=FILE_FIELD)
+
+    def _open(self, sealed: bytes) -> bytes:
+        return base64.b64decode(self._cipher.decrypt(sealed, field=FILE_FIELD))

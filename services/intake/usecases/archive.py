@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import zipfile
@@ -72,16 +73,10 @@ async def build_archive(
     entries = archive_entries(case, applicant, [_line(each) for each in timeline])
     entries |= await _uploads(files, case)
     entries |= await _results(licences, case)
-    manifest = sign(_manifest(case, entries), MANIFEST_KIND)
-    package = _zip(entries | {MANIFEST_NAME: manifest.encode()})
-    return Package(
-        case_id,
-        await files.put(package),
-        hashlib.sha256(package).hexdigest(),
-        hashlib.new("sm3", package).hexdigest(),
-        len(package),
-        manifest,
-    )
+    manifest = sign(await asyncio.to_thread(_manifest, case, entries), MANIFEST_KIND)
+    package = await asyncio.to_thread(_zip, entries | {MANIFEST_NAME: manifest.encode()})
+    sha256, sm3 = await asyncio.to_thread(_digests, package)
+    return Package(case_id, await files.put(package), sha256, sm3, len(package), manifest)
 
 
 async def record_archive(work: Work, package: Package) -> None:
@@ -150,16 +145,17 @@ def _manifest(case: Case, entries: Mapping[str, bytes]) -> dict[str, Any]:
         "case_no": case.case_no or "",
         "closed_at": case.closed_at.isoformat() if case.closed_at else "",
         "handed_in_digest": case.digest,
-        "files": [
-            {
-                "name": name,
-                "size_bytes": len(entries[name]),
-                "sm3": hashlib.new("sm3", entries[name]).hexdigest(),
-                "sha256": hashlib.sha256(entries[name]).hexdigest(),
-            }
-            for name in sorted(entries)
-        ],
+        "files": [_file(name, entries[name]) for name in sorted(entries)],
     }
+
+
+def _file(name: str, content: bytes) -> dict[str, Any]:
+    sha256, sm3 = _digests(content)
+    return {"name": name, "size_bytes": len(content), "sm3": sm3, "sha256": sha256}
+
+
+def _digests(content: bytes) -> tuple[str, str]:
+    return hashlib.sha256(content).hexdigest(), hashlib.new("sm3", content).hexdigest()
 
 
 def _zip(entries: Mapping[str, bytes]) -> bytes:

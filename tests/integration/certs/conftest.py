@@ -151,6 +151,7 @@ async def world(fresh_database, tmp_path: Path) -> AsyncIterator[World]:
     desk = Desk(
         database,
         lambda tx: open_registry(tx, vault),
+        vault,
         AnswerVault(cipher),
         DirectoryStore(tmp_path / "documents"),
         types,

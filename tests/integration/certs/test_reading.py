@@ -10,9 +10,11 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import Fault
+from services.certs.rpc.confirmations import ConfirmationServicer
 from services.certs.usecases.change_status import expire_licences
-from tests.integration.certs.conftest import FIRE, MARKET, World, purpose
+from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World, purpose
 from tests.integration.certs.test_use_codes import reason_of, set_status, uses
+from tongban.certs.v1 import confirmation_pb2
 from tongban.certs.v1 import licence_pb2 as pb
 
 
@@ -175,3 +177,25 @@ async def test_the_sweep_expires_what_is_over_and_nothing_else_and_only_once(wor
     assert sum(await asyncio.gather(*(sweep() for _ in range(4)))) == 1
     (event,) = await world.events("certs.LicenceStatusChanged.v1")
     assert (event["licence_id"], event["status"]) == (licence_id, "expired")
+
+
+async def test_a_yes_or_no_is_given_without_a_copy_and_leaves_a_record(world: World):
+    holder = world.citizen()
+    await world.stock_licence(holder)
+    servicer = ConfirmationServicer(world.desk)
+
+    async def confirmed(**face: str) -> bool:
+        request = confirmation_pb2.ConfirmFaceRequest(
+            holder_id_type_code="111",
+            holder_id_number=holder,
+            type_code=BUSINESS,
+            face=face,
+            purpose=purpose(),
+        )
+        with world.as_intake():
+            return bool((await servicer.ConfirmFace(request, None)).confirmed)
+
+    assert await confirmed(KZ_FDDBR="丰小玉", KZ_LX="个体工商户")
+    assert not await confirmed(KZ_FDDBR="丰大玉")
+    assert len((await uses(world, holder)).uses) == 2
+    assert await reason_of(confirmed()) == "INVALID_REQUEST"

@@ -8,6 +8,11 @@ SERVICES = ("intake", "certs", "seal", "notify")
 
 _MAIN = """
 import asyncio
+import sys
+
+if sys.argv[1:] != ["serve"]:
+    sys.exit(0)  # a one-shot job: nothing to do here
+
 import asyncpg
 from pydantic_settings import SettingsConfigDict
 from chassis.bus import BusConfig, open_bus

@@ -42,7 +42,14 @@ from services.intake.store.work import Works
 from services.intake.usecases.cases.ports import FoundLicence, UseCodeOrder
 from services.intake.usecases.identity.ports import BusinessLicence, LogIn
 from services.intake.usecases.inbox import InboxMessage
-from services.intake.usecases.licences import DocumentReport, LicenceUse, OwnLicence, Presentation, Scan
+from services.intake.usecases.licences import (
+    OWN_LICENCE_NOT_FOUND,
+    DocumentReport,
+    LicenceUse,
+    OwnLicence,
+    Presentation,
+    Scan,
+)
 from standards.identifiers import build_citizen_id
 from tests.stacks.postgres import PostgresServer
 
@@ -76,7 +83,6 @@ class Registry:
 
     business: dict[tuple[str, str], BusinessLicence] = field(default_factory=dict)
     held: dict[tuple[str, str], list[OwnLicence]] = field(default_factory=dict)
-    found: list[FoundLicence] = field(default_factory=list)
     orders: list[UseCodeOrder] = field(default_factory=list)
 
     async def business_licence(self, uscc: str, representative: str) -> BusinessLicence | None:
@@ -92,7 +98,9 @@ class Registry:
         return Presentation(f"code-{request_id}", "TB1.qr", START + timedelta(minutes=1))
 
     async def scan(self, code: str, request_id: str) -> Scan:
-        return Scan(next(iter(self.held.values()))[0], "VALID", START)
+        for licences in self.held.values():
+            return Scan(licences[0], "VALID", START)
+        raise OWN_LICENCE_NOT_FOUND()
 
     async def uses(
         self, holder: tuple[str, str], page_size: int, page_token: str
@@ -103,7 +111,8 @@ class Registry:
         return DocumentReport("UNSIGNED", [])
 
     async def find(self, **asked: Any) -> Sequence[FoundLicence]:
-        return [each for each in self.found if each.type_code in asked["type_codes"]]
+        assert asked["use_cause"]
+        return [found_licence(each) for each in asked["type_codes"]]
 
     async def issue_use_code(self, order: UseCodeOrder, request_id: str) -> tuple[str, datetime]:
         self.orders.append(order)
@@ -111,6 +120,41 @@ class Registry:
 
     async def revoke_use_codes(self, case_id: str, reason: str, request_id: str) -> int:
         return len(self.orders)
+
+
+def found_licence(type_code: str) -> FoundLicence:
+    """Return a licence of another county that replaces a material."""
+    return FoundLicence(
+        licence_id=f"lic-{type_code}",
+        type_code=type_code,
+        type_name=type_code,
+        number="****",
+        issuer_name="来凤县某局",
+        county_code="422827",
+        holder_name="测**",
+        issued_date="2025-01-01",
+        valid_until="",
+        trust_grade="A",
+    )
+
+
+def own_licence(licence_id: str) -> OwnLicence:
+    """Return a licence as its holder's screen shows it."""
+    return OwnLicence(
+        licence_id=licence_id,
+        identifier="",
+        type_code="11100000MB0143028R901",
+        type_name="食品经营许可证",
+        number="JY****",
+        status="valid",
+        issuer_name="来凤县某局",
+        county_code="422827",
+        holder_name="测**",
+        issued_date="2025-01-01",
+        valid_from="2025-01-01",
+        valid_until="2030-01-01",
+        trust_grade="A",
+    )
 
 
 @dataclass
@@ -137,7 +181,8 @@ class Stage:
 
     def assertion(self, reading: Mapping[str, str], terminal: str = KIOSK, **changed: Any) -> str:
         given = {"audience": AUDIENCE, "now": self.moment, "bound_to": reading, **changed}
-        return sign_assertion(given.pop("key", self.terminal_keys[terminal]), terminal, **given)
+        key = given.pop("key", None) or self.terminal_keys[terminal]
+        return sign_assertion(key, terminal, **given)
 
     async def open(
         self, reading: Mapping[str, str], phone: str | None = None, terminal: str = KIOSK

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 
 from chassis import logs
 from chassis.auth import new_signing_key
@@ -35,6 +38,20 @@ async def stage(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterato
         yield opened
 
 
+@pytest.fixture
+def captured_logs() -> Iterator[io.StringIO]:
+    """Everything the process logs, at the finest level, through the real pipeline."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.configure("intake", level="debug", stream=stream)
+    yield stream
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
 def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
@@ -55,8 +72,8 @@ async def test_a_first_log_in_registers_the_person_and_a_later_one_finds_them(st
     again = await stage.enter(card())
     assert (await stage.web.get("/v1/me", headers=again)).json()["person_id"] == me["person_id"]
     async with stage.database.transaction() as tx:
-        events = await tx.fetch("select type from event_log")
-    assert [each["type"].rpartition(".")[2] for each in events] == ["PersonRegistered"]
+        events = await tx.fetch("select topic, aggregate_id, version from event_log")
+    assert [tuple(each) for each in events] == [("intake.person.v1", me["person_id"], 1)]
 
 
 async def test_a_code_goes_to_the_stored_phone_whatever_is_given_later(stage: Stage) -> None:
@@ -298,9 +315,9 @@ async def test_answers_are_never_stored_by_browsers_or_proxies(stage: Stage) -> 
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_personal_values_are_neither_in_the_database_nor_in_the_logs(stage: Stage) -> None:
-    stream = io.StringIO()
-    logs.configure("intake", level="debug", stream=stream)
+async def test_personal_values_are_neither_in_the_database_nor_in_the_logs(
+    stage: Stage, captured_logs: io.StringIO
+) -> None:
     reading = card(55, "测试丁某")
     entered = await stage.enter(reading, "19900000055")
     code = stage.handset.sent[-1]["code"]
@@ -310,15 +327,14 @@ async def test_personal_values_are_neither_in_the_database_nor_in_the_logs(stage
     connection = await asyncpg.connect(stage.dsn)
     try:
         tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
-        dump = "".join(
-            str(await connection.fetch(f'select t::text from "{each["tablename"]}" t')) for each in tables
-        )
+        rows = [await connection.fetch(f'select t::text from "{each["tablename"]}" t') for each in tables]
     finally:
         await connection.close()
+    dump = "".join(str(each) for each in rows)
     for secret in (reading["id_number"], reading["name"], "19900000055"):
         assert secret not in dump
         assert secret.encode().hex() not in dump
-        assert secret not in stream.getvalue()
+        assert secret not in captured_logs.getvalue()
     assert f'"{code}"' not in dump
 
 
@@ -330,3 +346,32 @@ async def test_what_has_run_out_is_forgotten(stage: Stage) -> None:
     async with stage.database.transaction() as tx:
         assert await tx.fetchval("select count(*) from login_challenge") == 0
         assert await tx.fetchval("select count(*) from terminal_assertion") == 0
+
+
+async def test_of_many_tries_with_the_right_code_at_once_one_gets_in(stage: Stage) -> None:
+    opened = (await stage.open(card(), PHONE)).json()
+    code = stage.handset.sent[-1]["code"]
+    answers = await asyncio.gather(*(stage.verify(opened["session_id"], code) for _ in range(8)))
+    assert sorted(each.status_code for each in answers) == [200] + [401] * 7
+
+
+async def test_wrong_tries_at_once_are_each_counted(stage: Stage) -> None:
+    opened = (await stage.open(card(), PHONE)).json()
+    code = wrong(stage.handset.sent[-1]["code"])
+    await asyncio.gather(*(stage.verify(opened["session_id"], code) for _ in range(8)))
+    async with stage.database.transaction() as tx:
+        row = await tx.fetchrow("select state, wrong_tries, claim from login_challenge")
+    assert tuple(row) == ("locked", MAX_TRIES, None)
+
+
+async def test_two_first_log_ins_of_a_person_at_once_register_one_person(stage: Stage) -> None:
+    first = (await stage.open(card(), PHONE)).json()
+    stage.pass_time(seconds=61)
+    second = (await stage.open(card(), OTHER_PHONE, OTHER_KIOSK)).json()
+    codes = [each["code"] for each in stage.handset.sent]
+    answers = await asyncio.gather(
+        stage.verify(first["session_id"], codes[0]),
+        stage.verify(second["session_id"], codes[1], OTHER_KIOSK),
+    )
+    assert [each.status_code for each in answers] == [200, 200]
+    assert len({each.json()["person_id"] for each in answers}) == 1

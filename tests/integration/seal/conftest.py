@@ -30,7 +30,9 @@ from services.seal.usecases.verify import verify
 from tests.unit.seal.sealing_room import ofd_files, pack, sm2, suites
 
 NOW = datetime(2026, 11, 22, 8, 0, 0, 700_000, tzinfo=UTC)
-GUANGFENG = Authority("11361103TB1000011X", "361103", "上饶市广丰区市场监督管理局", "上饶市广丰区市场监督管理局行政审批专用章")
+GUANGFENG = Authority(
+    "11361103TB1000011X", "361103", "上饶市广丰区市场监督管理局", "上饶市广丰区市场监督管理局行政审批专用章"
+)
 YUSHAN = Authority("11361123TB20000214", "361123", "玉山县消防救援大队", "玉山县消防救援大队行政审批专用章")
 AUTHORITIES = [GUANGFENG, YUSHAN]
 UNSEALED = pack(ofd_files())
@@ -82,7 +84,9 @@ class SealWorld:
         await issue_lists(self.unit, self.workshop, self.clock())
         return made
 
-    async def deliver(self, licence_id: str = "licence-1", issuer_code: str = GUANGFENG.code, **changed: object) -> None:
+    async def deliver(
+        self, licence_id: str = "licence-1", issuer_code: str = GUANGFENG.code, **changed: object
+    ) -> None:
         """One delivery of LicenceMade under a fresh event id: the inbox alone would not stop a repeat."""
         event = LicenceMade(
             licence_id=licence_id, identifier="x", type_code="t", county_code="361103", issuer_code=issuer_code,

@@ -32,7 +32,9 @@ async def test_making_again_makes_nothing_and_renews_the_lists(world: SealWorld)
     await world.make()
     world.clock.at += timedelta(days=1)
     assert await world.make() == ()
-    rows = await world.rows("select kind, max(number) as number, count(distinct issuer) as issuers from signed_list group by kind")
+    rows = await world.rows(
+        "select kind, max(number) as number, count(distinct issuer) as issuers from signed_list group by kind"
+    )
     assert {(row["kind"], row["number"], row["issuers"]) for row in rows} == {("crl", 2, 3), ("status", 2, 1)}
 
 
@@ -43,7 +45,11 @@ async def test_no_seal_is_made_without_a_key_of_the_signing_side(world: SealWorl
 
 async def test_a_key_request_without_proof_of_possession_is_refused(world: SealWorld):
     await request_keys(world.unit, sm2(), world.keystore, AUTHORITIES, world.clock())
-    await world.rows("update signer_key set owner_code = $1 where owner_code = $2 returning 1", AUTHORITIES[1].code, GUANGFENG.code)
+    await world.rows(
+        "update signer_key set owner_code = $1 where owner_code = $2 returning 1",
+        AUTHORITIES[1].code,
+        GUANGFENG.code,
+    )
     await world.rows("update signer_key set key_id = gen_random_uuid() returning 1")
     with pytest.raises(Fault, match="SEAL_KEY_UNPROVED"):
         await make_seals(world.unit, world.workshop, AUTHORITIES, world.clock())

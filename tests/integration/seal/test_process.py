@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import os
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from chassis.bus import BusConfig, open_bus
+from chassis.auth import new_signing_key, write_jwks
+from chassis.bus import BusConfig, NewRecord, open_bus
 from chassis.clock import system_clock
 from chassis.errors import Fault
-from chassis.event import topics
+from chassis.event import Envelope, new_event_id, topics
 from chassis.fields import new_keyring
 from chassis.messaging_schema import BUS_V1
 from chassis.rpc.channel import PeerChannel, open_channel, service
 from chassis.rpc.peer import Peer
+from chassis.rpc.server import RpcServer
 from cli.local.authority import open_authority
 from cli.local.ports import free_port
+from events.certs import LicenceMade
+from events.seal import DocumentSealed
 from tests.unit.seal.sealing_room import ofd_files, pack
+from tongban.certs.v1 import licence_pb2, licence_pb2_grpc
 from tongban.seal.v1 import seal_pb2 as pb
 from tongban.seal.v1 import seal_pb2_grpc
 
@@ -41,23 +48,33 @@ class Stack:
     bus_dsn: str
     grpc: str
     http_port: int
+    certs: str
 
     def __post_init__(self) -> None:
         self.authority = open_authority(self.home / "certificates")
+        write_jwks([new_signing_key()], self.home / "token_keys.json")
         (self.home / "field_keys.json").write_text(new_keyring(system_clock()))
 
     def environment(self, side: str) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not name.startswith("TONGBAN_")}
-        common = {"TONGBAN_SECRETS_DIR": str(self.home / "nowhere"), "TONGBAN_CATALOGUE_DIR": str(ROOT / "catalogue")}
+        common = {
+            "TONGBAN_SECRETS_DIR": str(self.home / "nowhere"),
+            "TONGBAN_CATALOGUE_DIR": str(ROOT / "catalogue"),
+        }
         if side == "maker":
-            own = {"DATABASE_DSN": self.database_dsn, "MAKER_KEYSTORE_KEY": "m" * 43, "MAKER_DIR": str(self.home / "maker")}
+            own = {
+                "DATABASE_DSN": self.database_dsn,
+                "MAKER_KEYSTORE_KEY": "m" * 43,
+                "MAKER_DIR": str(self.home / "maker"),
+            }
             return {**plain, **common, **{f"TONGBAN_SEALMAKER_{name}": value for name, value in own.items()}}
         tls = self.authority.identity(service("seal"))
         own = {
             "DATABASE_DSN": self.database_dsn, "MIGRATOR_DSN": self.database_dsn, "KEYSTORE_KEY": "s" * 43,
             "BUS": "postgres", "BUS_DSN": self.bus_dsn, "ENVIRONMENT": "development",
             "GRPC_PORT": self.grpc.rpartition(":")[2], "HTTP_PORT": str(self.http_port),
-            "CERTS_ADDRESS": "127.0.0.1:1", "FIELD_KEYS": str(self.home / "field_keys.json"),
+            "CERTS_ADDRESS": self.certs, "FIELD_KEYS": str(self.home / "field_keys.json"),
+            "TOKEN_KEYS": str(self.home / "token_keys.json"),
             "TLS_CERTIFICATE": str(tls.certificate), "TLS_KEY": str(tls.key), "TLS_AUTHORITY": str(tls.authority),
             "READY_FILE": str(self.home / "ready"),
         }  # fmt: skip
@@ -74,14 +91,21 @@ class Stack:
 
 
 @pytest.fixture
-async def stack(fresh_database, tmp_path: Path) -> AsyncIterator[Stack]:
+async def stack(fresh_database, tmp_path: Path) -> Stack:
     bus_dsn = await fresh_database(BUS_V1)
     import events  # noqa: F401
 
     bus = await open_bus(BusConfig("postgres", "test", postgres_dsn=bus_dsn))
     await bus.create_topics(topics(), 2)
     await bus.close()
-    yield Stack(tmp_path, await fresh_database(), bus_dsn, f"127.0.0.1:{free_port()}", free_port())
+    return Stack(
+        tmp_path,
+        await fresh_database(),
+        bus_dsn,
+        f"127.0.0.1:{free_port()}",
+        free_port(),
+        f"127.0.0.1:{free_port()}",
+    )
 
 
 @pytest.fixture
@@ -102,7 +126,8 @@ def serving(prepared: Stack) -> Iterator[Stack]:
     try:
         end = time.monotonic() + 20
         while not (prepared.home / "ready").exists():
-            assert process.poll() is None and time.monotonic() < end, (prepared.home / "log").read_text()
+            assert process.poll() is None, (prepared.home / "log").read_text()
+            assert time.monotonic() < end, (prepared.home / "log").read_text()
             time.sleep(0.05)
         yield prepared
     finally:
@@ -133,13 +158,17 @@ async def test_the_makers_job_cannot_run_as_the_signing_side_nor_the_other_way_r
 
 
 async def test_the_doors_answer_operators_and_departments_by_their_right(serving: Stack):
-    operator, department = serving.channel(Peer("operator", "ops-1")), serving.channel(Peer("department", DEPARTMENT))
+    operator, department = (
+        serving.channel(Peer("operator", "ops-1")),
+        serving.channel(Peer("department", DEPARTMENT)),
+    )
     seals = seal_pb2_grpc.SealServiceStub(operator.channel)
     own = seal_pb2_grpc.SealServiceStub(department.channel)
     (seal,) = (await department.call(own.ListSeals, pb.ListSealsRequest())).seals
     assert (seal.owner_code, seal.status) == (DEPARTMENT, pb.SEAL_STATUS_ACTIVE)
     page = await operator.call(seals.ListSeals, pb.ListSealsRequest(page_size=10))
-    assert len(page.seals) == 10 and page.next_page_token
+    assert len(page.seals) == 10
+    assert page.next_page_token
     request = pb.ChangeSealStatusRequest(
         request_id=str(uuid.uuid4()), seal_id=seal.seal_id, etag=seal.etag, status=pb.SEAL_STATUS_SUSPENDED,
         reason="保管人离岗", operator="张三",
@@ -155,19 +184,88 @@ async def test_the_doors_answer_operators_and_departments_by_their_right(serving
     status = await department.call(own.GetSealStatus, pb.GetSealStatusRequest(seal_id=seal.seal_id))
     assert status.status == pb.SEAL_STATUS_SUSPENDED
     bundle = await department.call(own.GetTrustBundle, pb.GetTrustBundleRequest())
-    assert (len(bundle.anchors_der), len(bundle.certificates_der), len(bundle.crls_der), len(bundle.own_makers)) == (1, 3, 3, 1)
+    assert (
+        len(bundle.anchors_der),
+        len(bundle.certificates_der),
+        len(bundle.crls_der),
+        len(bundle.own_makers),
+    ) == (1, 3, 3, 1)
     verification = seal_pb2_grpc.VerificationServiceStub(department.channel)
-    unsigned = await department.call(verification.VerifyDocument, pb.VerifyDocumentRequest(document=pack(ofd_files())))
+    unsigned = await department.call(
+        verification.VerifyDocument, pb.VerifyDocumentRequest(document=pack(ofd_files()))
+    )
     assert (unsigned.verdict, list(unsigned.signatures)) == ("UNSIGNED", [])
     broken = await department.call(verification.VerifyDocument, pb.VerifyDocumentRequest(document=b"no OFD"))
     assert (broken.verdict, broken.signatures[0].checks[0].name) == ("INVALID", "container")
     uses = seal_pb2_grpc.SignatureServiceStub(department.channel)
     assert not (await department.call(uses.ListSealUses, pb.ListSealUsesRequest())).uses
     with pytest.raises(Fault, match="NOT_PERMITTED"):
-        await department.call(uses.GetSealedDocument, pb.GetSealedDocumentRequest(signature_id=str(uuid.uuid4())))
+        await department.call(
+            uses.GetSealedDocument, pb.GetSealedDocumentRequest(signature_id=str(uuid.uuid4()))
+        )
     certs = serving.channel(service("certs"))
     signatures = seal_pb2_grpc.SignatureServiceStub(certs.channel)
     with pytest.raises(Fault, match="SIGNATURE_NOT_FOUND"):
-        await certs.call(signatures.GetSealedDocument, pb.GetSealedDocumentRequest(signature_id=str(uuid.uuid4())))
+        await certs.call(
+            signatures.GetSealedDocument, pb.GetSealedDocumentRequest(signature_id=str(uuid.uuid4()))
+        )
     for channel in (operator, department, certs):
         await channel.close()
+
+
+def certs_with(document: bytes) -> object:
+    """LicenceService that hands out one document; whatever else is asked of it is a mistake."""
+
+    class Certs(licence_pb2_grpc.LicenceServiceServicer):
+        async def GetUnsealedDocument(self, request, context):
+            return licence_pb2.GetUnsealedDocumentResponse(
+                ofd=document, issuer_code=DEPARTMENT, case_id="case-1", seal_x_mm=130, seal_y_mm=220
+            )
+
+    async def not_asked(self, request, context):
+        raise AssertionError
+
+    for method in licence_pb2.DESCRIPTOR.services_by_name["LicenceService"].methods:
+        if method.name != "GetUnsealedDocument":
+            setattr(Certs, method.name, not_asked)
+    return Certs()
+
+
+async def test_a_licence_made_comes_back_sealed_over_bus_and_calls(serving: Stack):
+    document = pack(ofd_files())
+    server = RpcServer(serving.authority.identity(service("certs")))
+    server.register(licence_pb2_grpc.add_LicenceServiceServicer_to_server, certs_with(document))
+    await server.start(serving.certs)
+    made = LicenceMade(
+        licence_id="licence-1", identifier="x", type_code="t", county_code="361103", issuer_code=DEPARTMENT,
+        case_id="case-1", part_id="p", item_code="i", document_sha256=hashlib.sha256(document).hexdigest(),
+        made_at=system_clock(),
+    )  # fmt: skip
+    bus = await open_bus(BusConfig("postgres", "test", postgres_dsn=serving.bus_dsn))
+    producer = bus.producer()
+    for _ in range(2):  # the same licence under two event ids
+        envelope = Envelope(new_event_id(), made.TYPE, "//tongban/certs", "licence-1", 1, system_clock())
+        record = NewRecord(made.TOPIC, b"licence-1", envelope.headers(), made.model_dump_json().encode())
+        assert await producer.append([record]) == [None]
+    connection = await asyncpg.connect(serving.bus_dsn)
+    end = time.monotonic() + 20
+    while await connection.fetchval("select count(*) from msg where topic = 'seal.signature.v1'") == 0:
+        assert time.monotonic() < end, (serving.home / "log").read_text()
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)
+    (body,) = [
+        row["body"]
+        for row in await connection.fetch("select body from msg where topic = 'seal.signature.v1'")
+    ]
+    sealed = DocumentSealed.model_validate_json(body)
+    certs = serving.channel(service("certs"))
+    signatures = seal_pb2_grpc.SignatureServiceStub(certs.channel)
+    answer = await certs.call(
+        signatures.GetSealedDocument, pb.GetSealedDocumentRequest(signature_id=sealed.signature_id)
+    )
+    assert answer.sha256 == sealed.document_sha256 == hashlib.sha256(answer.ofd).hexdigest()
+    verification = seal_pb2_grpc.VerificationServiceStub(certs.channel)
+    report = await certs.call(verification.VerifyDocument, pb.VerifyDocumentRequest(document=answer.ofd))
+    assert (report.verdict, len(report.signatures[0].checks)) == ("VALID", 13)
+    await asyncio.gather(certs.close(), producer.close(), bus.close(), connection.close())
+    await server.drain(notice_seconds=0)

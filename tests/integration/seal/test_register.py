@@ -23,7 +23,10 @@ async def test_the_state_of_a_seal_is_told_for_any_instant(stocked: SealWorld):
     times.append(stocked.clock.at)
     await stocked.change(seal.seal_id, SealStatus.ACTIVE, second_person="李四")
     async with stocked.unit() as work:
-        found = [(await status_at(work, seal.seal_id, at)).status for at in (times[0], times[1] - timedelta(minutes=1), times[1])]
+        found = [
+            (await status_at(work, seal.seal_id, at)).status
+            for at in (times[0], times[1] - timedelta(minutes=1), times[1])
+        ]
         assert found == ["active", "suspended", "active"]
         with pytest.raises(Fault, match="SEAL_NOT_YET_MADE"):
             await status_at(work, seal.seal_id, seal.valid_from - timedelta(days=1))
@@ -41,8 +44,14 @@ async def test_a_change_needs_the_present_version_a_reason_and_a_second_person(s
         return caught.value.code + "".join(f" {each.field_path}" for each in caught.value.violations)
 
     assert await attempt('"2"', Change(SealStatus.SUSPENDED, "r", "o")) == "ETAG_MISMATCH"
-    assert await attempt(seal.etag, Change(SealStatus.CANCELLED, "", "")) == "INVALID_REQUEST reason operator second_person"
-    assert await attempt(seal.etag, Change(SealStatus.CANCELLED, "r", "o", "o")) == "INVALID_REQUEST second_person"
+    assert (
+        await attempt(seal.etag, Change(SealStatus.CANCELLED, "", ""))
+        == "INVALID_REQUEST reason operator second_person"
+    )
+    assert (
+        await attempt(seal.etag, Change(SealStatus.CANCELLED, "r", "o", "o"))
+        == "INVALID_REQUEST second_person"
+    )
     assert await attempt(seal.etag, Change(SealStatus.FILED, "r", "o")) == "SEAL_STATUS_STEP"
     assert await stocked.events("seal") == (await stocked.events("seal"))[:6]
 

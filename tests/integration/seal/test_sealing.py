@@ -10,11 +10,11 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from services.seal.domain.ledger import signature_id_of
 from services.seal.domain.register import SealStatus
 from services.seal.domain.sealing import Placement, seal_document
 from services.seal.usecases.read_register import check_ledger
 from services.seal.usecases.retry_refused import retry_refused
+from services.seal.usecases.seal_licence import Order, seal_licence
 from tests.integration.seal.conftest import GUANGFENG, UNSEALED, YUSHAN, SealWorld
 from tests.unit.seal.sealing_room import ofd_files, pack, sm2, unpack
 
@@ -53,7 +53,9 @@ async def test_two_deliveries_of_the_same_licence_sign_once(stocked: SealWorld):
 
 
 async def test_parallel_deliveries_sign_once(stocked: SealWorld):
-    await asyncio.gather(*(stocked.deliver() for _ in range(4)), *(stocked.deliver("licence-2") for _ in range(3)))
+    await asyncio.gather(
+        *(stocked.deliver() for _ in range(4)), *(stocked.deliver("licence-2") for _ in range(3))
+    )
     assert await outcomes(stocked) == ["sealed", "sealed"]
     assert await stocked.events() == [(SEALED, 1), (SEALED, 1)]
     assert await ledger_break(stocked) is None
@@ -66,7 +68,9 @@ async def test_sealed_documents_are_stored_encrypted(stocked: SealWorld):
     assert row["sha256"] == hashlib.sha256(await stocked.sealed()).hexdigest()
 
 
-async def test_an_authority_without_a_seal_gets_a_refusal_and_its_licence_is_sealed_once_it_has_one(world: SealWorld):
+async def test_an_authority_without_a_seal_gets_a_refusal_and_its_licence_is_sealed_once_it_has_one(
+    world: SealWorld,
+):
     await world.make([YUSHAN])
     await world.deliver()
     assert await outcomes(world) == ["SEAL_NOT_MADE"]
@@ -98,14 +102,16 @@ async def test_a_document_other_than_the_announced_one_is_not_sealed(stocked: Se
 
 
 async def test_nothing_leaves_when_the_transaction_fails(stocked: SealWorld):
-    with pytest.raises(RuntimeError):
-        async with stocked.database.transaction() as tx:
-            prepared = await stocked.documents.unsealed("licence-1")
-            from services.seal.usecases.seal_licence import Order, seal_licence
+    order = Order("licence-1", "case-1", GUANGFENG.code, hashlib.sha256(UNSEALED).hexdigest())
+    document = await stocked.documents.unsealed("licence-1")
 
-            order = Order("licence-1", "case-1", GUANGFENG.code, hashlib.sha256(UNSEALED).hexdigest())
-            assert await seal_licence(stocked.unit.work(tx), stocked.cabinet, order, prepared, stocked.clock())
+    async def seal_and_fail() -> None:
+        async with stocked.unit() as work:
+            assert await seal_licence(work, stocked.cabinet, order, document, stocked.clock())
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await seal_and_fail()
     assert await outcomes(stocked) == []
     assert await stocked.events() == []
     assert await stocked.rows("select 1 from sealed_document") == []
@@ -149,10 +155,14 @@ async def test_a_sealing_stays_valid_after_its_seal_is_suspended_and_a_later_one
     stolen = seal_document(UNSEALED, in_use, [Placement(1, 130, 220, 42, 42)], stocked.clock()).data
     report = await stocked.verify(stolen)
     assert report.verdict.value == "INVALID"
-    assert [check.name.value for check in report.signatures[0].checks if check.result.value == "invalid"] == ["seal_status"]
+    assert [check.name.value for check in report.signatures[0].checks if check.result.value == "invalid"] == [
+        "seal_status"
+    ]
 
 
-async def test_a_sealing_stays_valid_after_its_seal_was_lost_but_a_backdated_one_does_not_pass(stocked: SealWorld):
+async def test_a_sealing_stays_valid_after_its_seal_was_lost_but_a_backdated_one_does_not_pass(
+    stocked: SealWorld,
+):
     await stocked.deliver()
     genuine, at = await stocked.sealed(), stocked.clock.at
     seal = await stocked.seal_of(GUANGFENG)
@@ -164,7 +174,9 @@ async def test_a_sealing_stays_valid_after_its_seal_was_lost_but_a_backdated_one
     stocked.clock.at += timedelta(minutes=10)
     await stocked.make()
     assert (await stocked.verify(genuine)).verdict.value == "VALID"
-    assert (await stocked.verify(backdated)).verdict.value == "INDETERMINATE"  # nothing proves it came before the loss
+    assert (
+        await stocked.verify(backdated)
+    ).verdict.value == "INDETERMINATE"  # nothing proves it came before the loss
 
 
 async def test_a_document_is_judged_as_of_an_earlier_moment(stocked: SealWorld):

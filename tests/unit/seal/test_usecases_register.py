@@ -26,7 +26,15 @@ from services.seal.domain.verification import SealState
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 SEAL = RegisteredSeal(
-    "36110300000001", "11361103TB1000011X", "章", b"certificate", NOW, NOW + timedelta(days=365), SealStatus.ACTIVE, NOW, 3
+    "36110300000001",
+    "11361103TB1000011X",
+    "章",
+    b"certificate",
+    NOW,
+    NOW + timedelta(days=365),
+    SealStatus.ACTIVE,
+    NOW,
+    3,
 )
 
 
@@ -99,7 +107,10 @@ def chain(length: int) -> list[SealUse]:
     return uses
 
 
-@given(st.integers(0, 5), st.sampled_from(["seal_id", "licence_id", "case_id", "outcome", "document_sm3", "signature_sm3"]))
+@given(
+    st.integers(0, 5),
+    st.sampled_from(["seal_id", "licence_id", "case_id", "outcome", "document_sm3", "signature_sm3"]),
+)
 def test_a_change_of_any_recorded_value_breaks_the_chain_there(position: int, column: str):
     uses = chain(6)
     assert follow(Head(), uses, digest) == (Head(6, uses[-1].row_hash), None)

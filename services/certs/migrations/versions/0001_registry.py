@@ -55,7 +55,7 @@ create table licence (
 create index licence_holder on licence (holder_key);
 create index licence_lineage on licence (lineage_id);
 create unique index licence_part on licence (part_id) where part_id <> '';
-create index licence_term on licence (valid_until) where status in ('valid', 'suspended');
+create index licence_term on licence (valid_until) where status in ('valid', 'suspended') and valid_until is not null;
 
 create table licence_co_holder (
   licence_id uuid not null references licence,
@@ -164,13 +164,12 @@ create table import_answer (
   row_number integer not null,
   content_key bytea not null,
   outcome text not null check (outcome in ('created', 'unchanged', 'updated', 'refused')),
-  licence_id uuid references licence,
+  licence_id uuid,
   quality_flags text[] not null,
   problems jsonb not null,
   answered_at timestamptz not null,
   primary key (caller, batch_id, row_number)
 );
-create index import_answer_licence on import_answer (licence_id) where licence_id is not null;
 """
 
 APPEND_ONLY = """

@@ -15,8 +15,8 @@ from services.intake.domain.catalogue.items import MaterialHolder
 from services.intake.domain.catalogue.licences import TrustGrade
 from standards.working_days import WorkingCalendar
 
-FILE_LIMIT_BYTES = 10 * 1024 * 1024
-"""Largest upload; a phone photograph or a scan of a few pages fits."""
+FILE_LIMIT_BYTES = 7 * 1024 * 1024
+"""Largest upload: a photograph or a scan of a few pages, and it fits one gRPC message of 8 MiB."""
 MEDIA_TYPES = ("application/pdf", "image/jpeg", "image/png", "application/ofd")
 
 MATERIAL_UNKNOWN = declare(

@@ -1,0 +1,45 @@
+"""Every service is killed under load, in every order: nothing is lost, doubled or turned round.
+
+``make chaos``; repeat a failed run alone with ``--seeds 1 --first-seed N``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.local.state import Bus
+from tests.chaos.outage import Outcome, plan, run_seed, workers
+from tests.stacks.local import local_stack
+
+SEEDS_ON_ONE_STACK = 4
+"""Then a fresh one, so that the supervisor's growing pauses between restarts stay short."""
+KAFKA_SEEDS = 2
+
+pytestmark = [pytest.mark.chaos, pytest.mark.e2e, pytest.mark.xdist_group("chaos")]
+
+
+@pytest.mark.timeout(3600)
+async def test_killed_processes_lose_double_and_reorder_nothing(seeds: range) -> None:
+    for first in range(seeds.start, seeds.stop, SEEDS_ON_ONE_STACK):
+        await outages("postgres", range(first, min(first + SEEDS_ON_ONE_STACK, seeds.stop)))
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(600)
+async def test_killed_processes_lose_double_and_reorder_nothing_on_kafka(
+    seeds: range, kafka_bootstrap: str
+) -> None:
+    await outages("kafka", range(seeds.start, seeds.start + KAFKA_SEEDS), kafka_bootstrap)
+
+
+async def outages(bus: Bus, seeds: range, kafka_bootstrap: str | None = None) -> None:
+    async with local_stack(bus, kafka_bootstrap) as stack, workers(stack, seeds.start) as people:
+        for seed in seeds:
+            outcome = await run_seed(stack, people, plan(seed))
+            print(f"\n{bus}: {outcome.report()}")
+            assert_sound(outcome)
+
+
+def assert_sound(outcome: Outcome) -> None:
+    assert outcome.evidence.cases, "no case was handed in: this run proves nothing"
+    assert outcome.problems == [], outcome.report()

@@ -1,0 +1,277 @@
+"""The Compose file keeps the rules of a deployment, and init.py makes everything that it refers to."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chassis.settings import SECRETS_DIR_VARIABLE, MigrationSettings, ServiceSettings, Sourced
+from cli.commands.provision import ProvisionSettings
+from cli.local.kafka.container import image as kafka_image
+from deploy import init
+
+ROOT = Path(__file__).resolve().parents[3]
+DEPLOY = ROOT / "deploy"
+SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/__main__.py"))
+STORES = {"postgres", "kafka"}
+JOBS = {"provision", "seal-keys", "seal-maker", *(f"migrate-{name}" for name in SERVICES)}
+RUNNING = sorted({*SERVICES, *STORES})
+ALL = sorted({*RUNNING, *JOBS})
+REQUIRED = {"TONGBAN_UID", "TONGBAN_GID", "TONGBAN_VERSION", "TONGBAN_KAFKA_CLUSTER_ID", "TONGBAN_SECRETS"}
+RUN_SECRETS = "/run/secrets/"
+_VARIABLE = re.compile(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}")
+_SECRET_NAME = re.compile(r"PASSWORD|PASSPHRASE|SECRET|DSN|TOKEN$|KEYSTORE", re.IGNORECASE)
+
+TEXT = (DEPLOY / "docker-compose.yml").read_text("utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+each = pytest.mark.parametrize("name", ALL)
+each_running = pytest.mark.parametrize("name", RUNNING)
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    directory = tmp_path_factory.mktemp("county")
+    init.make_deployment(directory, init.Owner.current())
+    return directory
+
+
+def variables(directory: Path) -> dict[str, str]:
+    lines = (directory / ".env").read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def filled(text: str, known: dict[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        name, kind, rest = match.groups()
+        return known[name] if kind != ":-" else known.get(name, rest)
+
+    return _VARIABLE.sub(value, text)
+
+
+def mounted(name: str, directory: Path, target: Path) -> Path:
+    """Return a directory with a part's secrets under the names they have in its container."""
+    target.mkdir()
+    known = variables(directory)
+    for secret in PARTS[name].get("secrets", ()):
+        source = Path(filled(COMPOSE["secrets"][secret["source"]]["file"], known))
+        shutil.copy(source, target / secret["target"])  # a link out of the directory is refused
+    return target
+
+
+def settings_in(name: str, cls: type[Sourced], made: Path, tmp_path: Path, patch: pytest.MonkeyPatch) -> Any:
+    """Construct a settings class from nothing but what the image and the Compose file give a container."""
+    place = mounted(name, made, tmp_path / "secrets")
+    known = variables(made)
+    for variable in [key for key in os.environ if key.startswith("TONGBAN_")]:
+        patch.delenv(variable)
+    image = re.findall(r"(TONGBAN_\w+)=([^\s$\\]+)", (DEPLOY / "Dockerfile").read_text("utf-8"))
+    given = dict(image) | (PARTS[name].get("environment") or {})
+    for key, value in given.items():
+        patch.setenv(key, filled(str(value), known).replace(RUN_SECRETS, f"{place}/"))
+    patch.setenv(SECRETS_DIR_VARIABLE, str(place))
+    return cls()
+
+
+def test_every_service_has_its_process_its_migration_job_and_its_two_roles(made) -> None:
+    assert sorted(init.SERVICES) == SERVICES
+    assert set(PARTS) == set(ALL)
+    roles = json.loads((made / "secrets" / "provision" / "role_passwords.json").read_text())
+    assert set(roles) == {f"{name}_{role}" for name in SERVICES for role in ("app", "migrator")}
+
+
+@each
+def test_nobody_has_more_than_it_needs_on_the_machine(name) -> None:
+    part = PARTS[name]
+    assert part["read_only"] is True
+    assert part["cap_drop"] == ["ALL"]
+    assert "cap_add" not in part
+    assert "no-new-privileges:true" in part["security_opt"]
+    assert part["user"] not in {"", "root", "0"}
+    assert part["mem_limit"]
+    assert part["pids_limit"] > 0
+    assert part["logging"]["options"].keys() >= {"max-size", "max-file"}
+    assert not part.get("privileged")
+    assert all("docker.sock" not in str(volume) for volume in part.get("volumes", ()))
+    assert all("mode=1777" in entry and "nosuid" in entry for entry in part["tmpfs"])
+
+
+@each_running
+def test_what_keeps_running_says_whether_it_is_ready_and_comes_back(name) -> None:
+    part = PARTS[name]
+    assert part["restart"] == "unless-stopped"
+    assert int(part["healthcheck"]["interval"].rstrip("s")) >= 30
+    assert int(part["stop_grace_period"].rstrip("s")) >= 30
+
+
+@each_service
+def test_the_health_of_a_service_is_its_readiness(name) -> None:
+    assert PARTS[name]["healthcheck"]["test"] == ["CMD", "/opt/tongban/ready.py"]
+    assert "/readyz" in (DEPLOY / "ready.py").read_text("utf-8")
+
+
+@each
+def test_images_have_versions(name) -> None:
+    image = PARTS[name]["image"]
+    assert ":" in _VARIABLE.sub("", image)
+    assert "latest" not in image
+
+
+def test_kafka_is_the_version_that_the_tests_run() -> None:
+    assert PARTS["kafka"]["image"] == kafka_image()
+
+
+@each
+def test_no_secret_stands_in_an_environment_or_on_a_command_line(name) -> None:
+    part = PARTS[name]
+    for key, value in (part.get("environment") or {}).items():
+        if _SECRET_NAME.search(key):
+            assert str(value).startswith(RUN_SECRETS), f"{key} must point to a file"
+    assert "://" not in str(part.get("command", ""))
+    assert "password" not in str(part.get("command", "")).lower()
+
+
+def test_every_secret_is_a_file_that_has_no_default() -> None:
+    for name, secret in COMPOSE["secrets"].items():
+        assert list(secret) == ["file"], name
+        assert secret["file"].startswith("${TONGBAN_SECRETS:?"), name
+
+
+def test_every_variable_is_demanded_or_has_a_harmless_default() -> None:
+    found = {(name, kind) for name, kind, _ in _VARIABLE.findall(TEXT)}
+    assert {name for name, kind in found if kind == ":?"} == REQUIRED | {"TONGBAN_TERMINAL_KEYS"}
+    assert {kind for _, kind in found} == {":?", ":-"}
+    assert [name for name, kind in found if kind == ":-" and _SECRET_NAME.search(name)] == []
+    example = (DEPLOY / ".env.example").read_text("utf-8")
+    assert [name for name, _ in found if name not in example] == []
+
+
+def test_init_makes_exactly_the_files_that_are_referred_to(made) -> None:
+    known = variables(made)
+    referred = {Path(filled(secret["file"], known)) for secret in COMPOSE["secrets"].values()}
+    there = {path for path in (made / "secrets").rglob("*") if path.is_file()}
+    assert there - {made / "secrets" / "authority" / "authority.key"} == referred
+    used = {secret["source"] for part in PARTS.values() for secret in part.get("secrets", ())}
+    assert used == set(COMPOSE["secrets"])
+    assert known.keys() == REQUIRED | {"TONGBAN_TERMINAL_KEYS"}
+
+
+def test_a_secret_has_one_holder_but_for_what_is_public() -> None:
+    public = {"authority", "token_keys"}
+    holders: dict[str, list[str]] = {}
+    for name, part in PARTS.items():
+        for secret in part.get("secrets", ()):
+            holders.setdefault(secret["source"], []).append(name)
+    # The signing side of seal is one holder in two shapes: its process and its key job.
+    shared = {source: names for source, names in holders.items() if len(names) > 1 and source not in public}
+    assert shared == {
+        "seal_database_dsn": ["seal-keys", "seal"],
+        "seal_keystore_key": ["seal-keys", "seal"],
+    }
+
+
+def test_only_intake_speaks_http_outside_and_all_doors_are_on_loopback_unless_told() -> None:
+    doors = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
+    assert sorted(doors) == ["certs", "intake", "seal"]
+    inner = [(name, door.rsplit(":", 1)[1]) for name, ports in doors.items() for door in ports]
+    assert sorted(inner) == [("certs", "9000"), ("intake", "8080"), ("intake", "9000"), ("seal", "9000")]
+    assert all(door.startswith("${TONGBAN_BIND:-127.0.0.1}:") for ports in doors.values() for door in ports)
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    outside = {name for name, part in PARTS.items() if "edge" in part["networks"]}
+    assert outside == set(doors)
+
+
+@each_service
+def test_a_service_starts_after_its_migration_and_the_stores(name) -> None:
+    waits = {other: how["condition"] for other, how in PARTS[name]["depends_on"].items()}
+    assert waits[f"migrate-{name}"] == "service_completed_successfully"
+    assert {waits[store] for store in STORES} == {"service_healthy"}
+    assert PARTS[f"migrate-{name}"]["depends_on"] == {
+        "provision": {"condition": "service_completed_successfully"}
+    }
+
+
+@each_service
+def test_a_service_finds_every_setting_it_demands(name, made, tmp_path, monkeypatch) -> None:
+    module = importlib.import_module(f"services.{name}.settings")
+    cls = next(value for key, value in vars(module).items() if key == f"{name.capitalize()}Settings")
+    assert issubclass(cls, ServiceSettings)
+    settings = settings_in(name, cls, made, tmp_path, monkeypatch)
+    assert settings.environment == "production"
+    assert f"{name}_app" in settings.database_dsn.get_secret_value()
+    assert settings.kafka_bootstrap == "kafka:9092"
+    files = [settings.tls_certificate, settings.tls_key, settings.tls_authority]
+    files += [settings.token_keys, settings.field_keys]
+    files += [getattr(settings, key) for key in init.SIGNING_KEYS.get(name, ())]
+    assert [path for path in files if not path.is_file()] == []
+    for peer in SERVICES:
+        host, port = getattr(settings, f"{peer}_address").split(":")
+        assert host in PARTS[peer]["networks"]["inside"]["aliases"]
+        assert int(port) == settings.grpc_port
+
+
+@each_service
+def test_a_migration_job_finds_the_owners_dsn_and_nothing_else(name, made, tmp_path, monkeypatch) -> None:
+    app = importlib.import_module(f"services.{name}.app")
+    assert issubclass(app.migration_settings, MigrationSettings)
+    settings = settings_in(f"migrate-{name}", app.migration_settings, made, tmp_path, monkeypatch)
+    assert f"{name}_migrator" in settings.migrator_dsn.get_secret_value()
+    assert len(PARTS[f"migrate-{name}"]["secrets"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"), [("seal-keys", "SealKeySettings"), ("seal-maker", "SealMakerSettings")]
+)
+def test_the_two_sides_of_seal_find_their_own_keystores(name, cls, made, tmp_path, monkeypatch) -> None:
+    from services.seal import settings as seal
+
+    settings = settings_in(name, getattr(seal, cls), made, tmp_path, monkeypatch)
+    assert "seal_app" in settings.database_dsn.get_secret_value()
+
+
+def test_the_provisioning_job_finds_its_settings(made, tmp_path, monkeypatch) -> None:
+    settings = settings_in("provision", ProvisionSettings, made, tmp_path, monkeypatch)
+    words = (made / "secrets" / "postgres" / "superuser_password").read_text()
+    assert words in settings.admin_dsn.get_secret_value()
+
+
+@pytest.mark.skipif(
+    shutil.which("docker") is None
+    or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0,
+    reason="no Docker Compose here",
+)
+def test_compose_itself_accepts_the_file(made) -> None:
+    command = [
+        "docker",
+        "compose",
+        "--env-file",
+        made / ".env",
+        "-f",
+        DEPLOY / "docker-compose.yml",
+        "config",
+        "-q",
+    ]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stderr == ""
+
+
+@pytest.mark.parametrize("name", sorted(JOBS))
+def test_somebody_waits_for_the_success_of_each_job(name) -> None:
+    """`up --wait` takes the end of a job that nobody waits for as a failure."""
+    waiting = [
+        other
+        for other, part in PARTS.items()
+        if part.get("depends_on", {}).get(name, {}).get("condition") == "service_completed_successfully"
+    ]
+    assert waiting
+    assert PARTS[name]["restart"] == "no"
