@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 
 from chassis.auth import verify_document
 from chassis.errors import Fault
+from cli.verification.containers import written_again
 from cli.verification.receipts import RECEIPT_KIND, judge_signed, read_keys
 from cli.verification.report import Check, Judged, Report, judged, refused, worst
 
@@ -52,18 +53,10 @@ def _entries(content: bytes) -> dict[str, bytes]:
             raise ValueError("an entry stands in the package twice")
         if len(infos) > MAX_ENTRIES or sum(info.file_size for info in infos) > MAX_BYTES:
             raise ValueError("the package is too large")
-        if any(not _as_written(info) for info in infos):
-            raise ValueError("an entry's header is not as the archive writes it")
         found = {info.filename: package.read(info) for info in infos}
-    if _headers(content, infos) != len(content):
-        raise ValueError("bytes that belong to no entry")
+    if written_again(content, infos) != content:
+        raise ValueError("the container is not as the archive wrote it")
     return found
-
-
-def _as_written(info: zipfile.ZipInfo) -> bool:
-    """Say whether the directory entry is one of a package's: fixed time, deflated, nothing beside."""
-    plain = not (info.extra or info.comment or info.volume or info.internal_attr)
-    return plain and (info.date_time, info.compress_type) == (_FIXED_TIME, zipfile.ZIP_DEFLATED) 
 
 
 def _judge_manifest(entries: Mapping[str, bytes], keys: KeySet | None) -> Judged:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,9 +21,12 @@ from tests.stacks.local import SERVICES, LocalStack
 APPLICANTS = 4
 FIRST_PAUSE_SECONDS = (0.3, 2.0)
 """Between the last process' return and the next kill; the seed chooses within."""
+THINKING_SECONDS = (0.1, 0.6)
+"""What an applicant waits between two cases: load enough to hit work in flight, and a stack that keeps up."""
 SETTLE_SECONDS = 150.0
 """A message whose sender died is asked for again after 60 s (SENDING_LEASE); all else is quicker."""
 _POLL_SECONDS = 0.3
+_SKIPPED = "tongban_inbox_duplicates_total"
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Outcome:
     plan: Plan
     recovery_seconds: dict[str, float] = field(default_factory=dict)
     settled_seconds: float = 0.0
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Deliveries that each service's present process had seen before and skipped."""
     evidence: Evidence = field(default_factory=Evidence)
     problems: list[str] = field(default_factory=list)
 
@@ -56,7 +62,8 @@ class Outcome:
         counts = ", ".join(f"{name} {count}" for name, count in self.evidence.counts().items())
         return (
             f"seed {self.plan.seed}: kills {len(self.recovery_seconds)}, back after seconds: {back};"
-            f" settled after {self.settled_seconds:.1f} s; {counts}; problems {len(self.problems)}"
+            f" settled after {self.settled_seconds:.1f} s; {counts};"
+            f" duplicates skipped {sum(self.skipped.values())}; problems {len(self.problems)}"
         )
 
 
@@ -64,13 +71,15 @@ async def run_seed(stack: LocalStack, workers: tuple[Sequence[Applicant], Desk],
     """Do a plan under load, let everything settle, and judge what all runs on this stack left behind."""
     outcome, (applicants, desk), over = Outcome(plan), workers, asyncio.Event()
 
-    async def work(applicant: Applicant) -> None:
+    async def work(number: int, applicant: Applicant) -> None:
+        rng = random.Random(f"{plan.seed}/{number}")
         while not over.is_set():
             await carry_through(applicant, desk)
+            await asyncio.sleep(rng.uniform(*THINKING_SECONDS))
 
     async with asyncio.TaskGroup() as working:
-        for applicant in applicants:
-            working.create_task(work(applicant))
+        for each in enumerate(applicants):
+            working.create_task(work(*each))
         try:
             await _carry_out(stack, plan, outcome)
         finally:
@@ -80,6 +89,7 @@ async def run_seed(stack: LocalStack, workers: tuple[Sequence[Applicant], Desk],
     outcome.settled_seconds = time.monotonic() - began
     kafka = stack.state.kafka_bootstrap
     outcome.evidence = await read_evidence(stack.dsn, kafka)
+    outcome.skipped = await duplicates_skipped(stack)
     for applicant in applicants:
         outcome.evidence.receipts.update(applicant.receipts)
     outcome.problems = check(outcome.evidence)
@@ -92,6 +102,17 @@ async def _carry_out(stack: LocalStack, plan: Plan, outcome: Outcome) -> None:
         before = stack.kill(victim)
         outcome.recovery_seconds[victim] = await stack.ready_again(victim, before)
     await asyncio.sleep(FIRST_PAUSE_SECONDS[0])
+
+
+async def duplicates_skipped(stack: LocalStack) -> dict[str, int]:
+    """Return what the inboxes report; a killed process takes its count along, its successor skips anew."""
+    found = {}
+    for service in SERVICES:
+        async with stack.reach.door(service) as door:
+            told = (await door.fetch("GET", "/metrics")).decode()
+        counts = re.findall(rf"^{_SKIPPED}{{[^}}]*}} ([0-9.e+]+)$", told, re.MULTILINE)
+        found[service] = int(sum(map(float, counts)))
+    return found
 
 
 @asynccontextmanager
