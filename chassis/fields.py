@@ -1,24 +1,15 @@
 """Encryption of single fields at rest, and blind indexes to find them again.
 
-The keyring is one secret file, ``{"active": "2026-1", "keys": {"2026-1": <base64 of 32 bytes>},
-"index_key": <base64 of 32 bytes>}``. Key ids start with the year they were made for; from each the
-service's own key is derived (HKDF-SHA256), so one service cannot read another's columns.
-A ciphertext is ``version | suite | length of key id | key id | nonce (12) | ciphertext and tag``; the
+From each key of the keyring the service's own key is derived (HKDF-SHA256), so one service cannot
+read another's columns. A ciphertext is ``version | suite | length of key id | key id | nonce (12) | ciphertext and tag``; the
 header, the service and the field's name are authenticated, so a value moved to another column is
 refused. Rotation: add a key, make it active, rewrap where ``needs_rewrap``, then remove the old one.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import os
-import re
-from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -27,23 +18,13 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chassis.errors import Kind, declare
+from chassis.keyring import KEYRING_KEY_UNKNOWN, KEYRING_MALFORMED, Keyring
 
-KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 INDEX_BYTES = 32
 _VERSION = 1
-_KEY_ID = re.compile(r"20[0-9]{2}-[0-9a-z]{1,8}")
 
-KEYRING_MALFORMED = declare(
-    "KEYRING_MALFORMED", Kind.INTERNAL, "字段密钥文件有误：{cause}", "The field keyring is wrong: {cause}"
-)
-KEYRING_KEY_UNKNOWN = declare(
-    "KEYRING_KEY_UNKNOWN",
-    Kind.INTERNAL,
-    "字段密钥 {key_id} 不在密钥文件中",
-    "Field key {key_id} is not in the keyring",
-)
 FIELD_UNREADABLE = declare(
     "FIELD_UNREADABLE",
     Kind.INTERNAL,
@@ -72,67 +53,6 @@ class Suite(Enum):
 SUITES = {"sm4-gcm": Suite.SM4_GCM, "aes-256-gcm": Suite.AES_256_GCM}
 
 
-@dataclass(frozen=True, slots=True)
-class Keyring:
-    """Master keys by id, which of them encrypts, and the key of the blind indexes."""
-
-    active: str
-    keys: dict[str, bytes] = field(repr=False)
-    index_key: bytes = field(repr=False)
-
-
-def new_keyring(now: datetime) -> str:
-    """Return the JSON text of a fresh keyring whose first key is named for the year of ``now``."""
-    key_id = f"{now.year}-1"
-    fresh = [base64.b64encode(os.urandom(KEY_BYTES)).decode() for _ in range(2)]
-    return json.dumps({"active": key_id, "keys": {key_id: fresh[0]}, "index_key": fresh[1]}, indent=1)
-
-
-def with_new_key(text: str, now: datetime) -> str:
-    """Return a keyring's JSON text with one more key, now the active one; old keys still decrypt."""
-    keyring = parse_keyring(text)
-    taken = [key_id for key_id in keyring.keys if key_id.startswith(f"{now.year}-")]
-    numbers = [int(key_id[5:]) for key_id in taken if key_id[5:].isdecimal()]
-    key_id = f"{now.year}-{max(numbers, default=0) + 1}"
-    content = json.loads(text)
-    content["keys"][key_id] = base64.b64encode(os.urandom(KEY_BYTES)).decode()
-    content["active"] = key_id
-    return json.dumps(content, indent=1)
-
-
-def parse_keyring(text: str) -> Keyring:
-    """Return the keyring of a JSON text. Raises KEYRING_MALFORMED, never with key material in it."""
-    try:
-        content = json.loads(text)
-        keys = {str(key_id): _decode(value) for key_id, value in content["keys"].items()}
-        keyring = Keyring(str(content["active"]), keys, _decode(content["index_key"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise KEYRING_MALFORMED(cause=type(problem).__name__) from None
-    if keyring.active not in keys:
-        raise KEYRING_MALFORMED(cause="the active key is missing")
-    if not all(_KEY_ID.fullmatch(key_id) for key_id in keys):
-        raise KEYRING_MALFORMED(cause="a key id is not <year>-<number>")
-    return keyring
-
-
-def read_keyring(path: Path) -> Keyring:
-    """Return the keyring of a secret file. Raises KEYRING_MALFORMED."""
-    try:
-        return parse_keyring(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as problem:
-        raise KEYRING_MALFORMED(cause=f"{path.name}: {type(problem).__name__}") from problem
-
-
-def _decode(value: str) -> bytes:
-    try:
-        key = base64.b64decode(value, validate=True)
-    except binascii.Error as problem:
-        raise ValueError from problem
-    if len(key) != KEY_BYTES:
-        raise ValueError
-    return key
-
-
 class FieldCipher:
     """Encrypts and finds the fields of one service; derived keys are kept for the process's life."""
 
@@ -143,15 +63,20 @@ class FieldCipher:
         self._service = service
         self._suite = SUITES[suite]
         self._derived: dict[tuple[Suite, str], bytes] = {}
+        self._index_keys: dict[str, bytes] = {}
 
     def encrypt(self, text: str, *, field: str) -> bytes:
         """Return the ciphertext of a field; equal texts give unequal ciphertexts."""
+        return self.encrypt_bytes(text.encode(), field=field)
+
+    def encrypt_bytes(self, data: bytes, *, field: str) -> bytes:
+        """Return the ciphertext of bytes, e.g. of a document; equal ones give unequal ciphertexts."""
         key_id = self._keyring.active.encode()
         header = bytes([_VERSION, self._suite.value, len(key_id)]) + key_id
         nonce = os.urandom(NONCE_BYTES)
         encryptor = self._suite.cipher(self._key(self._suite, self._keyring.active), nonce).encryptor()
         encryptor.authenticate_additional_data(self._context(header, field))
-        body = encryptor.update(text.encode()) + encryptor.finalize()
+        body = encryptor.update(data) + encryptor.finalize()
         return header + nonce + body + encryptor.tag
 
     def decrypt(self, data: bytes, *, field: str) -> str:
@@ -159,14 +84,21 @@ class FieldCipher:
 
         Raises KEYRING_KEY_UNKNOWN for a removed key, FIELD_UNREADABLE for anything altered or moved.
         """
+        try:
+            return self.decrypt_bytes(data, field=field).decode()
+        except UnicodeDecodeError:
+            raise FIELD_UNREADABLE(field=field) from None
+
+    def decrypt_bytes(self, data: bytes, *, field: str) -> bytes:
+        """Return what `encrypt_bytes` was given; raises as `decrypt` does."""
         suite, key_id, header = self._header(data, field)
         nonce_end = len(header) + NONCE_BYTES
         nonce, body, tag = data[len(header) : nonce_end], data[nonce_end:-TAG_BYTES], data[-TAG_BYTES:]
         decryptor = suite.cipher(self._key(suite, key_id), nonce, tag).decryptor()
         decryptor.authenticate_additional_data(self._context(header, field))
         try:
-            return (decryptor.update(body) + decryptor.finalize()).decode()
-        except (InvalidTag, UnicodeDecodeError):
+            return decryptor.update(body) + decryptor.finalize()
+        except InvalidTag:
             raise FIELD_UNREADABLE(field=field) from None
 
     def needs_rewrap(self, data: bytes) -> bool:
@@ -179,9 +111,11 @@ class FieldCipher:
 
         The caller normalises (upper case, stripped) before. Changing the index key means indexing anew.
         """
-        mac = HMAC(
-            _derive(self._keyring.index_key, f"tongban index|{self._service}|{field}", 32), hashes.SHA256()
-        )
+        key = self._index_keys.get(field)
+        if key is None:
+            purpose = f"tongban index|{self._service}|{field}"
+            key = self._index_keys[field] = _derive(self._keyring.index_key, purpose, 32)
+        mac = HMAC(key, hashes.SHA256())
         mac.update(text.encode())
         return mac.finalize()[:INDEX_BYTES]
 

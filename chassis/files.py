@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from chassis.errors import Kind, declare
+from chassis.errors import Fault, Kind, declare
+from chassis.fields import FieldCipher
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 """Largest stored file: a scanned bundle at 300 dpi; whole files pass through memory."""
@@ -32,6 +33,7 @@ FILE_STORE_FAILED = declare(
 )
 
 _KEY = re.compile(r"[0-9a-f]{64}")
+_FIELD = "file"
 
 
 class FileStore(Protocol):
@@ -51,10 +53,13 @@ class FileStore(Protocol):
 
 
 class DirectoryStore:
-    """A directory; files are spread over 65,536 folders by the last four digits of their key."""
+    """A directory; files are spread over 65,536 folders by the last four digits of their key.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    With a cipher the bytes on disk are encrypted; the key is still the digest of what they mean.
+    """
+
+    def __init__(self, root: Path, cipher: FieldCipher | None = None) -> None:
+        self._root, self._cipher = root, cipher
 
     async def put(self, data: bytes) -> str:
         """Write, flush to disk, then give the name. Raises FILE_TOO_LARGE, FILE_STORE_FAILED."""
@@ -77,22 +82,35 @@ class DirectoryStore:
         key = hashlib.sha256(data).hexdigest()
         path = self._path(key)
         try:
-            if not path.exists() or path.read_bytes() != data:  # a rotten copy is replaced
-                _write_durably(path, data)
+            if not self._holds(path, data):  # a rotten copy is replaced
+                _write_durably(path, self._cipher.encrypt_bytes(data, field=_FIELD) if self._cipher else data)
         except OSError as problem:
             raise FILE_STORE_FAILED() from problem
         return key
 
     def _get(self, key: str) -> bytes:
+        path = self._path(key)
         try:
-            data = self._path(key).read_bytes()
+            data = self._read(path)
         except FileNotFoundError:
             raise FILE_NOT_FOUND() from None
         except OSError as problem:
             raise FILE_STORE_FAILED() from problem
+        except Fault as problem:
+            raise FILE_BROKEN(file=key) from problem
         if hashlib.sha256(data).hexdigest() != key:
             raise FILE_BROKEN(file=key)
         return data
+
+    def _holds(self, path: Path, data: bytes) -> bool:
+        try:
+            return path.exists() and self._read(path) == data
+        except Fault:
+            return False
+
+    def _read(self, path: Path) -> bytes:
+        data = path.read_bytes()
+        return self._cipher.decrypt_bytes(data, field=_FIELD) if self._cipher else data
 
     def _path(self, key: str) -> Path:
         if not _KEY.fullmatch(key):  # also what keeps a path from outside out

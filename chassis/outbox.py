@@ -56,4 +56,3 @@ def _row(event: Event, version: int, tx: Transaction, source: str, shards: int) 
     aggregate_type = event.TOPIC.split(".")[1]
     shard = shard_of(key, shards)
     return (envelope.event_id, aggregate_type, key, version, event.TYPE, event.TOPIC, headers, body, shard)
-

@@ -15,10 +15,13 @@ import asyncpg
 
 from chassis.db import Transaction
 from chassis.errors import REQUEST_ID_REUSED, REQUEST_IN_PROGRESS
+from chassis.fields import FieldCipher
 
 TERMINAL_RETENTION = timedelta(hours=24)
 DEPARTMENT_RETENTION = timedelta(days=7)
 CLEANUP_ROWS = 1_000
+_ANSWER_FIELD = "stored_answer.answer"
+_REQUEST_FIELD = "stored_answer.request"
 
 REQUESTS_V1 = (
     """
@@ -60,6 +63,25 @@ class Unencrypted:
 
 
 UNENCRYPTED = Unencrypted()
+
+
+class EncryptedAnswers:
+    """On a service's field keys, for answers that hold personal data; implements `AnswerCipher`."""
+
+    def __init__(self, cipher: FieldCipher) -> None:
+        self._cipher = cipher
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """Return the ciphertext."""
+        return self._cipher.encrypt_bytes(plain, field=_ANSWER_FIELD)
+
+    def decrypt(self, sealed: bytes) -> bytes:
+        """Return the plaintext of `encrypt`. Raises FIELD_UNREADABLE."""
+        return self._cipher.decrypt_bytes(sealed, field=_ANSWER_FIELD)
+
+    def fingerprint(self, *parts: bytes) -> bytes:
+        """Return a keyed fingerprint: the plain digest of an identity number could be guessed."""
+        return self._cipher.blind_index(fingerprint(*parts).hex(), field=_REQUEST_FIELD)
 
 
 def fingerprint(*parts: bytes) -> bytes:

@@ -19,8 +19,9 @@ from chassis.auth import TokenVerifier, read_jwks
 from chassis.bus import Bus, BusConfig, open_bus
 from chassis.clock import Clock, system_clock
 from chassis.db import Database
-from chassis.fields import FieldCipher, read_keyring
+from chassis.fields import FieldCipher
 from chassis.inbox import Consumer, Handler
+from chassis.keyring import read_keyring
 from chassis.outbox import outbox_writer
 from chassis.readiness import Readiness
 from chassis.relay import Relay

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chassis.auth import new_signing_key, signing_key_from_pem, write_jwks
 from chassis.clock import system_clock
-from chassis.fields import new_keyring
+from chassis.keyring import new_keyring
 from chassis.roles import dsn_for, roles_of
 from cli.local.layout import SEAL_MAKER, SERVICES, Layout
 

@@ -9,6 +9,7 @@ from chassis.auth import read_jwks, signing_key_from_pem, verify_document
 from chassis.datafiles import read_tree
 from chassis.db import Transaction
 from chassis.files import DirectoryStore
+from chassis.requests import EncryptedAnswers
 from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
 from chassis.worker import repeating
@@ -19,7 +20,7 @@ from services.certs.domain.licence_type import LicenceType, parse_licence_types
 from services.certs.domain.presentation import KIND, Summary, check_offline, jws_of, read_summary
 from services.certs.rpc import Desk, JwsSigner, servicers
 from services.certs.settings import CertsMigrationSettings, CertsSettings
-from services.certs.store import AnswerVault, Vault, open_registry
+from services.certs.store import Vault, open_registry
 from services.certs.usecases.change_status import EXPIRY_BATCH, expire_licences
 from services.certs.usecases.ports import Registry
 
@@ -37,7 +38,7 @@ async def build(runtime: Runtime) -> Made:
     assert isinstance(settings, CertsSettings)
     types, departments = read_catalogue(settings.catalogue_dir)
     vault = Vault(runtime.cipher)
-    documents = DirectoryStore(settings.data_dir / "documents")
+    documents = DirectoryStore(settings.data_dir / "documents", runtime.cipher)
     signer = JwsSigner(signing_key_from_pem(settings.presentation_key.read_bytes()))
 
     def registry_of(tx: Transaction) -> Registry:
@@ -47,7 +48,7 @@ async def build(runtime: Runtime) -> Made:
         runtime.database,
         registry_of,
         vault,
-        AnswerVault(runtime.cipher),
+        EncryptedAnswers(runtime.cipher),
         documents,
         types,
         departments,

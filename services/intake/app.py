@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +9,12 @@ from typing import Any
 from joserfc.jwk import ECKey
 
 from chassis.auth import DocumentSigner, TokenVerifier, public_keys, signing_key_from_pem
-from chassis.failures import is_outage
 from chassis.files import DirectoryStore
 from chassis.logs import get_logger
-from chassis.requests import forget_expired
-from chassis.run import Part
+from chassis.requests import EncryptedAnswers
 from chassis.service import TOKEN_ISSUER, Made, Runtime, serve_service
 from chassis.settings import load
+from chassis.worker import repeating
 from services.intake.api import api_router
 from services.intake.catalogue_files import load_catalogue
 from services.intake.clients.certs import CertsLicences
@@ -27,12 +24,10 @@ from services.intake.rpc.contact import ContactServicer, add_contact_service
 from services.intake.rpc.issuing import IssuingServicer, add_issuing_service
 from services.intake.rpc.part import PartServicer, add_part_service
 from services.intake.settings import IntakeMigrationSettings, IntakeSettings
-from services.intake.store.answers import SealedAnswers
 from services.intake.store.applicants import Applicants
 from services.intake.store.files import EncryptedFiles
 from services.intake.store.work import Works
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument
-from services.intake.usecases.identity.ports import LogIn
 from services.intake.usecases.identity.sweeping import forget_expired as forget_log_ins
 from services.intake.usecases.supervision import accept_silent_parts, fill_pending_deadlines
 from services.intake.wiring import make_doors
@@ -50,7 +45,7 @@ class CaseParts:
     licences: Licences
     files: Files
     sign: SignDocument
-    answers: SealedAnswers
+    answers: EncryptedAnswers
     key: ECKey
     """Signs bearer tokens, receipts and archive manifests."""
 
@@ -67,8 +62,10 @@ async def build(runtime: Runtime) -> Made:
     parts = case_parts(runtime, settings)
     doors = make_doors(runtime, parts, settings.terminal_keys)
 
-    async def sweeping(stop: asyncio.Event) -> None:
-        await sweep(parts, doors.log_in, settings.sweep_seconds, stop)
+    async def sweep() -> bool:
+        await sweep_cases(parts)
+        await forget_log_ins(doors.log_in)
+        return False
 
     following = Following(parts.works, parts.works.within, parts.licences, parts.files, parts.sign)
     return Made(
@@ -82,7 +79,7 @@ async def build(runtime: Runtime) -> Made:
             (add_contact_service, ContactServicer(doors.log_in.open_work)),
         ],
         routers=[api_router(doors)],
-        workers=[Part("sweep", sweeping)],
+        workers=[repeating("sweep", sweep, every_seconds=settings.sweep_seconds)],
         verifier=TokenVerifier(public_keys([parts.key]), TOKEN_ISSUER, now=runtime.clock),
     )
 
@@ -102,31 +99,16 @@ def case_parts(runtime: Runtime, settings: IntakeSettings) -> CaseParts:
         licences=CertsLicences(runtime.peer("certs")),
         files=EncryptedFiles(DirectoryStore(settings.data_dir / "files"), runtime.cipher),
         sign=sign,
-        answers=SealedAnswers(runtime.cipher),
+        answers=EncryptedAnswers(runtime.cipher),
         key=key,
     )
 
 
-async def sweep(parts: CaseParts, log_in: LogIn, every_seconds: float, stop: asyncio.Event) -> None:
-    """Do what runs by the clock until ``stop``; an outage of the database only delays the next round."""
-    while not stop.is_set():
-        try:
-            await _sweep_once(parts)
-            await forget_log_ins(log_in)
-        except Exception as problem:
-            if not is_outage(problem):
-                raise
-            log.warning("sweep_delayed", cause=type(problem).__name__)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), every_seconds)
-
-
-async def _sweep_once(parts: CaseParts) -> None:
+async def sweep_cases(parts: CaseParts) -> None:
+    """Do what runs by the clock: accept parts that were left silent, fill deadlines that waited for a calendar."""
     swept = await accept_silent_parts(parts.works, parts.catalogue())
     if swept.changed or swept.failed:
         log.info("silent_parts_accepted", changed=swept.changed, failed=dict(swept.failed))
     filled = await fill_pending_deadlines(parts.works, parts.catalogue())
     if filled:
         log.info("deadlines_filled", changed=filled)
-    async with parts.works.database.transaction() as tx:
-        await forget_expired(tx)

@@ -9,7 +9,7 @@ from typing import Protocol
 from joserfc.jwk import ECKey, KeySet
 
 from chassis.auth import TokenSigner, TokenVerifier, public_keys, read_jwks
-from chassis.requests import AnswerCipher
+from chassis.requests import EncryptedAnswers
 from chassis.service import TOKEN_ISSUER, Runtime
 from services.intake.api.doors import Doors, OpenCases
 from services.intake.catalogue_files.terminals import load_terminals
@@ -55,7 +55,7 @@ class CaseTools(Protocol):
         ...
 
     @property
-    def answers(self) -> AnswerCipher:
+    def answers(self) -> EncryptedAnswers:
         """Encrypts stored answers."""
         ...
 

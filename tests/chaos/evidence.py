@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer
 
 from cli.local.layout import SERVICES
-
-_CONSUMES = re.compile(r"^Consumes: (.+)$", re.MULTILINE)
+from tests.stacks.settling import consumed_events, rows
 
 
 @dataclass(frozen=True)
@@ -104,15 +100,6 @@ async def read_evidence(dsn: Callable[[str], str], kafka_bootstrap: str | None =
     return found
 
 
-async def rows(dsn: str, query: str) -> list[asyncpg.Record]:
-    """Return the rows of one query."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        return await connection.fetch(query)
-    finally:
-        await connection.close()
-
-
 async def _messaging(found: Evidence, service: str, dsn: str) -> None:
     log = await rows(
         dsn,
@@ -179,11 +166,3 @@ def _carried(topic: str, partition: int, offset: int, key: bytes, headers: dict[
     return Carried(
         topic, partition, offset, key.decode(), headers["ce_id"], int(headers["ce_aggregateversion"])
     )
-
-
-def consumed_events(service: str) -> set[str]:
-    """Return the event classes that a service's card says it consumes."""
-    card = importlib.import_module(f"services.{service}").__doc__ or ""
-    named = _CONSUMES.search(card)
-    assert named, f"the card of {service} names no events"
-    return set(re.findall(r"\w+", named[1]))

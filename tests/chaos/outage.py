@@ -1,6 +1,7 @@
 """One seeded run: case work at the public doors while processes are killed, then evidence for the checker.
 
-The seed picks who is killed, in which order and when; run it again and the same is done again.
+The seed picks who is killed, in which order and when; run it again and the same is done again. On the
+PostgreSQL bus the whole log is then delivered a second time, too, while the work goes on.
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from tests.chaos.evidence import Evidence, consumed_events, read_evidence, rows
+from chassis.bus import BusConfig
+from chassis.bus.postgres import open_transport
+from cli.local.health import consumed_topics
+from tests.chaos.evidence import Evidence, read_evidence
 from tests.chaos.invariants import check
 from tests.stacks.applicants import Applicant, Desk, carry_through, case_workers
 from tests.stacks.local import SERVICES, LocalStack
+from tests.stacks.settling import settled
 
 APPLICANTS = 4
 FIRST_PAUSE_SECONDS = (0.3, 2.0)
@@ -25,7 +31,7 @@ THINKING_SECONDS = (0.1, 0.6)
 """What an applicant waits between two cases: load enough to hit work in flight, and a stack that keeps up."""
 SETTLE_SECONDS = 150.0
 """A message whose sender died is asked for again after 60 s (SENDING_LEASE); all else is quicker."""
-_POLL_SECONDS = 0.3
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _SKIPPED = "tongban_inbox_duplicates_total"
 
 
@@ -38,9 +44,13 @@ class Plan:
 
 
 def plan(seed: int) -> Plan:
-    """Return the plan of a seed: each service once, in an order and at moments of its own."""
+    """Return the plan of a seed: each service once, in an order and at moments of its own.
+
+    Every third seed also kills the database server under all of them.
+    """
     rng = random.Random(seed)
-    victims = rng.sample(SERVICES, len(SERVICES))
+    victims = [*SERVICES, *(["postgres"] if seed % 3 == 0 else [])]
+    rng.shuffle(victims)
     return Plan(seed, tuple((victim, rng.uniform(*FIRST_PAUSE_SECONDS)) for victim in victims))
 
 
@@ -82,17 +92,20 @@ async def run_seed(stack: LocalStack, workers: tuple[Sequence[Applicant], Desk],
             working.create_task(work(*each))
         try:
             await _carry_out(stack, plan, outcome)
+            if stack.state.bus == "postgres":
+                await _deliver_all_again(stack)
         finally:
             over.set()
     began = time.monotonic()
-    await settled(stack)
+    if not await settled(stack, SETTLE_SECONDS):
+        outcome.problems.append(f"not settled after {SETTLE_SECONDS:.0f} s")
     outcome.settled_seconds = time.monotonic() - began
     kafka = stack.state.kafka_bootstrap
     outcome.evidence = await read_evidence(stack.dsn, kafka)
     outcome.skipped = await duplicates_skipped(stack)
     for applicant in applicants:
         outcome.evidence.receipts.update(applicant.receipts)
-    outcome.problems = check(outcome.evidence)
+    outcome.problems += check(outcome.evidence)
     return outcome
 
 
@@ -102,6 +115,21 @@ async def _carry_out(stack: LocalStack, plan: Plan, outcome: Outcome) -> None:
         before = stack.kill(victim)
         outcome.recovery_seconds[victim] = await stack.ready_again(victim, before)
     await asyncio.sleep(FIRST_PAUSE_SECONDS[0])
+
+
+async def _deliver_all_again(stack: LocalStack) -> None:
+    """Set every group back to the beginning of the log, under load: each event comes a second time.
+
+    On Kafka a group's offsets cannot be moved while its members live; the kills repeat what they repeat.
+    """
+    import events  # noqa: F401 - declares the topics
+
+    bus = await open_transport(BusConfig("postgres", "chaos", postgres_dsn=stack.dsn("bus")))
+    try:
+        for service in SERVICES:
+            await bus.rewind(service, consumed_topics(service), LONG_AGO)
+    finally:
+        await bus.close()
 
 
 async def duplicates_skipped(stack: LocalStack) -> dict[str, int]:
@@ -120,44 +148,3 @@ async def workers(stack: LocalStack, seed: int) -> AsyncIterator[tuple[Sequence[
     """Log the persons of a seed in."""
     async with case_workers(stack.reach, APPLICANTS, seed) as found:
         yield found
-
-
-_OPEN = {
-    "intake": """select count(*) from service_case
-        where submitted_at is not null and (state <> 'closed' or archived_at is null)""",
-    "certs": "select count(*) from licence where status = 'pending_seal'",
-    "notify": "select count(*) from message where state not in ('sent', 'delivered')",
-}
-_UNPUBLISHED = "select count(*) from event_log where published_at is null"
-
-
-async def settled(stack: LocalStack, seconds: float = SETTLE_SECONDS) -> None:
-    """Return once nothing more is on its way, or when the time is over: the checker then says what hangs."""
-    deadline = time.monotonic() + seconds
-    quiet = 0
-    while quiet < 2 and time.monotonic() < deadline:
-        await asyncio.sleep(_POLL_SECONDS)
-        quiet = quiet + 1 if not await _waiting(stack) else 0
-
-
-async def _waiting(stack: LocalStack) -> bool:
-    for service in SERVICES:
-        queries = [_UNPUBLISHED, *([_OPEN[service]] if service in _OPEN else [])]
-        for query in queries:
-            if (await rows(stack.dsn(service), query))[0][0]:
-                return True
-    return any((await _unheard(stack)).values())
-
-
-async def _unheard(stack: LocalStack) -> dict[str, int]:
-    """Return for each service how many events it handles and has not heard yet."""
-    published: dict[str, set[str]] = {}
-    for service in SERVICES:
-        for row in await rows(stack.dsn(service), "select event_id::text, type from event_log"):
-            published.setdefault(row["type"].split(".")[1], set()).add(row["event_id"])
-    missing = {}
-    for service in SERVICES:
-        heard = {row[0] for row in await rows(stack.dsn(service), "select event_id::text from inbox")}
-        wanted = set().union(*(published.get(name, set()) for name in consumed_events(service)))
-        missing[service] = len(wanted - heard)
-    return missing

@@ -57,11 +57,12 @@ class LocalStack:
         return pid
 
     async def ready_again(self, service: str, before: int) -> float:
-        """Wait until the supervisor's new process of a service is ready; return the seconds that took."""
+        """Wait until the supervisor's new process is ready; return the seconds that took. Also for ``postgres``."""
         began = time.monotonic()
         while time.monotonic() - began < READY_SECONDS:
-            marked = self._marked(service)
-            if marked not in {0, before} and self.state.processes[service].pid == marked:
+            started = self.state.processes.get(service)
+            marked = self._marked(service) if service in SERVICES else before
+            if started and started.pid != before and marked in {started.pid, before}:
                 return time.monotonic() - began
             await asyncio.sleep(_POLL_SECONDS)
         raise TimeoutError(f"{service} is not back: {self.log(service)}")

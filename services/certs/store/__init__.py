@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from chassis.db import Transaction
-from services.certs.store.answers import AnswerVault
 from services.certs.store.imports import ImportStore
 from services.certs.store.licences import LicenceStore
 from services.certs.store.presentations import PresentationStore
@@ -12,7 +11,7 @@ from services.certs.store.usages import UsageStore
 from services.certs.store.use_codes import UseCodeStore
 from services.certs.usecases.ports import Registry
 
-__all__ = ["AnswerVault", "Vault", "open_registry"]
+__all__ = ["Vault", "open_registry"]
 
 
 def open_registry(tx: Transaction, vault: Vault) -> Registry:

@@ -15,7 +15,7 @@ from joserfc.jwk import KeySet
 from chassis.auth import ActingPerson, TokenVerifier
 from chassis.db import Transaction
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, NOT_AUTHENTICATED, refuse
-from chassis.requests import AnswerCipher
+from chassis.requests import EncryptedAnswers
 from chassis.rpc.call import Caller, calling, current_call
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.domain.identity.session import Session
@@ -55,7 +55,7 @@ class Doors:
     registry: LicenceRegistry
     verifier: TokenVerifier
     limits: Limits
-    answers: AnswerCipher
+    answers: EncryptedAnswers
     wallet: Wallet
     seals: SealVerifier
     inbox: Inbox

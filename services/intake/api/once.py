@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from chassis.requests import TERMINAL_RETENTION, fingerprint, once
+from chassis.requests import TERMINAL_RETENTION, once
 from chassis.web import idempotency_key
 from services.intake.api.doors import Doors, Entered, WorkInTransaction
 
@@ -42,7 +42,7 @@ async def answer_once(
             caller=entered.key,
             method=route,
             request_id=key,
-            fingerprint=fingerprint(request.url.path.encode(), content),
+            fingerprint=doors.answers.fingerprint(request.url.path.encode(), content),
             work=run,
             cipher=doors.answers,
             retention=TERMINAL_RETENTION,

@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import Field
 
-from services.intake.api.doors import DoorsHere, EnteredHere, TerminalHere
+from services.intake.api.doors import DoorsHere, EnteredHere, TerminalHere, limited
 from services.intake.api.shapes import UUID_PATTERN, Body, View
 from services.intake.domain.identity.person import CardReading
 from services.intake.usecases.identity.opening import Opened, open_session, resend_code
+from services.intake.usecases.identity.ports import Allowance
 from services.intake.usecases.identity.sessions import act_for, end_session
 from services.intake.usecases.identity.verifying import LoggedIn, verify_code
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+TRIES_BY_SOURCE = Allowance("code_tries_by_source", 120, 60)
+"""By address, not by terminal: nobody elsewhere can use up a terminal's tries."""
 SessionId = Annotated[str, Path(pattern=UUID_PATTERN)]
 
 
@@ -74,13 +77,18 @@ async def open_a_session(body: OpenBody, doors: DoorsHere) -> OpenedView:
     return _opened(await open_session(doors.log_in, body.assertion, reading, body.phone))
 
 
-@router.post("/{session_id}/resend", status_code=202, summary="重发验证码")
+@router.post(
+    "/{session_id}/resend",
+    status_code=202,
+    dependencies=[limited(TRIES_BY_SOURCE)],
+    summary="重发验证码",
+)
 async def resend_the_code(session_id: SessionId, terminal: TerminalHere, doors: DoorsHere) -> OpenedView:
     """Send the same code again, a minute after the last time at the earliest."""
     return _opened(await resend_code(doors.log_in, session_id, terminal))
 
 
-@router.post("/{session_id}/verify", summary="核对验证码并登录")
+@router.post("/{session_id}/verify", dependencies=[limited(TRIES_BY_SOURCE)], summary="核对验证码并登录")
 async def verify_the_code(
     session_id: SessionId, body: CodeBody, terminal: TerminalHere, doors: DoorsHere
 ) -> TokenView:
@@ -96,8 +104,9 @@ async def act_for_an_organisation(body: ActingBody, entered: EnteredHere, doors:
 
 
 @router.delete("/current", status_code=204, summary="结束办理并退出")
-async def end_the_session(entered: EnteredHere, doors: DoorsHere) -> None:
-    """End the session here and now: its tokens open nothing any more."""
+async def end_the_session(entered: EnteredHere, doors: DoorsHere, response: Response) -> None:
+    """End the session here and now: its tokens open nothing any more, the browser forgets what it kept."""
+    response.headers["clear-site-data"] = '"cache", "cookies", "storage"'
     async with doors.log_in.open_work() as work:
         await end_session(work, entered.person)
 

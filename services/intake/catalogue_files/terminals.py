@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import ConfigDict, with_config
+
 from chassis.datafiles import read_tree
 from chassis.errors import Violation
 from services.intake.catalogue_files.shapes import Shaper
@@ -12,6 +14,7 @@ from services.intake.domain.catalogue.rules.reasons import CATALOGUE_INVALID
 from services.intake.domain.identity.terminals import Terminal
 
 FILE = "terminals.yaml"
+with_config(ConfigDict(extra="forbid"))(Terminal)  # the domain itself stays free of pydantic
 
 
 def load_terminals(directory: Path) -> Mapping[str, Terminal]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 
 from chassis.fields import FieldCipher
 from chassis.files import FileStore
@@ -26,7 +25,7 @@ class EncryptedFiles:
         return await asyncio.to_thread(self._open, await self._store.get(key))
 
     def _seal(self, data: bytes) -> bytes:
-        return self._cipher.encrypt(base64.b64encode(data).decode(), field=FILE_FIELD)
+        return self._cipher.encrypt_bytes(data, field=FILE_FIELD)
 
     def _open(self, sealed: bytes) -> bytes:
-        return base64.b64decode(self._cipher.decrypt(sealed, field=FILE_FIELD))
+        return self._cipher.decrypt_bytes(sealed, field=FILE_FIELD)

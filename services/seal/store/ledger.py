@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -78,12 +77,11 @@ class LedgerTable:
     async def keep_document(self, document: StoredDocument) -> None:
         """Keep the sealed bytes, encrypted: a licence names its holder."""
         assert self._cipher is not None, "this process keeps no documents"
-        text = base64.b64encode(document.ofd).decode("ascii")
         await self._tx.execute(
             "insert into sealed_document (signature_id, seal_id, ofd, sha256, signed_at) values ($1, $2, $3, $4, $5)",
             UUID(document.signature_id),
             document.seal_id,
-            self._cipher.encrypt(text, field=_DOCUMENT),
+            self._cipher.encrypt_bytes(document.ofd, field=_DOCUMENT),
             document.sha256,
             document.signed_at,
         )
@@ -97,7 +95,7 @@ class LedgerTable:
         if row is None:
             return None
         assert self._cipher is not None, "this process reads no documents"
-        ofd = base64.b64decode(self._cipher.decrypt(row["ofd"], field=_DOCUMENT))
+        ofd = self._cipher.decrypt_bytes(row["ofd"], field=_DOCUMENT)
         return StoredDocument(str(row["signature_id"]), row["seal_id"], ofd, row["sha256"], row["signed_at"])
 
     async def page(

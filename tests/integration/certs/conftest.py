@@ -14,8 +14,9 @@ import pytest
 from chassis.auth import ActingPerson, new_signing_key
 from chassis.clock import system_clock
 from chassis.db import Database
-from chassis.fields import FieldCipher, new_keyring, parse_keyring
+from chassis.fields import FieldCipher
 from chassis.files import DirectoryStore
+from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
 from chassis.rpc.call import Caller, calling
@@ -26,7 +27,8 @@ from services.certs.rpc.imports import LicenceImportServicer
 from services.certs.rpc.licences import LicenceServicer
 from services.certs.rpc.presentations import PresentationServicer
 from services.certs.rpc.use_codes import UseCodeServicer
-from services.certs.store import AnswerVault, Vault, open_registry
+from chassis.requests import EncryptedAnswers
+from services.certs.store import Vault, open_registry
 from standards.identifiers import build_citizen_id, build_licence_identifier
 from tongban.certs.v1 import licence_pb2 as pb
 
@@ -152,7 +154,7 @@ async def world(fresh_database, tmp_path: Path) -> AsyncIterator[World]:
         database,
         lambda tx: open_registry(tx, vault),
         vault,
-        AnswerVault(cipher),
+        EncryptedAnswers(cipher),
         DirectoryStore(tmp_path / "documents"),
         types,
         departments,

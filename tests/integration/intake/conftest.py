@@ -14,7 +14,8 @@ import pytest
 from chassis.auth import DocumentSigner, new_signing_key
 from chassis.auth.person import ActingPerson
 from chassis.db import Database
-from chassis.fields import FieldCipher, new_keyring, parse_keyring
+from chassis.fields import FieldCipher
+from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
 from services.intake.catalogue_files import load_catalogue

@@ -23,8 +23,9 @@ from chassis.auth import (
     sign_assertion,
 )
 from chassis.db import Database
-from chassis.fields import FieldCipher, new_keyring, parse_keyring
+from chassis.fields import FieldCipher
 from chassis.files import DirectoryStore
+from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
 from chassis.service import TOKEN_ISSUER
@@ -33,7 +34,7 @@ from chassis.web.app import WebOptions
 from services.intake.api import Doors, api_router
 from services.intake.catalogue_files import load_catalogue
 from services.intake.catalogue_files.terminals import load_terminals
-from services.intake.store.answers import SealedAnswers
+from chassis.requests import EncryptedAnswers
 from services.intake.store.applicants import Applicants
 from services.intake.store.files import EncryptedFiles
 from services.intake.store.identity import CountedAllowances, HashedCodes, IdentityWorks, TerminalKeys
@@ -261,7 +262,7 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
         registry=registry,
         verifier=TokenVerifier(public_keys([token_key]), TOKEN_ISSUER, now=clock),
         limits=limits,
-        answers=SealedAnswers(cipher),
+        answers=EncryptedAnswers(cipher),
         wallet=registry,
         seals=registry,
         inbox=handset,

@@ -10,7 +10,7 @@ import pytest
 
 from chassis.errors import ETAG_MISMATCH, Fault
 from chassis.requests import fingerprint, once
-from services.intake.store.answers import SealedAnswers
+from chassis.requests import EncryptedAnswers
 from services.intake.usecases.cases import deciding, submitting, watching
 
 PARALLEL = 50
@@ -171,7 +171,7 @@ async def test_a_watcher_sees_every_revision_once_and_in_order_while_many_write(
 
 
 async def test_stored_answers_are_unreadable_at_rest(intake) -> None:
-    cipher = SealedAnswers(intake.works._cipher)
+    cipher = EncryptedAnswers(intake.works._cipher)
     plain = hashlib.sha256(b"x").digest() + "测试人甲".encode()
     sealed = cipher.encrypt(plain)
     assert "测试人甲".encode() not in sealed

@@ -228,7 +228,9 @@ async def test_a_token_works_at_its_own_terminal_only(stage: Stage) -> None:
 
 async def test_an_ended_session_opens_nothing_any_more(stage: Stage) -> None:
     entered = await stage.enter(card(), PHONE)
-    assert (await stage.web.delete("/v1/sessions/current", headers=entered)).status_code == 204
+    ended = await stage.web.delete("/v1/sessions/current", headers=entered)
+    assert ended.status_code == 204
+    assert "storage" in ended.headers["clear-site-data"]
     answer = await stage.web.get("/v1/me", headers=entered)
     assert (answer.status_code, answer.json()["code"]) == (401, "NOT_AUTHENTICATED")
 

@@ -17,7 +17,7 @@ from chassis.rpc.server import RpcServer
 from cli.local.authority import Authority, open_authority
 from services.intake.rpc.issuing import IssuingServicer, add_issuing_service
 from services.intake.rpc.part import PartServicer, add_part_service
-from services.intake.store.answers import SealedAnswers
+from chassis.requests import EncryptedAnswers
 from tongban.intake.v1 import issuing_pb2, issuing_pb2_grpc, part_pb2_grpc
 from tongban.intake.v1 import part_pb2 as pb
 
@@ -57,7 +57,7 @@ async def served(intake, authority: Authority) -> AsyncIterator[Served]:
             lambda: intake.catalogue,
             intake.files,
             intake.works.bell,
-            SealedAnswers(intake.works._cipher),
+            EncryptedAnswers(intake.works._cipher),
             poll_seconds=5,
             mark_seconds=0.2,
         )

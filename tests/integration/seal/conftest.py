@@ -11,7 +11,8 @@ import pytest
 
 from chassis.db import Database
 from chassis.event import Envelope, new_event_id
-from chassis.fields import FieldCipher, new_keyring, parse_keyring
+from chassis.fields import FieldCipher
+from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
 from events.certs import LicenceMade

@@ -21,7 +21,7 @@ from chassis.bus import BusConfig, NewRecord, open_bus
 from chassis.clock import system_clock
 from chassis.errors import Fault
 from chassis.event import Envelope, new_event_id, topics
-from chassis.fields import new_keyring
+from chassis.keyring import new_keyring
 from chassis.messaging_schema import BUS_V1
 from chassis.rpc.channel import PeerChannel, open_channel, service
 from chassis.rpc.peer import Peer

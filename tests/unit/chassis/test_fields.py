@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import Fault
-from chassis.fields import FieldCipher, new_keyring, parse_keyring, read_keyring, with_new_key
+from chassis.fields import FieldCipher
+from chassis.keyring import new_keyring, parse_keyring, read_keyring, with_new_key
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 TEXT = new_keyring(NOW)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import strategies as st
 
 from chassis import files
 from chassis.errors import Fault
+from chassis.fields import FieldCipher
 from chassis.files import DirectoryStore
+from chassis.keyring import new_keyring, parse_keyring
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
@@ -61,3 +65,19 @@ async def test_an_oversized_file_is_refused(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(files, "MAX_FILE_BYTES", 3)
     with pytest.raises(Fault, match="FILE_TOO_LARGE"):
         await DirectoryStore(tmp_path).put(b"four")
+
+
+async def test_with_a_cipher_the_disk_holds_no_plaintext_and_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    cipher = FieldCipher(parse_keyring(new_keyring(datetime(2026, 1, 5, tzinfo=UTC))), service="certs")
+    store = DirectoryStore(tmp_path, cipher)
+    data = b"11010519491231002X" * 10
+    key = await store.put(data)
+    assert key == await store.put(data) == hashlib.sha256(data).hexdigest()
+    assert await store.get(key) == data
+    (file,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert b"11010519491231002X" not in file.read_bytes()
+    broken = bytearray(file.read_bytes())
+    broken[-1] ^= 1
+    file.write_bytes(broken)
+    with pytest.raises(Fault, match="FILE_BROKEN"):
+        await store.get(key)

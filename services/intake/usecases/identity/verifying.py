@@ -25,10 +25,8 @@ from services.intake.domain.identity.person import (
     registered,
 )
 from services.intake.domain.identity.session import Session, new_session
-from services.intake.usecases.identity.ports import Allowance, IdentityWork, LogIn, Waiting
+from services.intake.usecases.identity.ports import IdentityWork, LogIn, Waiting
 from standards.identifiers.citizen import normalise_citizen_id
-
-TRIES_BY_TERMINAL = Allowance("code_tries_by_terminal", 60, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +42,8 @@ async def verify_code(log_in: LogIn, session_id: str, terminal_id: str, code: st
     """Open the session whose code this is; a person's first log-in registers them.
 
     Raises CODE_NOT_ACCEPTED, the same for a wrong, used, expired or locked code, another terminal's
-    and an unknown session; TOO_MANY_REQUESTS.
+    and an unknown session.
     """
-    await log_in.limits.check(TRIES_BY_TERMINAL, terminal_id)
     given = log_in.codes.hash_of(session_id, code)  # also for an unknown session: equal time
     session: Session | None = None
     async with log_in.open_work() as work:  # commits, so that a wrong try counts

@@ -14,7 +14,6 @@ from services.seal.domain.ofd import (
     read_package,
     read_signature_file,
     view_document,
-    write_package,
 )
 from services.seal.domain.structures import StructureError, VersionMismatch, read_seal
 from services.seal.domain.verification import causes
@@ -78,9 +77,8 @@ def verify_document(document: bytes, evidence: Evidence) -> DocumentReport:
     if not view.signatures:
         return _without_signatures(container)
     files = [_file(package, entry) for entry in view.signatures]
-    as_written = write_package(package.members) == document
     reports = tuple(
-        _signature(package, view, files, index, entry, container, evidence, as_written=as_written)
+        _signature(package, view, files, index, entry, container, evidence)
         for index, entry in enumerate(view.signatures)
     )
     return DocumentReport(worst([report.verdict for report in reports]), _container_check(container), reports)
@@ -152,8 +150,6 @@ def _signature(
     entry: SignatureEntry,
     container: Findings,
     evidence: Evidence,
-    *,
-    as_written: bool,
 ) -> SignatureReport:
     findings = Findings({CheckName.CONTAINER: list(container.found[CheckName.CONTAINER])})
     file = files[index]
@@ -166,8 +162,6 @@ def _signature(
     is_own = value is not None and value.seal.maker_certificate in evidence.own_makers
     if is_own and view.bodies > 1:
         findings.invalid(CheckName.CONTAINER, causes.SECOND_BODY)
-    if is_own and not as_written:
-        findings.invalid(CheckName.CONTAINER, causes.NOT_AS_WRITTEN)
     sound = [other for other in files if isinstance(other, SignatureFile)]
     check_coverage(package, view, sound, sound.index(file), is_own, findings)
     if value is None:

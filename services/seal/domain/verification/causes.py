@@ -33,9 +33,6 @@ SIGNATURES_REMOVED = Cause(
 SECOND_BODY = Cause(
     "SECOND_BODY", f"{_OFD}; P3", "文件包含多个文档", "The package holds more than one document"
 )
-NOT_AS_WRITTEN = Cause(
-    "NOT_AS_WRITTEN", f"{_OFD}; P2", "文件容器与签章时写入的不一致", "The container is not as it was written when sealed"
-)  # fmt: skip
 WEAK_DIGEST = Cause("WEAK_DIGEST", f"{_OFD}; D1", "杂凑算法过弱", "The digest method is weak or not stated")
 OTHER_DIGEST = Cause("OTHER_DIGEST", f"{_OFD}; D1", "杂凑算法未支持", "The digest method is not built in")
 REFERENCE = Cause(
