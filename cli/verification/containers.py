@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -19,7 +20,10 @@ _UTF8_FLAG = 0x800
 
 
 def written_again(content: bytes, infos: Sequence[zipfile.ZipInfo]) -> bytes:
-    """Return the package with the same packed entries and headers as intake writes them."""
+    """Return the package with the same packed entries and headers as intake writes them.
+
+    Raises ValueError where a packed entry has no proper end.
+    """
     body: list[bytes] = []
     directory: list[bytes] = []
     position = 0
@@ -28,6 +32,11 @@ def written_again(content: bytes, infos: Sequence[zipfile.ZipInfo]) -> bytes:
         name = info.filename.encode("utf-8")
         start = info.header_offset + _LOCAL.size + len(name)
         packed = content[start : start + info.compress_size]
+        engine = zlib.decompressobj(-zlib.MAX_WBITS)
+        engine.decompress(packed, max(info.file_size, 1))
+        engine.decompress(engine.unconsumed_tail)
+        if not engine.eof or engine.unused_data:
+            raise ValueError("an entry's stream does not end where it should")
         sizes = (info.CRC, info.compress_size, info.file_size, len(name), 0)
         head = (_VERSION, flags, info.compress_type, _TIME, _DATE, *sizes)
         central = _CENTRAL.pack(b"PK\x01\x02", _BY_UNIX | _VERSION, *head, 0, 0, 0, _ATTRIBUTES, position)

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -244,25 +243,6 @@ def test_the_provisioning_job_finds_its_settings(made, tmp_path, monkeypatch) ->
     settings = settings_in("provision", ProvisionSettings, made, tmp_path, monkeypatch)
     words = (made / "secrets" / "postgres" / "superuser_password").read_text()
     assert words in settings.admin_dsn.get_secret_value()
-
-
-@pytest.mark.skipif(
-    shutil.which("docker") is None
-    or subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0,
-    reason="no Docker Compose here",
-)
-def test_compose_itself_accepts_the_file(made) -> None:
-    command = [
-        "docker",
-        "compose",
-        "--env-file",
-        made / ".env",
-        "-f",
-        DEPLOY / "docker-compose.yml",
-        "config",
-        "-q",
-    ]
-    assert subprocess.run(command, capture_output=True, text=True, check=False).stderr == ""
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))
