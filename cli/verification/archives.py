@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,18 @@ from cli.verification.report import Check, Judged, Report, judged, refused, wors
 
 MANIFEST, RECEIPT = "manifest.jws", "receipt.jws"
 MANIFEST_KIND = "archive-manifest"
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    OSError,
+    EOFError,
+    OverflowError,
+    LookupError,
+    RuntimeError,  # an encrypted entry, or a method that zipfile has no code for
+)
+"""What `zipfile` raises for content that is no package."""
 MAX_ENTRIES, MAX_BYTES = 10_000, 512 * 1024 * 1024
 _DIGESTS = ("sm3", "sha256")
 
@@ -30,7 +43,7 @@ def verify_archive(name: str, content: bytes, trust: Path, verify_sealed: Verify
     """Judge a package: nothing missing, nothing added, nothing changed, and every inner signature."""
     try:
         entries = _entries(content)
-    except (zipfile.BadZipFile, ValueError, OSError, zlib.error, EOFError, NotImplementedError) as problem:
+    except UNREADABLE as problem:
         return refused("archive", name, "PACKAGE_UNREADABLE", str(problem))
     keys = read_keys(trust)
     manifest = _judge_manifest(entries, keys)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from chassis.errors import Fault
-from cli.verification.archives import MANIFEST, verify_archive
+from cli.verification.archives import MANIFEST, UNREADABLE, verify_archive
 from cli.verification.receipts import verify_receipt
 from cli.verification.report import INDETERMINATE, Check, Report, judged, of_document, refused
 
@@ -44,7 +44,7 @@ def _verify_container(name: str, content: bytes, trust: Path, now: datetime) -> 
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as package:
             names = set(package.namelist())
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+    except UNREADABLE:
         names = set()
     if MANIFEST in names:
         return verify_archive(
