@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli.commands import (
+    certificate,
     check,
     dead_letters,
     deadline,
@@ -33,6 +34,7 @@ for group in (
     doctor,
     check,
     deadline,
+    certificate,
     service,
     provision,
     replay,

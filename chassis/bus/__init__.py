@@ -7,6 +7,7 @@ from importlib import import_module
 from chassis.bus.port import (
     BUS_GROUP_BEHIND,
     BUS_TOPIC_MISSING,
+    TOPIC_PARTITIONS,
     BatchHandler,
     Bus,
     BusConfig,
@@ -22,6 +23,7 @@ from chassis.bus.port import (
 __all__ = [
     "BUS_GROUP_BEHIND",
     "BUS_TOPIC_MISSING",
+    "TOPIC_PARTITIONS",
     "BatchHandler",
     "Bus",
     "BusConfig",

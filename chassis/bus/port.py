@@ -187,6 +187,9 @@ def from_milliseconds(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+TOPIC_PARTITIONS = 8
+"""Of every topic, for ever: more would move keys to other partitions and break their order."""
+
 RECORD_LIMIT_BYTES = 1000 * 1024
 """Largest record, key and headers included: below Kafka's default request limit of 1 MiB with its framing."""
 

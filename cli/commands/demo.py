@@ -38,8 +38,9 @@ def register(app: typer.Typer) -> None:
 def demo(
     *,
     bus: Annotated[
-        BusKind, typer.Option(help="消息总线 | Event bus of a stack it starts.")
-    ] = BusKind.POSTGRES,
+        BusKind | None,
+        typer.Option(help="消息总线 | Event bus; default: the running stack's, else postgres."),
+    ] = None,
     kafka_bootstrap: Annotated[
         str | None, typer.Option(help="已有 Kafka 地址 | An existing Kafka instead of a local one.")
     ] = None,
@@ -53,23 +54,24 @@ def demo(
 ) -> None:
     """演示主线十步 | Run the main job in ten steps; prints VALID at the end, exit status 1 if a step fails."""
     layout = Layout(stack_home(data_dir))
-    wanted = Wanted(catalogue_dir().absolute(), bus.value, kafka_bootstrap)
+    present = read_state(layout.state_file)
+    runs = present is not None and present.supervised
+    kind = bus.value if bus else present.bus if present and runs else BusKind.POSTGRES.value
+    wanted = Wanted(catalogue_dir().absolute(), kind, kafka_bootstrap)
     out.mkdir(parents=True, exist_ok=True)
-    with refusals(as_json=as_json), _stack(layout, wanted, keep=keep) as state:
+    with refusals(as_json=as_json), _stack(layout, wanted, keep=keep or runs) as state:
         chosen = secrets.randbelow(SEEDS) if seed is None else seed
         asyncio.run(_run(Reach(layout, state), out, chosen, as_json=as_json))
 
 
 @contextmanager
 def _stack(layout: Layout, wanted: Wanted, *, keep: bool) -> Iterator[StackState]:
-    """Yield the running stack; one that is started here is stopped at the end unless kept."""
-    before = read_state(layout.state_file)
-    ours = before is None or not before.supervised
+    """Yield the running stack, started if need be, and stop it at the end unless it is to be kept."""
     start(layout, wanted, run_detached)
     try:
         yield await_ready(layout)
     finally:
-        if ours and not keep:
+        if not keep:
             stop(layout)
 
 

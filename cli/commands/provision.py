@@ -17,7 +17,7 @@ import typer
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from chassis.bus import BusConfig, open_bus
+from chassis.bus import TOPIC_PARTITIONS, BusConfig, open_bus
 from chassis.errors import PEER_UNAVAILABLE, Fault, Kind, declare
 from chassis.event import topics
 from chassis.roles import dsn_for, provision, roles_of
@@ -53,7 +53,7 @@ class ProvisionSettings(Sourced):
     """JSON file: the password of each role by its name."""
     bus: Literal["kafka", "postgres"]
     kafka_bootstrap: str | None = None
-    topic_partitions: int = Field(default=8, ge=1, le=64)
+    topic_partitions: int = Field(default=TOPIC_PARTITIONS, ge=1, le=64)
     """Of new topics, for ever: the order of a key's events hangs on it."""
     topic_replicas: int = Field(default=1, ge=1, le=5)
     wait_seconds: float = Field(default=60.0, gt=0, le=600)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncpg
 
-from chassis.bus import BusConfig, open_bus
+from chassis.bus import TOPIC_PARTITIONS, BusConfig, open_bus
 from chassis.errors import Fault
 from chassis.event import topics
 from chassis.messaging_schema import BUS_V1
@@ -24,9 +24,6 @@ from cli.local.credentials import DATABASES, admin_dsn, bus_app_dsn, migrator_ds
 from cli.local.layout import SERVICES, Layout
 from cli.local.postgres import EmbeddedPostgres
 from cli.output import refusal
-
-PARTITIONS = 4
-"""Per topic; it stays for ever, since the order of a key's events hangs on it."""
 
 
 async def prepare(layout: Layout, bus: str, kafka_bootstrap: str | None) -> None:
@@ -47,7 +44,7 @@ async def prepare(layout: Layout, bus: str, kafka_bootstrap: str | None) -> None
     )
     opened = await open_bus(config)
     try:
-        await opened.create_topics(topics(), PARTITIONS)
+        await opened.create_topics(topics(), TOPIC_PARTITIONS)
     finally:
         await opened.close()
 

@@ -59,7 +59,8 @@ class Outcome:
     """What happened in a run."""
 
     plan: Plan
-    recovery_seconds: dict[str, float] = field(default_factory=dict)
+    recovered: list[tuple[str, float]] = field(default_factory=list)
+    """Who was killed, in order, and the seconds until its successor was ready."""
     settled_seconds: float = 0.0
     skipped: dict[str, int] = field(default_factory=dict)
     """Deliveries that each service's present process had seen before and skipped."""
@@ -68,10 +69,10 @@ class Outcome:
 
     def report(self) -> str:
         """Return the run in one line."""
-        back = ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.recovery_seconds.items())
+        back = ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.recovered)
         counts = ", ".join(f"{name} {count}" for name, count in self.evidence.counts().items())
         return (
-            f"seed {self.plan.seed}: kills {len(self.recovery_seconds)}, back after seconds: {back};"
+            f"seed {self.plan.seed}: kills {len(self.recovered)}, back after seconds: {back};"
             f" settled after {self.settled_seconds:.1f} s; {counts};"
             f" duplicates skipped {sum(self.skipped.values())}; problems {len(self.problems)}"
         )
@@ -113,7 +114,7 @@ async def _carry_out(stack: LocalStack, plan: Plan, outcome: Outcome) -> None:
     for victim, pause in plan.kills:
         await asyncio.sleep(pause)
         before = stack.kill(victim)
-        outcome.recovery_seconds[victim] = await stack.ready_again(victim, before)
+        outcome.recovered.append((victim, await stack.ready_again(victim, before)))
     await asyncio.sleep(FIRST_PAUSE_SECONDS[0])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from cli.local.kafka import RunningKafka
 from cli.local.state import Bus
 from tests.chaos.outage import Outcome, plan, run_seed, workers
 from tests.stacks.local import local_stack
@@ -27,9 +28,9 @@ async def test_killed_processes_lose_double_and_reorder_nothing(seeds: range) ->
 @pytest.mark.kafka
 @pytest.mark.timeout(600)
 async def test_killed_processes_lose_double_and_reorder_nothing_on_kafka(
-    seeds: range, kafka_bootstrap: str
+    seeds: range, private_kafka: RunningKafka
 ) -> None:
-    await outages("kafka", range(seeds.start, seeds.start + KAFKA_SEEDS), kafka_bootstrap)
+    await outages("kafka", range(seeds.start, seeds.start + KAFKA_SEEDS), private_kafka.bootstrap)
 
 
 async def outages(bus: Bus, seeds: range, kafka_bootstrap: str | None = None) -> None:

@@ -84,7 +84,7 @@ async def _record(work: Work, cabinet: Cabinet, order: Order, sealed: SealedDocu
             licence_id=order.licence_id,
             case_id=order.case_id,
             document_sha256=sha256,
-            sealed_at=sealed.signed_at,
+            sealed_at=now,
         ),
         version,
     )

@@ -127,11 +127,11 @@ def test_what_a_killed_supervisor_left_is_stopped_by_down(tongban):
 
 
 def test_a_service_that_cannot_start_is_named_and_nothing_stays_running(tongban):
-    main = tongban.home.parent / "path" / "services" / "seal" / "__main__.py"
+    main = tongban.home.parent / "path" / "services" / "notify" / "__main__.py"
     main.write_text("raise SystemExit(2)")
     status, answer = tongban("up")
     assert (status, answer["reason"]) == (1, "STACK_DID_NOT_START")
-    assert "seal is not ready, ended with status 2" in answer["en"]
+    assert "notify is not ready, ended with status 2" in answer["en"]
     assert ours(tongban) == []
 
 
