@@ -1,4 +1,4 @@
-"""One seeded run: case work at the public doors while processes are killed, then evidence for the checker.
+"""Seeded runs: case work at the public doors while processes are killed, then evidence for the checker.
 
 The seed picks who is killed, in which order and when; run it again and the same is done again. On the
 PostgreSQL bus the whole log is then delivered a second time, too, while the work goes on.
@@ -56,9 +56,9 @@ def plan(seed: int) -> Plan:
 
 @dataclass
 class Outcome:
-    """What happened in a run."""
+    """What happened on one stack."""
 
-    plan: Plan
+    plans: Sequence[Plan]
     recovered: list[tuple[str, float]] = field(default_factory=list)
     """Who was killed, in order, and the seconds until its successor was ready."""
     settled_seconds: float = 0.0
@@ -68,19 +68,40 @@ class Outcome:
     problems: list[str] = field(default_factory=list)
 
     def report(self) -> str:
-        """Return the run in one line."""
+        """Return the runs in one line."""
+        seeds = " ".join(str(plan.seed) for plan in self.plans)
         back = ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.recovered)
         counts = ", ".join(f"{name} {count}" for name, count in self.evidence.counts().items())
         return (
-            f"seed {self.plan.seed}: kills {len(self.recovered)}, back after seconds: {back};"
+            f"seeds {seeds}: kills {len(self.recovered)}, back after seconds: {back};"
             f" settled after {self.settled_seconds:.1f} s; {counts};"
             f" duplicates skipped {sum(self.skipped.values())}; problems {len(self.problems)}"
         )
 
 
-async def run_seed(stack: LocalStack, workers: tuple[Sequence[Applicant], Desk], plan: Plan) -> Outcome:
-    """Do a plan under load, let everything settle, and judge what all runs on this stack left behind."""
-    outcome, (applicants, desk), over = Outcome(plan), workers, asyncio.Event()
+async def run_seeds(
+    stack: LocalStack, workers: tuple[Sequence[Applicant], Desk], seeds: Sequence[int]
+) -> Outcome:
+    """Do the plans of some seeds under load, let everything settle once, and judge what they left behind."""
+    outcome, (applicants, _) = Outcome([plan(seed) for seed in seeds]), workers
+    for each in outcome.plans:
+        await _under_load(stack, workers, each, outcome)
+    began = time.monotonic()
+    if not await settled(stack, SETTLE_SECONDS):
+        outcome.problems.append(f"not settled after {SETTLE_SECONDS:.0f} s")
+    outcome.settled_seconds = time.monotonic() - began
+    outcome.evidence = await read_evidence(stack.dsn, stack.state.kafka_bootstrap)
+    outcome.skipped = await duplicates_skipped(stack)
+    for applicant in applicants:
+        outcome.evidence.receipts.update(applicant.receipts)
+    outcome.problems += check(outcome.evidence)
+    return outcome
+
+
+async def _under_load(
+    stack: LocalStack, workers: tuple[Sequence[Applicant], Desk], plan: Plan, outcome: Outcome
+) -> None:
+    (applicants, desk), over = workers, asyncio.Event()
 
     async def work(number: int, applicant: Applicant) -> None:
         rng = random.Random(f"{plan.seed}/{number}")
@@ -97,17 +118,6 @@ async def run_seed(stack: LocalStack, workers: tuple[Sequence[Applicant], Desk],
                 await _deliver_all_again(stack)
         finally:
             over.set()
-    began = time.monotonic()
-    if not await settled(stack, SETTLE_SECONDS):
-        outcome.problems.append(f"not settled after {SETTLE_SECONDS:.0f} s")
-    outcome.settled_seconds = time.monotonic() - began
-    kafka = stack.state.kafka_bootstrap
-    outcome.evidence = await read_evidence(stack.dsn, kafka)
-    outcome.skipped = await duplicates_skipped(stack)
-    for applicant in applicants:
-        outcome.evidence.receipts.update(applicant.receipts)
-    outcome.problems += check(outcome.evidence)
-    return outcome
 
 
 async def _carry_out(stack: LocalStack, plan: Plan, outcome: Outcome) -> None:

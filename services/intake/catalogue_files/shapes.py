@@ -29,6 +29,16 @@ def _refuse_unknown_keys(modules: Iterable[ModuleType]) -> None:
 _refuse_unknown_keys(_MODULES)
 
 
+_adapters: dict[Any, TypeAdapter[Any]] = {}
+
+
+def _adapter(shape: type[Any]) -> TypeAdapter[Any]:
+    """Return the adapter of a class; making one costs more than using it a hundred times."""
+    if shape not in _adapters:
+        _adapters[shape] = TypeAdapter(shape)
+    return _adapters[shape]
+
+
 class Shaper:
     """Builds objects and collects what cannot be built, instead of stopping at the first."""
 
@@ -37,9 +47,8 @@ class Shaper:
 
     def build(self, shape: type[T], value: object, path: str) -> T | None:
         """Return the object, or None after noting every wrong field below ``path``."""
-        adapter: TypeAdapter[Any] = TypeAdapter(shape)
         try:
-            built: T = adapter.validate_python(value)
+            built: T = _adapter(shape).validate_python(value)
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_context=False, include_input=False):
                 field = ".".join(str(step) for step in detail["loc"])
