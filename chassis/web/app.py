@@ -10,11 +10,12 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY, RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse, Response
 
-from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, Fault, refuse
+from chassis.errors import Fault
 from chassis.rpc.access import is_uuid
 from chassis.web.boundary import Boundary
 from chassis.web.problems import fault_of, fault_of_status, invalid, problem_of
@@ -23,6 +24,14 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+
+
+
+def _uuid(value: str) -> str:
+    if not is_uuid(value):
+        raise ValueError(value)
+    return value
+
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -73,13 +82,14 @@ def web_app(
     return app
 
 
-def idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) -> str:
-    """Return the ``Idempotency-Key`` of a request, a UUID; the dependency of every mutating route."""
-    if not idempotency_key:
-        refuse([FIELD_REQUIRED.at("Idempotency-Key")])
-    if not is_uuid(idempotency_key or ""):
-        refuse([FIELD_MALFORMED.at("Idempotency-Key")])
-    return str(idempotency_key)
+def idempotency_key(
+    idempotency_key: Annotated[str, Header(alias="Idempotency-Key"), AfterValidator(_uuid)],
+) -> str:
+    """Return the ``Idempotency-Key`` of a request, a UUID; the dependency of every mutating route.
+
+    A missing or wrong one is named together with what else is wrong in the request.
+    """
+    return idempotency_key
 
 
 def _add_operation(app: FastAPI, missing: Callable[[], Sequence[str]]) -> None:

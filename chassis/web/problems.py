@@ -41,7 +41,11 @@ log = get_logger(__name__)
 
 
 def problem_of(fault: Fault, *, trace_id: str = "", request_id: str = "") -> JSONResponse:
-    """Return the response for a fault: status, problem document, ``Retry-After`` where it has one."""
+    """Return the response for a fault: status, problem document, ``Retry-After`` where it has one.
+
+    The stable code is there as ``reason`` and ``code``, the texts as ``detail``/``detail_en`` and
+    ``title``/``title_en``, in the document and in each of its violations.
+    """
     status = _STATUS.get(fault.code, fault.kind.http_status)
     document: dict[str, Any] = {
         "type": f"urn:tongban:reason:{fault.code}",
@@ -49,6 +53,9 @@ def problem_of(fault: Fault, *, trace_id: str = "", request_id: str = "") -> JSO
         "title_en": fault.en,
         "status": status,
         "code": fault.code,
+        "reason": fault.code,
+        "detail": fault.zh,
+        "detail_en": fault.en,
         "metadata": fault.metadata,
         "violations": [_entry(each) for each in fault.violations],
         "trace_id": trace_id,
@@ -118,7 +125,10 @@ def _entry(violation: Violation) -> dict[str, Any]:
     return {
         "field": violation.field_path,
         "code": violation.reason.code,
+        "reason": violation.reason.code,
         "title": violation.zh,
         "title_en": violation.en,
+        "detail": violation.zh,
+        "detail_en": violation.en,
         "metadata": violation.metadata,
     }

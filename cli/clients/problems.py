@@ -30,7 +30,7 @@ def fault_of_response(response: httpx.Response) -> Fault:
     kind = _KINDS.get(response.status_code, Kind.INTERNAL)
     try:
         found: dict[str, Any] = response.json()
-        code = str(found["code"])
+        code = str(found["reason"])
     except (ValueError, KeyError, TypeError):
         code, text = f"HTTP_{response.status_code}", response.reason_phrase
         return Fault(Reason(code, kind, text, text))
@@ -38,12 +38,12 @@ def fault_of_response(response: httpx.Response) -> Fault:
         Violation(
             str(each.get("field", "")),
             Reason(
-                str(each.get("code", code)), kind, str(each.get("title", "")), str(each.get("title_en", ""))
+                str(each.get("reason", code)), kind, str(each.get("detail", "")), str(each.get("detail_en", ""))
             ),
         )
         for each in found.get("violations", ())
     )
-    reason = Reason(code, kind, str(found.get("title", code)), str(found.get("title_en", code)))
+    reason = Reason(code, kind, str(found.get("detail", code)), str(found.get("detail_en", code)))
     return Fault(reason, violations, retry_after_seconds=found.get("retry_after_seconds"))
 
 

@@ -1,8 +1,8 @@
 """certs: the electronic-licence registry (电子证照库) that every county relies on.
 
 Publishes: LicenceImported, LicenceMade, LicenceIssued, LicenceStatusChanged, LicenceUsed
-Consumes: PartDecided, DocumentSealed, SealingRefused
-Answers: LicenceService, LicenceImportService, UseCodeService, ConfirmationService, PresentationService, ConfirmationService
+Consumes: PartDecided, CaseWithdrawn, CaseClosed, DocumentSealed, SealingRefused
+Answers: LicenceService, LicenceImportService, UseCodeService, ConfirmationService, PresentationService
 Asks: IssuingService, SignatureService, VerificationService
 Stores: licences with their history, use-codes (digests only), the usage record, presentations, documents
 

@@ -10,12 +10,17 @@ from chassis.clock import Clock
 from chassis.db import Transaction
 from chassis.event import Envelope, new_event_id
 from chassis.inbox import Handler
-from events.intake import PartDecided
+from events.intake import CaseClosed, CaseWithdrawn, PartDecided
 from events.seal import DocumentSealed, SealingRefused
 from services.certs.domain.issuing import IssueData
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.usecases.make import SealedDocument, make_licence, note_seal_refusal, put_in_force
 from services.certs.usecases.ports import Documents, Registry
+from services.certs.usecases.use_codes import revoke_use_codes
+
+
+CASE_WITHDRAWN, CASE_CLOSED = "申请人已撤回申请", "办件已办结"
+"""Why what is left of a case's use-codes is taken back: its purpose is gone (PIPL 6, 47)."""
 
 
 class Approvals(Protocol):
@@ -76,8 +81,17 @@ def handlers(hearing: Hearing) -> tuple[Handler[Any, Any], ...]:
         del envelope, nothing
         await note_seal_refusal(hearing.registry_of(tx), event.licence_id, event.reason)
 
+    async def take_back(
+        tx: Transaction, event: CaseWithdrawn | CaseClosed, envelope: Envelope, nothing: None
+    ) -> None:
+        del envelope, nothing
+        reason = CASE_WITHDRAWN if isinstance(event, CaseWithdrawn) else CASE_CLOSED
+        await revoke_use_codes(hearing.registry_of(tx), event.case_id, reason, hearing.clock())
+
     return (
         Handler(PartDecided, make, fetch_approval),
+        Handler(CaseWithdrawn, take_back),
+        Handler(CaseClosed, take_back),
         Handler(DocumentSealed, issue, fetch_sealed),
         Handler(SealingRefused, note),
     )

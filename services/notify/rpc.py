@@ -65,7 +65,7 @@ class MessageServicer(message_pb2_grpc.MessageServiceServicer):
             refuse([FIELD_MALFORMED.at("page_size")])
         if request.page_token:
             _uuid("page_token", request.page_token)
-        person_id = caller(context).acting().person_id
+        person_id = _reader(context)
         async with self._database.transaction() as tx:
             entries, token = await list_inbox(
                 self._store_of(tx),
@@ -79,7 +79,7 @@ class MessageServicer(message_pb2_grpc.MessageServiceServicer):
     async def MarkRead(self, request: pb.MarkReadRequest, context: Context) -> pb.MarkReadResponse:
         """Mark one message of the acting person as read; a repeat changes nothing."""
         message_id = _uuid("message_id", request.message_id)
-        person_id = caller(context).acting().person_id
+        person_id = _reader(context)
         async with self._database.transaction() as tx:
             entry = await mark_read(self._store_of(tx), person_id, message_id, self._clock())
         return pb.MarkReadResponse(message=_entry(entry))
@@ -98,6 +98,12 @@ def _order(request: pb.SendMessageRequest) -> Order:
         person_id=request.person_id or None,
         expires_at=_moment(request.expires_at) if request.HasField("expires_at") else None,
     )
+
+
+def _reader(context: Context) -> str:
+    """Return whose inbox it is: that of whom the person acts for, as cases and their notices are kept."""
+    acting = caller(context).acting()
+    return acting.acting_for or acting.person_id
 
 
 def _uuid(field: str, value: str) -> UUID:

@@ -52,7 +52,8 @@ def disclosed(licence: Licence, kind: LicenceType | None, face_fields: Iterable[
 
 def number_is_personal(licence: Licence) -> bool:
     """Say whether the licence number is a holder's identity number, as on an identity card."""
-    return any(holder.id_number and holder.id_number in licence.number for holder in licence.holders)
+    number = licence.number.upper()
+    return any(holder.id_number and holder.id_number.upper() in number for holder in licence.holders)
 
 
 def public_identifier(licence: Licence) -> str:
@@ -65,8 +66,9 @@ def public_identifier(licence: Licence) -> str:
 
 def identifier_is_personal(licence: Licence) -> bool:
     """Say whether the identifier holds the identity number of a natural person."""
+    identifier = licence.identifier.upper()
     return any(
-        holder.is_person and holder.id_number and holder.id_number.upper() in licence.identifier
+        holder.is_person and holder.id_number and holder.id_number.upper() in identifier
         for holder in licence.holders
     )
 

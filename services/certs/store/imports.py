@@ -54,10 +54,11 @@ where l.licence_id = u.licence_id
 """
 _REPLACE_OLDER = """
 with newest as (
-  select lineage_id, max(serial_version) as serial_version from licence
-  where lineage_id in (select lineage_id from licence where licence_id = any($1)) group by lineage_id),
+  select lineage_id, county_code, max(serial_version) as serial_version from licence
+  where lineage_id in (select lineage_id from licence where licence_id = any($1))
+  group by lineage_id, county_code),
 older as (
-  select l.licence_id, l.status as previous from licence l join newest n using (lineage_id)
+  select l.licence_id, l.status as previous from licence l join newest n using (lineage_id, county_code)
   where l.serial_version < n.serial_version and l.status in ('valid', 'suspended', 'expired')
     and l.origin = 'imported'
   order by l.licence_id for update of l)
@@ -70,6 +71,12 @@ insert into licence_status_change (licence_id, version, previous, status, act, r
   effective_at, changed_at, changed_by)
 select u.licence_id, u.version, u.previous, 'replaced', 'replace', '换发', '新版本证照已入库', 'certs', $4, $4,
   'service/certs' from unnest($1::uuid[], $2::bigint[], $3::text[]) as u (licence_id, version, previous)
+"""
+_REVOKE_OF_FORMER_HOLDER = """
+update use_code c set revoked_at = $3, revoked_reason = '持证主体已更正'
+from licence l, unnest($1::uuid[], $2::bytea[]) as u (licence_id, holder_key)
+where l.licence_id = u.licence_id and c.licence_id = u.licence_id and l.holder_key <> u.holder_key
+  and c.revoked_at is null and c.uses_left > 0
 """
 _REMEMBER = """
 insert into import_answer (caller, batch_id, row_number, content_key, outcome, licence_id, quality_flags,
@@ -133,10 +140,16 @@ class ImportStore:
         return inserted
 
     async def replace(self, entries: Sequence[Entry]) -> None:
-        """Replace the content of locked licences; what was there goes to ``licence_past``."""
+        """Replace the content of locked licences; what was there goes to ``licence_past``.
+
+        Where the holder becomes another, the use-codes the former one gave are revoked: nobody agrees
+        for somebody else.
+        """
         if not entries:
             return
         ids = [UUID(licence.licence_id) for licence, _, _ in entries]
+        holders = [sealed.holder_keys[0] for _, sealed, _ in entries]
+        await self._tx.execute(_REVOKE_OF_FORMER_HOLDER, ids, holders, self._tx.now())
         await self._tx.execute(_KEEP_PAST, ids, self._tx.now())
         await self._tx.execute(_REPLACE, *self._columns(entries))
         await self._tx.execute("delete from licence_co_holder where licence_id = any($1)", ids)

@@ -83,6 +83,8 @@ def check_message(batch_id: str, rows: Sequence[ImportRow]) -> None:
         wrong.append(FIELD_REQUIRED.at("batch_id"))
     elif len(batch_id) > BATCH_ID_LIMIT:
         wrong.append(FIELD_TOO_LONG.at("batch_id", limit=BATCH_ID_LIMIT))
+    elif not batch_id.isprintable():
+        wrong.append(FIELD_MALFORMED.at("batch_id"))
     if len(rows) > MESSAGE_ROWS:
         wrong.append(FIELD_TOO_LONG.at("rows", limit=MESSAGE_ROWS))
     numbers = [row.row_number for row in rows]

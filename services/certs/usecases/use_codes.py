@@ -106,12 +106,12 @@ async def consume_use_code(
     refusal = refusal_of(held, attempt, now)
     if refusal:
         raise refusal()
+    licence = await registry.licences.lock(held.binding.licence_id)  # before its codes, as imports do
+    if licence is None:
+        raise USE_CODE_UNKNOWN()
     if not await registry.use_codes.take_one_use(held.use_code_id, now):
         fresh = await registry.use_codes.find(code_digest(code))
         raise ((refusal_of(fresh, attempt, now) if fresh else None) or USE_CODE_SPENT)()
-    licence = await registry.licences.lock(held.binding.licence_id)
-    if licence is None:
-        raise USE_CODE_UNKNOWN()
     require_usable(licence, now)
     usage = Usage(
         new_id(),

@@ -44,19 +44,25 @@ class WrongField(View):
 
     field: str
     code: str
+    reason: str
     title: str
     title_en: str
+    detail: str
+    detail_en: str
     metadata: dict[str, str] = {}
 
 
 class Problem(BaseModel):
-    """A refusal (RFC 9457): ``code`` is stable, the texts are for people."""
+    """A refusal (RFC 9457): ``reason`` (also as ``code``) is stable, the texts are for people."""
 
     type: str
     title: str
     title_en: str
     status: int
     code: str
+    reason: str
+    detail: str
+    detail_en: str
     metadata: dict[str, str] = {}
     violations: list[WrongField] = []
     trace_id: str = ""

@@ -56,6 +56,12 @@ def identifier_flags(given: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(flags)
 
 
+def issuer_inside(identifier: str) -> str:
+    """Return the issuer's code inside an identifier, empty when it has none that can be read."""
+    parts = _parts(identifier)
+    return parts[1] if parts else ""
+
+
 def serial_version_of(identifier: str) -> int:
     """Return the version inside an identifier, 1 when it has none that can be read."""
     parts = _parts(identifier)

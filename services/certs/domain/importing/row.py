@@ -7,14 +7,21 @@ issuers that are no credit code and unknown types circulate; they are kept as re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from chassis.clock import china_day
-from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
+from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
 from services.certs.domain.holder import HOLDER_ID_TYPE_UNKNOWN, HOLDER_ID_TYPES, Holder, check_holder_number
-from services.certs.domain.importing.codes import county_of, identifier_flags, read_status, serial_version_of
+from services.certs.domain.importing.codes import (
+    county_of,
+    identifier_flags,
+    issuer_inside,
+    read_status,
+    serial_version_of,
+)
 from services.certs.domain.licence import FLAG_FACE_FIELD_MISSING, Licence, Origin
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.metadata import (
@@ -30,6 +37,7 @@ from services.certs.domain.status import LicenceStatus, is_over
 IMPORTED_GRADE = "A"  # 国办函〔2016〕108号: out of a departmental licence library
 FACE_VALUE_LIMIT = 4_000
 FACE_FIELDS_LIMIT = 100
+FIELD_NAME_LIMIT = 64
 LIMITS = {
     "ZZMC": 512,
     "ZZLXDM": 64,
@@ -73,6 +81,8 @@ FLAG_TYPE_NAME = "LICENCE_TYPE_NAME_DIFFERS"
 FLAG_FIELD = "FIELD_NOT_KNOWN_AND_LEFT_OUT"
 FLAG_STATUS = "STATUS_NOT_MAPPED"
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""No text of a register; PostgreSQL refuses the first, and with it a whole chunk of good rows."""
 _KNOWN = frozenset((*MANDATORY, *OPTIONAL, *ANNOTATED_COPY))
 
 
@@ -111,8 +121,8 @@ def judge(row: ImportRow, types: LicenceTypes, county_code: str | None, now: dat
     holders, holder_problems, holder_flags = _holders(given)
     county = county_of(given.get("ZZBFJGDM", "")) or county_code or ""
     problems += date_problems + holder_problems
-    if county_code is not None and county != county_code:
-        problems.append(ISSUER_OF_ANOTHER_COUNTY.at("ZZBFJGDM"))
+    if county_code is not None:
+        problems += _foreign_issuers(given, county, county_code)
     if problems:
         return Judgement(row.row_number, None, tuple(problems))
     flags = dict.fromkeys((*identifier_flags(given), *holder_flags, *_catalogue_flags(given, types)))
@@ -161,10 +171,28 @@ def _licence(
     )
 
 
+def _foreign_issuers(given: Mapping[str, str], county: str, county_code: str) -> list[Violation]:
+    """Both the row and its identifier must name an issuer of the caller's county.
+
+    A row that only calls itself the caller's could otherwise take another county's identifier, or
+    step into the line of versions of its licence.
+    """
+    found = [] if county == county_code else [ISSUER_OF_ANOTHER_COUNTY.at("ZZBFJGDM")]
+    inside = county_of(issuer_inside(given.get("ZZBS", "")))
+    if not found and inside and inside != county_code:
+        found.append(ISSUER_OF_ANOTHER_COUNTY.at("ZZBS"))
+    return found
+
+
 def _shape_problems(given: Mapping[str, str]) -> list[Violation]:
     found = [FIELD_REQUIRED.at(name) for name in MANDATORY if name not in given]
     found += [ANNOTATED_COPY_NO_SOURCE.at(name) for name in ANNOTATED_COPY if name in given]
     for name, value in given.items():
+        if len(name) > FIELD_NAME_LIMIT or _CONTROL.search(name):
+            found.append(FIELD_MALFORMED.at("*"))
+            continue
+        if _CONTROL.search(value):
+            found.append(FIELD_MALFORMED.at(name))
         limit = LIMITS.get(name, FACE_VALUE_LIMIT)
         if len(value) > limit:
             found.append(FIELD_TOO_LONG.at(name, limit=limit))
