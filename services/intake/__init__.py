@@ -1,5 +1,7 @@
 """intake: unified identity, catalogue and one-window intake (统一身份、事项目录、一窗受理).
 
+What happens to one application from here on: docs/life-of-an-application.md.
+
 Publishes: PersonRegistered, CaseSubmitted, PartClaimed, PartAccepted, PartRefused, SupplementRequested, SupplementReceived, PartReviewed, PartDecided, PartCompleted, CaseClosed, CaseWithdrawn, CaseRated, RectificationOpened, CaseArchived
 Consumes: LicenceMade, LicenceIssued, LicenceUsed, DocumentSealed, SealingRefused, MessageSent, MessageFailed, CaseClosed
 Answers: PartService, IssuingService, ContactService
