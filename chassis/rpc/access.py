@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
@@ -59,13 +60,20 @@ def methods_of(service: str) -> dict[str, Method]:
     return {each.name: _method(service, each) for each in descriptor.methods}
 
 
-def check_request_id(request: Message) -> None:
-    """Refuse a request whose ``request_id`` is missing or no UUID of 36 characters."""
-    value: str = getattr(request, "request_id")  # noqa: B009 - the field is known to exist, not to the types
-    if not value:
-        refuse([FIELD_REQUIRED.at("request_id")])
-    if not is_uuid(value):
-        refuse([FIELD_MALFORMED.at("request_id")])
+def check_request(method: Method, request: Message) -> None:
+    """Refuse a request that no method could take, naming every wrong field.
+
+    That is one with a NUL in a text, which no database keeps, and for a mutating method one whose
+    ``request_id`` is missing or no UUID of 36 characters.
+    """
+    wrong = [FIELD_MALFORMED.at(path) for path in _texts_with_nul(request)]
+    if method.mutating and method.has_request_id:
+        value: str = getattr(request, "request_id")  # noqa: B009 - known to exist, not to the types
+        if not value:
+            wrong.append(FIELD_REQUIRED.at("request_id"))
+        elif not is_uuid(value) and "\0" not in value:
+            wrong.append(FIELD_MALFORMED.at("request_id"))
+    refuse(wrong)
 
 
 def is_uuid(value: str) -> bool:
@@ -74,6 +82,29 @@ def is_uuid(value: str) -> bool:
         return str(uuid.UUID(value)) == value.lower()
     except ValueError:
         return False
+
+
+def _texts_with_nul(message: Message, prefix: str = "") -> Iterator[str]:
+    for field, value in message.ListFields():
+        path = prefix + field.name
+        if field.is_repeated and field.message_type and field.message_type.GetOptions().map_entry:
+            yield from (path for name, each in value.items() if _has_nul(name) or _has_nul(each))
+        elif field.is_repeated:
+            for index, each in enumerate(value):
+                yield from _nul_at(f"{path}[{index}]", each)
+        else:
+            yield from _nul_at(path, value)
+
+
+def _nul_at(path: str, value: object) -> Iterator[str]:
+    if isinstance(value, Message):
+        yield from _texts_with_nul(value, f"{path}.")
+    elif _has_nul(value):
+        yield path
+
+
+def _has_nul(value: object) -> bool:
+    return isinstance(value, str) and "\0" in value
 
 
 def _is(peer: Peer, caller: int) -> bool:

@@ -16,6 +16,7 @@ from google.rpc import status_pb2
 from grpc_status import rpc_status
 
 from chassis.errors import (
+    BODY_TOO_LARGE,
     DEADLINE_PASSED,
     INTERNAL,
     PEER_UNAVAILABLE,
@@ -28,6 +29,8 @@ from chassis.errors import (
 )
 
 DOMAIN = "tongban"
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""What gRPC itself refuses without our details, on whichever side is asked to go over it."""
 DETAILS_KEY = "grpc-status-details-bin"
 MAX_VIOLATIONS_BYTES = 24 * 1024
 """Room for violations in the trailers; the rest is counted in ``violations_omitted``."""
@@ -66,6 +69,8 @@ def from_error(error: grpc.aio.AioRpcError, peer: str) -> Fault:
     code = error.code()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return DEADLINE_PASSED(peer=peer)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in (error.details() or ""):
+        return BODY_TOO_LARGE(limit_bytes=MAX_MESSAGE_BYTES, peer=peer)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return TOO_MANY_REQUESTS(retry_after_seconds=1.0, peer=peer)
     if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}:

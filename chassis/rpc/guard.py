@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 
 from chassis.auth import ActingPerson, TokenVerifier
 from chassis.errors import DEADLINE_PASSED, INTERNAL, NOT_AUTHENTICATED, NOT_PERMITTED, Fault, Kind
 from chassis.logs import get_logger
-from chassis.rpc.access import Method, check_request_id
+from chassis.rpc.access import Method, check_request
 from chassis.rpc.call import Caller, enter
 from chassis.rpc.faults import to_status
 from chassis.rpc.peer import peer_of
@@ -119,8 +120,8 @@ class Guard:
         enter(call)
         if self.admit is not None:
             await self.admit(method, call)
-        if method.mutating and hasattr(request, "request_id"):
-            check_request_id(request)
+        if isinstance(request, Message):  # what streams in is checked by whoever reads it
+            check_request(method, request)
 
     def _person(self, headers: dict[str, str]) -> tuple[ActingPerson | None, str | None]:
         scheme, _, token = headers.get("authorization", "").partition(" ")

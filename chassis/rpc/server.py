@@ -15,12 +15,12 @@ from chassis.auth import TokenVerifier
 from chassis.logs import get_logger
 from chassis.readiness import Readiness
 from chassis.rpc.access import Method, methods_of
+from chassis.rpc.faults import MAX_MESSAGE_BYTES
 from chassis.rpc.guard import Admit, Guard
 from chassis.rpc.tls import TlsFiles, server_credentials
 
 log = get_logger(__name__)
 
-MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_METADATA_BYTES = 64 * 1024
 
 Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[Any, Any]]"

@@ -25,14 +25,6 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 
-
-
-def _uuid(value: str) -> str:
-    if not is_uuid(value):
-        raise ValueError(value)
-    return value
-
-
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -82,8 +74,14 @@ def web_app(
     return app
 
 
+def _uuid(value: str) -> str:
+    if not is_uuid(value):
+        raise ValueError
+    return value
+
+
 def idempotency_key(
-    idempotency_key: Annotated[str, Header(alias="Idempotency-Key"), AfterValidator(_uuid)],
+    idempotency_key: Annotated[str, Header(alias="Idempotency-Key", min_length=1), AfterValidator(_uuid)],
 ) -> str:
     """Return the ``Idempotency-Key`` of a request, a UUID; the dependency of every mutating route.
 

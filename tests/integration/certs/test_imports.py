@@ -211,3 +211,77 @@ async def test_the_frame_of_a_message_is_checked_before_any_row(world: World):
     with world.as_department(), pytest.raises(Fault) as refused:
         await world.import_rows(world.row(world.citizen()), batch_id="x" * 65)
     assert [each.field_path for each in refused.value.violations] == ["batch_id"]
+
+
+LAIFENG_MARKET = "11422827TB1000077T"
+"""An issuer in another county, by characters 3 to 8 of its code."""
+
+
+async def test_an_identifier_of_another_countys_issuer_is_refused_and_touches_nothing(world: World):
+    from standards.identifiers import parse_licence_identifier
+
+    holder = world.citizen()
+    row = world.row(holder)
+    later = str(parse_licence_identifier(row["ZZBS"]).next_version())
+    foreign = row | {"ZZBS": later, "ZZBFJGDM": LAIFENG_MARKET, "CZZTDM": world.citizen()}
+    with world.as_department():
+        await world.import_rows(row)
+    with world.as_department(LAIFENG_MARKET):
+        (refused,) = await world.import_rows(foreign)
+    assert [(each.field, each.reason) for each in refused.problems] == [("ZZBS", "ISSUER_OF_ANOTHER_COUNTY")]
+    with world.as_operator():
+        (taken,) = await world.import_rows(foreign)
+    assert taken.outcome == pb.IMPORT_OUTCOME_CREATED
+    (licence,) = await find(world, holder)
+    assert licence.status == pb.LICENCE_STATUS_VALID, "another county's row replaces no licence of this one"
+    assert not await world.events("certs.LicenceStatusChanged.v1")
+
+
+async def test_a_control_character_is_that_rows_problem_and_the_good_rows_are_kept(world: World):
+    good = world.row(world.citizen())
+    broken = world.row(world.citizen(), ZZMC="营业\x00执照", KZ_ZS="一号\x00")
+    strange = world.row(world.citizen()) | {"KZ_\x00": "x"}
+    with world.as_department():
+        kept, refused, odd = await world.import_rows(good, broken, strange)
+        with pytest.raises(Fault, match="INVALID_REQUEST"):
+            await world.import_rows(good, batch_id="b\x00")
+    assert kept.outcome == pb.IMPORT_OUTCOME_CREATED
+    assert {(each.field, each.reason) for each in refused.problems} == {
+        ("ZZMC", "FIELD_MALFORMED"),
+        ("KZ_ZS", "FIELD_MALFORMED"),
+    }
+    assert [(each.field, each.reason) for each in odd.problems] == [("*", "FIELD_MALFORMED")]
+
+
+async def test_a_corrected_holder_ends_the_use_codes_the_wrong_one_gave(world: World):
+    from tests.integration.certs.test_use_codes import consume, issued, reason_of
+
+    wrong, right = world.citizen(), world.citizen()
+    row = world.row(wrong)
+    with world.as_department():
+        (created,) = await world.import_rows(row)
+    code = await issued(world, created.licence_id, wrong)
+    with world.as_department():
+        await world.import_rows(row | {"KZ_JYFW": "餐饮服务；食品销售"})
+    other = await issued(world, created.licence_id, wrong)
+    assert (await consume(world, other)).usage_id, "new content of the same holder takes nothing back"
+    with world.as_department():
+        (updated,) = await world.import_rows(row | {"CZZTDM": right})
+    assert updated.outcome == pb.IMPORT_OUTCOME_UPDATED
+    assert await reason_of(consume(world, code)) == "USE_CODE_REVOKED"
+    code = await issued(world, created.licence_id, right)
+    assert (await consume(world, code)).holder_id_number == right
+
+
+async def test_an_identity_number_is_personal_however_its_last_letter_is_written(world: World):
+    holder = next(number for number in iter(world.citizen, "") if number.endswith("X"))
+    identifier = f"1.2.156.3005.2.{ID_CARD}.{MARKET}.{holder.lower()}.001.0"
+    row = world.row(holder, ZZMC="居民身份证", ZZLXDM=ID_CARD, ZZBS=identifier, ZZBH=holder.lower())
+    with world.as_department():
+        (result,) = await world.import_rows(row)
+    assert result.outcome == pb.IMPORT_OUTCOME_CREATED
+    (event,) = await world.events("certs.LicenceImported.v1")
+    assert event["identifier"] == ""
+    assert await world.count("select count(*) from licence where identifier ilike '%' || $1 || '%'", holder) == 0
+    (licence,) = await find(world, holder)
+    assert holder.lower() not in str(licence).lower()

@@ -12,7 +12,7 @@ import pytest
 
 from chassis.errors import Fault
 from chassis.event import Envelope, Event, new_event_id
-from events.intake import PartDecided
+from events.intake import CaseClosed, CaseWithdrawn, PartDecided
 from events.seal import DocumentSealed, SealingRefused
 from services.certs.consumers import Hearing, handlers
 from services.certs.domain.holder import Holder
@@ -226,3 +226,30 @@ async def test_data_that_no_strict_identifier_can_be_made_of_is_refused(world: W
         await issuing.approve("361103198001010000", str(uuid.uuid4()), issuer_name="")
     assert {each.field_path for each in incomplete.value.violations} == {"holder_id_number", "issuer_name"}
     assert await world.count("select count(*) from licence") == 0
+
+
+@pytest.mark.parametrize("ending", ["withdrawn", "closed"])
+async def test_what_is_left_of_a_cases_use_codes_ends_with_the_case(world: World, ending: str):
+    from tests.integration.certs.test_use_codes import consume, issued, reason_of
+
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    code = await issued(world, licence_id, holder)
+    other = await issued(world, licence_id, holder, case_id="case-2")
+    common = {"case_id": "case-1", "case_no": "no-1", "person_id": "p1"}
+    event = (
+        CaseWithdrawn(**common, withdrawn_at=world.clock())
+        if ending == "withdrawn"
+        else CaseClosed(
+            **common,
+            title="t",
+            county_code="361103",
+            approved_parts=1,
+            rejected_parts=0,
+            closed_at=world.clock(),
+        )
+    )
+    for _ in range(2):
+        await Issuing(world).hear(event)
+    assert await reason_of(consume(world, code)) == "USE_CODE_REVOKED"
+    assert (await consume(world, other, case_id="case-2")).usage_id

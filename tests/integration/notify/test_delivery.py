@@ -10,19 +10,24 @@ from uuid import UUID
 
 import pytest
 
+from chassis.auth import ActingPerson
 from chassis.db import Database
 from chassis.event import new_event_id
 from chassis.fields import FieldCipher
 from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
+from chassis.rpc.call import Caller, calling
+from chassis.rpc.peer import Peer
 from services.notify.domain.message import MAX_ATTEMPTS, MessageState
 from services.notify.domain.template import Channel
+from services.notify.rpc import MessageServicer
 from services.notify.sandbox import BUSY, REFUSES, SILENT, SandboxProvider
 from services.notify.store import MessageStore, StoreUnit
 from services.notify.templates import read_templates
 from services.notify.usecases.accept import Order, accept
 from services.notify.usecases.deliver import deliver_due
+from tongban.notify.v1 import message_pb2 as pb
 
 CATALOGUE = Path(__file__).parents[3] / "catalogue"
 PHONE = "19900001234"
@@ -181,3 +186,33 @@ async def test_the_sandbox_shows_what_it_took_to_one_number(notify):
     await notify.deliver()
     shown = await notify.provider.newest(10, PHONE)
     assert [(each.phone, "493812" in each.text) for each in shown] == [(PHONE, True)]
+
+
+async def test_who_acts_for_an_organisation_reads_its_messages_and_who_does_not_reads_their_own(notify):
+    async with notify.database.transaction() as tx:
+        store = MessageStore(tx, notify.cipher)
+        for person_id in ("person", "organisation"):
+            order = Order(
+                source_key=f"event:{person_id}",
+                template_code="one-time-code",
+                channel=Channel.SMS,
+                parameters={"code": "493812", "minutes": "5"},
+                phone=PHONE,
+                person_id=person_id,
+            )
+            message = await accept(store, TEMPLATES, order, new_event_id(), notify.clock())
+            await tx.execute(
+                "update message set channel = 'inbox', next_attempt_at = null where message_id = $1",
+                message.message_id,
+            )
+    servicer = MessageServicer(
+        notify.database, lambda tx: MessageStore(tx, notify.cipher), TEMPLATES, notify.clock, lambda: None
+    )
+    seen = {}
+    for acting_for in (None, "organisation"):
+        with calling(Caller(Peer("service", "intake"), ActingPerson("person", 3, acting_for=acting_for))):
+            page = await servicer.ListInbox(pb.ListInboxRequest(), None)
+            (seen[acting_for],) = [each.message_id for each in page.messages]
+            request = pb.MarkReadRequest(message_id=seen[acting_for])
+            assert (await servicer.MarkRead(request, None)).message.HasField("read_at")
+    assert seen[None] != seen["organisation"]

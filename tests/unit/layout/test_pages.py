@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 LIFE = ROOT / "docs" / "life-of-an-application.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "deploy" / "README.md"])
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
-MADE_LATER = ("deploy/secrets/",)
+MADE_LATER = ("deploy/secrets/", "deploy/.env")
 """What a page rightly names although no checkout holds it."""
 _PLACE = re.compile(r"`((?:services|chassis|cli|events|standards|tests|docs|deploy|proto)/[\w./-]*)`")
 
