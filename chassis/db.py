@@ -7,26 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
 
 from chassis.clock import Clock, system_clock
-from chassis.errors import PEER_UNAVAILABLE
+from chassis.errors import PEER_UNAVAILABLE, Fault
 from chassis.event import Event
+from chassis.failures import DATABASE_TROUBLE, is_outage
 
 STATEMENT_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 5_000
+ANSWER_TIMEOUT_SECONDS = 20.0
+"""After this a server that says nothing counts as gone: above its own statement timeout."""
 ACQUIRE_TIMEOUT_SECONDS = 5.0
-
-_GONE = (
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-)
+CLOSE_SECONDS = 3.0
+RETRY_AFTER_SECONDS = 1.0
 
 
 class Transaction:
@@ -94,53 +91,76 @@ class Database:
         min_size: int = 1,
         max_size: int = 10,
     ) -> Database:
-        """Open the pool. Session state is forbidden on it: the reset round trip is switched off."""
-        pool = await asyncpg.create_pool(
-            dsn,
-            min_size=min_size,
-            max_size=max_size,
-            reset=_keep_session,
-            server_settings={
-                "jit": "off",
-                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-                "lock_timeout": str(LOCK_TIMEOUT_MS),
-                "timezone": "UTC",
-            },
-        )
+        """Open the pool. Session state is forbidden on it: the reset round trip is switched off.
+
+        Raises PEER_UNAVAILABLE when the server does not answer.
+        """
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=min_size,
+                max_size=max_size,
+                reset=_keep_session,
+                command_timeout=ANSWER_TIMEOUT_SECONDS,
+                server_settings={
+                    "jit": "off",
+                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                    "lock_timeout": str(LOCK_TIMEOUT_MS),
+                    "timezone": "UTC",
+                },
+            )
+        except (OSError, TimeoutError, asyncpg.PostgresError) as problem:
+            raise _unavailable() from problem
         return cls(pool, now, write_events)
 
     async def close(self) -> None:
-        """Close the pool after its running queries."""
-        await self.pool.close()
+        """Close the pool after its running queries; what is not given back in time is cut off."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.pool.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Open a transaction; commit at the end of the block, roll back if it raises.
 
-        Raises PEER_UNAVAILABLE when no connection is free in time or the server is gone.
+        Raises PEER_UNAVAILABLE when no connection is free in time, the server is gone, or it gave the
+        transaction up for another's sake (deadlock, lock timeout): the same again may succeed.
         """
-        connection = await self._acquire()
-        try:
-            async with connection.transaction():
-                tx = Transaction(connection, self.now)  # type: ignore[arg-type]
+        async with self.connection() as connection:
+            tx = Transaction(connection, self.now)
+            try:
+                await connection.execute("begin")
                 yield tx
                 await self._flush(tx)
-        except _GONE as problem:
-            if isinstance(problem, ValueError):  # a wrong argument of a statement, not an outage
+                done = await connection.execute("commit")
+            except BaseException:
+                with suppress(*DATABASE_TROUBLE):  # the first problem counts; the pool drops the connection
+                    await connection.execute("rollback")
                 raise
-            raise PEER_UNAVAILABLE(peer="database") from problem
-        finally:
-            await self.pool.release(connection)
+            if done != "COMMIT":  # what PostgreSQL answers, without an error, after a failed statement
+                message = "rolled back: a failed statement was swallowed within the transaction"
+                raise RuntimeError(message)
         if tx.pending:
             self.committed.set()
         for call in tx.afterwards:
             call()
 
-    async def _acquire(self) -> asyncpg.pool.PoolConnectionProxy[Any]:
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection[Any]]:
+        """Lend a connection, each statement its own transaction. Raises PEER_UNAVAILABLE."""
         try:
-            return await self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
-        except (OSError, TimeoutError, asyncpg.TooManyConnectionsError, *_GONE) as problem:
-            raise PEER_UNAVAILABLE(peer="database") from problem
+            connection = await self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        except (OSError, *DATABASE_TROUBLE) as problem:
+            raise _unavailable() from problem
+        try:
+            yield connection  # type: ignore[misc]  # the pool's proxy has all of it
+        except Exception as problem:
+            if isinstance(problem, Fault) or not is_outage(problem):
+                raise
+            raise _unavailable() from problem
+        finally:
+            with suppress(*DATABASE_TROUBLE):  # it is closed then, and what was committed stays so
+                await self.pool.release(connection)
 
     async def _flush(self, tx: Transaction) -> None:
         if not tx.pending:
@@ -149,6 +169,29 @@ class Database:
             message = "this database was opened without an outbox"
             raise RuntimeError(message)
         await self._write_events(tx)
+
+
+async def connect_alone(dsn: str, name: str, *, answer_seconds: float) -> asyncpg.Connection[Any]:
+    """Return a connection outside any pool: advisory locks and LISTEN are session state.
+
+    ``name`` is what an operator sees in ``pg_stat_activity``. Raises what asyncpg raises.
+    """
+    return await asyncpg.connect(
+        dsn,
+        timeout=ACQUIRE_TIMEOUT_SECONDS,
+        command_timeout=answer_seconds,
+        server_settings={
+            "application_name": name,
+            "timezone": "UTC",
+            "tcp_keepalives_idle": "5",  # a holder that vanished frees its lock in about 20 s
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
+        },
+    )
+
+
+def _unavailable() -> Fault:
+    return PEER_UNAVAILABLE(peer="database", retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
 async def _keep_session(_: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -146,6 +145,8 @@ async def discard(db: Database, consumer: str, dead_letter_id: int, *, actor: st
         if row is None:
             raise DEAD_LETTER_NOT_FOUND(dead_letter_id=dead_letter_id)
         await _lock(tx, consumer, (row["topic"], row["key"]))
+        if not await _is_parked(tx, dead_letter_id):  # somebody replayed or discarded it meanwhile
+            raise DEAD_LETTER_NOT_FOUND(dead_letter_id=dead_letter_id)
         await _resolve(tx, dead_letter_id, "discarded", actor, reason)
         await _free_if_empty(tx, consumer, (row["topic"], row["key"]))
 
@@ -153,36 +154,43 @@ async def discard(db: Database, consumer: str, dead_letter_id: int, *, actor: st
 async def _replay_place(inbox: Inbox, place: Place, actor: str) -> Replayed:
     applied = 0
     while True:
-        head = await _parked(inbox.db, inbox.service, place)
-        if not head:
+        head, left = await _first_parked(inbox.db, inbox.service, place)
+        if head is None:
             return Replayed(applied, 0)
-        delivery = decode(head[0].record(), inbox.handlers)
+        delivery = decode(head.record(), inbox.handlers)
         if delivery.cause:
-            return Replayed(applied, len(head), delivery.cause)
+            return Replayed(applied, left, delivery.cause)
         try:
             await inbox.prepare(delivery)
             async with inbox.db.transaction() as tx:
-                if not await _lock(tx, inbox.service, place) or not await _is_parked(tx, head[0]):
+                if not await _lock(tx, inbox.service, place) or not await _is_parked(tx, head.dead_letter_id):
                     continue  # somebody else was here meanwhile: look again
                 await inbox.replay(tx, delivery)
-                await _resolve(tx, head[0].dead_letter_id, "replayed", actor, None)
+                await _resolve(tx, head.dead_letter_id, "replayed", actor, None)
                 await _free_if_empty(tx, inbox.service, place)
         except Exception as problem:
             if is_outage(problem):
                 raise
-            return Replayed(applied, len(head), describe(problem))
+            return Replayed(applied, left, describe(problem))
         applied += 1
 
 
-async def _parked(db: Database, consumer: str, place: Place) -> Sequence[DeadLetter]:
+async def _first_parked(db: Database, consumer: str, place: Place) -> tuple[DeadLetter | None, int]:
+    """Return the first parked event of a key, and how many are parked."""
     async with db.transaction() as tx:
-        rows = await tx.fetch(
+        row = await tx.fetchrow(
             f"""select {_COLUMNS} from dead_letter
-            where consumer = $1 and topic = $2 and key = $3 and state = 'parked' order by dead_letter_id""",  # noqa: S608
+            where consumer = $1 and topic = $2 and key = $3 and state = 'parked'
+            order by dead_letter_id limit 1""",  # noqa: S608
             consumer,
             *place,
         )
-    return [_letter(row) for row in rows]
+        left = await tx.fetchval(
+            "select count(*) from dead_letter where consumer = $1 and topic = $2 and key = $3 and state = 'parked'",
+            consumer,
+            *place,
+        )
+    return (_letter(row) if row else None), left
 
 
 async def _lock(tx: Transaction, consumer: str, place: Place) -> bool:
@@ -191,9 +199,9 @@ async def _lock(tx: Transaction, consumer: str, place: Place) -> bool:
     return await tx.fetchval(statement, consumer, *place) is not None
 
 
-async def _is_parked(tx: Transaction, letter: DeadLetter) -> bool:
+async def _is_parked(tx: Transaction, dead_letter_id: int) -> bool:
     statement = "select state = 'parked' from dead_letter where dead_letter_id = $1"
-    return bool(await tx.fetchval(statement, letter.dead_letter_id))
+    return bool(await tx.fetchval(statement, dead_letter_id))
 
 
 async def _resolve(tx: Transaction, dead_letter_id: int, state: str, actor: str, reason: str | None) -> None:

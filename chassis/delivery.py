@@ -63,7 +63,7 @@ def decode(record: Record, handlers: Handlers) -> Delivery:
         envelope = read_envelope(record.headers)
     except Fault as problem:
         return Delivery(record, place, _content_id(record), cause=problem.en)
-    delivery = Delivery(record, place, envelope.event_id, envelope.type, envelope)
+    delivery = Delivery(record, place, envelope.event_id, _text(envelope.type.encode()), envelope)
     delivery.handler = handlers.get(envelope.type)
     if delivery.handler is None:
         return delivery
@@ -91,5 +91,6 @@ def _content_id(record: Record) -> UUID:
     return UUID(bytes=digest.digest()[:16])
 
 
-def _text(key: bytes | None) -> str:
-    return (key or b"").decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+def _text(value: bytes | None) -> str:
+    """Return bytes from outside as text that PostgreSQL takes: no NUL, nothing undecodable."""
+    return (value or b"").decode("utf-8", "backslashreplace").replace("\x00", "\\x00")

@@ -50,6 +50,7 @@ class Event(BaseModel):
 
 
 E = TypeVar("E", bound=Event)
+T = TypeVar("T")
 
 
 def declared_event(topic: str, key: str, *, public: bool = False) -> Callable[[type[E]], type[E]]:
@@ -123,21 +124,28 @@ def read_envelope(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
 
     Raises EVENT_MALFORMED for a missing, null, non-UTF-8 or unparsable attribute.
     """
-    try:
-        found = {name: (value or b"").decode() for name, value in headers}
-        if found["ce_specversion"] != "1.0":
-            raise EVENT_MALFORMED(cause="ce_specversion")
-        return Envelope(
-            UUID(found["ce_id"]),
-            found["ce_type"],
-            found["ce_source"],
-            found["ce_subject"],
-            int(found["ce_aggregateversion"]),
-            datetime.fromisoformat(found["ce_time"]),
-            found.get("traceparent"),
-        )
-    except (KeyError, ValueError) as problem:
-        raise EVENT_MALFORMED(cause=f"header {problem}") from problem
+    found = dict(headers)
+
+    def read(name: str, parse: Callable[[str], T]) -> T:
+        try:
+            return parse((found[name] or b"").decode())
+        except (
+            KeyError,
+            ValueError,
+        ) as problem:  # named, not quoted: causes are grouped, values may be anything
+            raise EVENT_MALFORMED(cause=f"header {name}") from problem
+
+    if read("ce_specversion", str) != "1.0":
+        raise EVENT_MALFORMED(cause="header ce_specversion")
+    return Envelope(
+        read("ce_id", UUID),
+        read("ce_type", str),
+        read("ce_source", str),
+        read("ce_subject", str),
+        read("ce_aggregateversion", int),
+        read("ce_time", datetime.fromisoformat),
+        read("traceparent", str) if "traceparent" in found else None,
+    )
 
 
 def read_event(event_type: str, body: bytes | None) -> Event:

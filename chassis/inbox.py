@@ -68,6 +68,7 @@ class Consumer:
         self.service, self.db, self.bus = service, db, bus
         self.inbox = Inbox(service, db, handlers)
         self.limits = limits or Limits()
+        self._stopping = asyncio.Event()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -75,11 +76,17 @@ class Consumer:
         return self.inbox.topics
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until ``stop`` is set; the running batch is finished.
+        """Consume until ``stop`` is set; the running batch is finished, or left to the next if it waits.
 
         Raises BUS_TOPIC_MISSING at the start when a topic is not provisioned.
         """
-        await self._patiently(lambda: self.bus.require_topics(self.topics))
+        self._stopping = stop
+        try:
+            await self._patiently(lambda: self.bus.require_topics(self.topics))
+        except Exception as problem:
+            if stop.is_set() and is_outage(problem):
+                return
+            raise
         member = self.bus.consumer(self.service, self.topics, self.receive)
         measuring = asyncio.create_task(self._keep_measuring())
         try:
@@ -142,18 +149,20 @@ class Consumer:
             return await store.count_attempt(tx, self.service, delivery.event_id, step)
 
     async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a step while an outage lasts, up to a limit; then raise, and the bus redelivers."""
+        """Repeat a step while an outage lasts, up to a limit or the stop; then raise: the bus redelivers."""
         limits, started = self.limits, time.monotonic()
         pause = limits.outage_first_pause_seconds
         while True:
             try:
                 return await step()
             except Exception as problem:
-                if not is_outage(problem) or time.monotonic() - started > limits.outage_total_seconds:
+                is_over = time.monotonic() - started > limits.outage_total_seconds or self._stopping.is_set()
+                if is_over or not is_outage(problem):
                     raise
                 CONSUMER_BACKOFFS.labels(self.service).inc()
                 _log.info("consumer_waits", service=self.service, cause=describe(problem))
-            await asyncio.sleep(self._jittered(pause))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._jittered(pause))
             pause = min(pause * 2, limits.outage_longest_pause_seconds)
 
     @staticmethod

@@ -132,6 +132,8 @@ class Inbox:
         if handler is None or delivery.event is None:
             tally["unhandled"] += 1
             return
+        if handler.prepare and not delivery.is_prepared:
+            raise RuntimeError("the key was parked at the preparing and is free now: once more")
         with traced(f"consume {envelope.type}", envelope.traceparent, SpanKind.CONSUMER):
             await handler.apply(tx, delivery.event, envelope, delivery.prepared)
         tally["applied"] += 1

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MovingWindowSupport, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from chassis.db import ACQUIRE_TIMEOUT_SECONDS, Database
-from chassis.errors import PEER_UNAVAILABLE, TOO_MANY_REQUESTS
+from chassis.db import Database
+from chassis.errors import TOO_MANY_REQUESTS, Fault
 
 MIN_HASH_KEY_BYTES = 16
 
@@ -33,8 +32,6 @@ LIMITS_V1 = (
     "CREATE INDEX rate_window_expires_at ON rate_window (expires_at)",
 )
 """The table of windows; ``hits`` are times in seconds since the epoch, oldest first."""
-
-_UNREACHABLE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 
 _ACQUIRE = """
 INSERT INTO rate_window AS w (key, hits, expires_at)
@@ -82,12 +79,9 @@ class RateLimits:
         PEER_UNAVAILABLE when it cannot be known (closed, not open).
         """
         item, mark = self._item(budget), self._mark(budget, key)
-        try:
-            if await self._windows.hit(item, mark, cost=cost):
-                return
-            stats = await self._windows.get_window_stats(item, mark)
-        except _UNREACHABLE as problem:
-            raise PEER_UNAVAILABLE(peer="database") from problem
+        if await self._windows.hit(item, mark, cost=cost):
+            return
+        stats = await self._windows.get_window_stats(item, mark)
         wait = stats.reset_time - self._database.now().timestamp()
         raise TOO_MANY_REQUESTS(
             retry_after_seconds=min(max(1.0, wait), float(budget.per_seconds)), budget=budget.name
@@ -99,7 +93,8 @@ class RateLimits:
 
     async def forget_expired(self) -> int:
         """Delete windows in which nothing counts any more; return how many."""
-        return len(await self._database.pool.fetch(_FORGET, self._database.now()))
+        async with self._database.connection() as connection:
+            return len(await connection.fetch(_FORGET, self._database.now()))
 
     def _mark(self, budget: Budget, key: str) -> str:
         return hmac.new(self._hash_key, f"{budget.name}\0{key}".encode(), hashlib.sha256).hexdigest()
@@ -120,8 +115,8 @@ class PostgresWindows(Storage, MovingWindowSupport):
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
-        """What the driver raises."""
-        return (asyncpg.PostgresError, *_UNREACHABLE)
+        """PEER_UNAVAILABLE is all that may be met."""
+        return (Fault,)
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Take ``amount`` entries if the window of ``expiry`` seconds has room for them."""
@@ -164,12 +159,13 @@ class PostgresWindows(Storage, MovingWindowSupport):
 
     async def reset(self) -> int | None:
         """Forget every window; return how many there were."""
-        return len(await self._database.pool.fetch("DELETE FROM rate_window RETURNING 1"))
+        async with self._database.connection() as connection:
+            return len(await connection.fetch("DELETE FROM rate_window RETURNING 1"))
 
     async def clear(self, key: str) -> None:
         """Forget one window."""
         await self._value("DELETE FROM rate_window WHERE key = $1", key)
 
     async def _value(self, query: str, *values: object) -> Any:
-        async with self._database.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS) as connection:
+        async with self._database.connection() as connection:
             return await connection.fetchval(query, *values)

@@ -8,7 +8,6 @@ reorders their first occurrences.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import time
@@ -18,23 +17,27 @@ import asyncpg
 import structlog
 
 from chassis.bus.port import Bus, BusProducer, NewRecord, Refused
+from chassis.db import connect_alone
 from chassis.errors import Fault
+from chassis.failures import DATABASE_TROUBLE, describe
 from chassis.messaging_metrics import RELAY_FAILURES, RELAY_PUBLISHED, RELAY_REPUBLISHED
+from chassis.notifier import CHANNEL, notify_commits, set_after, wait_for
 from chassis.retention import Retention, clean, measure_outbox
 
-CHANNEL = "tongban_event_log"
 BATCH_ROWS = 500
 POLL_SECONDS = 1.0
-COALESCE_SECONDS = 0.01
 MEASURE_SECONDS = 1.0
 CLUSTER_CHECK_SECONDS = 30.0
+CONTACT_SECONDS = 5.0
+"""After so long without sending, the bus is asked who it is before anything goes to it."""
 CLEANUP_SECONDS = 600.0
 STATEMENT_SECONDS = 15.0
+REOPEN_SECONDS = 600.0
+"""For the one statement that opens a whole retention window again."""
 HELD_SECONDS = (1.0, 300.0)
 """First and longest wait before an event the bus refused is tried again."""
 
 _LOCK_CLASS = 0x746F6E67  # "tong": one name space of advisory locks for relays
-_OUTAGE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
 _log = structlog.get_logger("tongban.relay")
 
 _HELD = """
@@ -59,7 +62,7 @@ where shard = $1 and published_at is not null and created_at > clock_timestamp()
 
 
 class Relay:
-    """The relay of one service, and the notifier that wakes whichever process holds the lock."""
+    """The relay of one service, beside the notifier that wakes whichever process holds the lock."""
 
     def __init__(
         self,
@@ -83,67 +86,75 @@ class Relay:
             for shard in range(self._shards):
                 tasks.create_task(self._keep_relaying(shard, stop))
             if self._committed is not None:
-                tasks.create_task(self._notify(self._committed, stop))
+                tasks.create_task(notify_commits(self._service, self._dsn, self._committed, stop))
 
     async def _keep_relaying(self, shard: int, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 await self._hold_shard(shard, stop)
-            except (*_OUTAGE, Fault) as problem:
+            except (*DATABASE_TROUBLE, Fault) as problem:
                 RELAY_FAILURES.labels(self._service).inc()
-                _log.warning(
-                    "relay_interrupted", service=self._service, shard=shard, cause=repr(problem)[:200]
-                )
-                await _wait(stop, random.uniform(0.2, 1.0))  # noqa: S311 - jitter
+                _log.warning("relay_interrupted", service=self._service, shard=shard, cause=describe(problem))
+                await wait_for(stop, random.uniform(0.2, 1.0))  # noqa: S311 - jitter
 
     async def _hold_shard(self, shard: int, stop: asyncio.Event) -> None:
-        connection = await self._connect("relay")
+        connection = await connect_alone(
+            self._dsn, f"{self._service}-relay", answer_seconds=STATEMENT_SECONDS
+        )
         producer = self._bus.producer()
         try:
             while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _LOCK_CLASS, shard):
-                await _wait(stop, self._poll_seconds)
+                await wait_for(stop, self._poll_seconds)
                 if stop.is_set():
                     return
             _log.info("relay_active", service=self._service, shard=shard, bus=self._bus.transport)
             await self._relay(connection, producer, shard, stop)
         finally:
-            await producer.close()
-            connection.terminate()
+            try:  # the producer first: who gets the lock next must not meet its last sends
+                await producer.close()
+            finally:
+                connection.terminate()
 
     async def _relay(
         self, connection: asyncpg.Connection[Any], producer: BusProducer, shard: int, stop: asyncio.Event
     ) -> None:
         wake = asyncio.Event()
-        waker = asyncio.create_task(_set_after(stop, wake))
+        waker = asyncio.create_task(set_after(stop, wake))
         connection.add_termination_listener(lambda _: wake.set())
         await connection.add_listener(CHANNEL, lambda *_: wake.set())
-        measured = checked = cleaned = float("-inf")
+        measured = checked = cleaned = heard = float("-inf")
         try:
             while not stop.is_set():
                 if time.monotonic() - measured > MEASURE_SECONDS:
                     await measure_outbox(connection, self._service)
                     measured = time.monotonic()
-                if time.monotonic() - checked > CLUSTER_CHECK_SECONDS:
-                    await self._check_cluster(connection, shard)
-                    checked = time.monotonic()
                 wake.clear()
-                if await self._publish_batch(connection, producer, shard):
-                    continue
+                rows = await self._pending(connection, shard)
+                now = time.monotonic()
+                if now - checked > CLUSTER_CHECK_SECONDS or (rows and now - heard > CONTACT_SECONDS):
+                    await self._check_cluster(connection, shard)
+                    checked = heard = time.monotonic()
+                    continue  # older events may have come in front
+                if rows:
+                    heard = now
+                    if await self._publish(connection, producer, rows):
+                        continue
                 if shard == 0 and time.monotonic() - cleaned > CLEANUP_SECONDS:
                     await clean(connection, self._bus, self._retention)
                     cleaned = time.monotonic()
-                await _wait(wake, self._poll_seconds)
+                if not stop.is_set():
+                    await wait_for(wake, self._poll_seconds)
         finally:
             waker.cancel()
 
-    async def _publish_batch(
-        self, connection: asyncpg.Connection[Any], producer: BusProducer, shard: int
+    async def _pending(self, connection: asyncpg.Connection[Any], shard: int) -> list[Any]:
+        held = [row["aggregate_id"] for row in await connection.fetch(_HELD, shard)]
+        return await connection.fetch(_PENDING, shard, held, BATCH_ROWS)
+
+    async def _publish(
+        self, connection: asyncpg.Connection[Any], producer: BusProducer, rows: list[Any]
     ) -> bool:
         """Send one batch and mark what was acknowledged; tell whether more may wait."""
-        held = [row["aggregate_id"] for row in await connection.fetch(_HELD, shard)]
-        rows = await connection.fetch(_PENDING, shard, held, BATCH_ROWS)
-        if not rows:
-            return False
         outcomes = await producer.append([_new_record(row) for row in rows])
         sent = [row["seq"] for row, refused in zip(rows, outcomes, strict=True) if refused is None]
         if sent:
@@ -178,60 +189,14 @@ class Relay:
             )
             if known is None:
                 return
-            tag = await connection.execute(_REOPEN, shard, self._retention.event_log_seconds)
+            tag = await connection.execute(
+                _REOPEN, shard, self._retention.event_log_seconds, timeout=REOPEN_SECONDS
+            )
         count = int(tag.split()[-1])
         RELAY_REPUBLISHED.labels(self._service).inc(count)
         _log.error("bus_replaced", service=self._service, shard=shard, republished=count)
-
-    async def _notify(self, committed: asyncio.Event, stop: asyncio.Event) -> None:
-        """Wake the active relay after commits, at most every 10 ms.
-
-        Not inside the business transaction: there NOTIFY serialises all commits of the server.
-        """
-        connection: asyncpg.Connection[Any] | None = None
-        waker = asyncio.create_task(_set_after(stop, committed))
-        try:
-            while not stop.is_set():
-                await committed.wait()
-                committed.clear()
-                try:
-                    if connection is None or connection.is_closed():
-                        connection = await self._connect("notify")
-                    await connection.execute("select pg_notify($1, '')", CHANNEL)
-                except _OUTAGE:
-                    _log.info("notify_failed", service=self._service)  # the relay's poll finds the rows
-                await _wait(stop, COALESCE_SECONDS)
-        finally:
-            waker.cancel()
-            if connection is not None:
-                connection.terminate()
-
-    async def _connect(self, purpose: str) -> asyncpg.Connection[Any]:
-        # Dedicated, never pooled: a lock and LISTEN are session state.
-        return await asyncpg.connect(
-            self._dsn,
-            timeout=5,
-            command_timeout=STATEMENT_SECONDS,
-            server_settings={
-                "application_name": f"{self._service}-{purpose}",
-                "timezone": "UTC",
-                "tcp_keepalives_idle": "5",  # a holder that vanished frees its lock in about 20 s
-                "tcp_keepalives_interval": "5",
-                "tcp_keepalives_count": "3",
-            },
-        )
 
 
 def _new_record(row: Any) -> NewRecord:
     headers = tuple((name, value.encode()) for name, value in json.loads(row["headers"]).items())
     return NewRecord(row["topic"], row["aggregate_id"].encode(), headers, row["payload"], row["event_id"])
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-
-
-async def _set_after(stop: asyncio.Event, event: asyncio.Event) -> None:
-    await stop.wait()
-    event.set()

@@ -10,6 +10,9 @@ from chassis.bus.postgres import PostgresBus
 from chassis.db import Database
 from chassis.errors import Kind, declare
 
+REPUBLISH_SECONDS = 600
+"""A window may be weeks of events: far more than a statement of a command may take."""
+
 REPLAY_WINDOW_EMPTY = declare(
     "REPLAY_WINDOW_EMPTY", Kind.INVALID_ARGUMENT, "请指定时间或对象", "Name a start time or an aggregate"
 )
@@ -37,7 +40,8 @@ async def republish(
     if since is None and aggregate_id is None:
         raise REPLAY_WINDOW_EMPTY()
     async with db.transaction() as tx:
-        tag = await tx.execute(
+        await tx.execute(f"set local statement_timeout = '{REPUBLISH_SECONDS}s'")
+        tag = await tx.connection.execute(
             """
             update event_log set published_at = null, next_attempt_at = null
             where published_at is not null and ($1::timestamptz is null or created_at >= $1)
@@ -46,6 +50,7 @@ async def republish(
             since,
             until,
             aggregate_id,
+            timeout=REPUBLISH_SECONDS + 5,
         )
     db.committed.set()
     return int(tag.split()[-1])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from chassis.auth import TokenVerifier, read_jwks
 from chassis.bus import Bus, BusConfig, open_bus
 from chassis.clock import Clock, system_clock
 from chassis.db import Database
+from chassis.event import topics
 from chassis.fields import FieldCipher
 from chassis.inbox import Consumer, Handler
 from chassis.keyring import read_keyring
@@ -34,6 +35,7 @@ from chassis.rpc.tls import TlsFiles
 from chassis.run import Part, run
 from chassis.schema import check_schema
 from chassis.settings import ServiceSettings
+from chassis.watch import watching
 from chassis.web import WebOptions, bind, serve_web, web_app
 from chassis.worker import repeating
 
@@ -62,12 +64,10 @@ class Runtime:
         self._channels.append(channel)
         return channel
 
-    async def close(self) -> None:
-        """Close channels, bus and pool."""
+    async def close_channels(self) -> None:
+        """Close the channels to peers."""
         for channel in self._channels:
             await channel.close()
-        await self.bus.close()
-        await self.database.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +109,24 @@ async def open_runtime(settings: ServiceSettings, *, clock: Clock = system_clock
         min_size=settings.pool_min_size,
         max_size=settings.pool_max_size,
     )
-    async with database.transaction() as tx:
-        await check_schema(tx, service)
-    runtime = Runtime(
-        service=service,
-        settings=settings,
-        database=database,
-        bus=await open_bus(_bus_config(service, settings)),
-        tls=TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_authority),
-        cipher=FieldCipher(read_keyring(settings.field_keys), service=service),
-        readiness=Readiness("database", "bus", "rpc", "web", ready_file=settings.ready_file),
-        clock=clock,
-    )
-    runtime.readiness.set("database", holds=True)
-    try:
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(database.close)
+        async with database.transaction() as tx:
+            await check_schema(tx, service)
+        bus = await open_bus(_bus_config(service, settings))
+        opened.push_async_callback(bus.close)
+        runtime = Runtime(
+            service=service,
+            settings=settings,
+            database=database,
+            bus=bus,
+            tls=TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_authority),
+            cipher=FieldCipher(read_keyring(settings.field_keys), service=service),
+            readiness=Readiness("database", "bus", "rpc", "web", ready_file=settings.ready_file),
+            clock=clock,
+        )
+        opened.push_async_callback(runtime.close_channels)
         yield runtime
-    finally:
-        await runtime.close()
 
 
 def _bus_config(service: str, settings: ServiceSettings) -> BusConfig:
@@ -140,18 +141,20 @@ def _bus_config(service: str, settings: ServiceSettings) -> BusConfig:
 def _parts(runtime: Runtime, made: Made) -> list[Part]:
     """Return the parts in the order of their start: the relay first, the doors last."""
     settings, service = runtime.settings, runtime.service
+    dsn = settings.database_dsn.get_secret_value()
     relay = Relay(
         service,
-        settings.database_dsn.get_secret_value(),
+        dsn,
         runtime.bus,
         committed=runtime.database.committed,
         shards=settings.relay_shards,
     )
-    parts = [Part("relay", relay.run)]
+    needed = {topic for topic in topics() if topic.startswith(f"{service}.")}
+    needed |= {handler.event.TOPIC for handler in made.handlers}
+    parts = [watching(dsn, runtime.bus, sorted(needed), runtime.readiness), Part("relay", relay.run)]
     if made.handlers:
         consumer = Consumer(service, runtime.database, made.handlers, runtime.bus)
         parts.append(Part("consumer", consumer.run))
-    runtime.readiness.set("bus", holds=True)
     return [*parts, _housekeeping(runtime), *made.workers, _rpc(runtime, made), _web(runtime, made)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 from chassis.failures import describe, is_outage
@@ -45,7 +44,8 @@ async def _patient(name: str, step: Step) -> bool:
 
 async def _first(timeout_seconds: float, *events: asyncio.Event) -> None:
     waiting = [asyncio.create_task(event.wait()) for event in events]
-    with contextlib.suppress(TimeoutError):
+    try:
         await asyncio.wait(waiting, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
-    for each in waiting:
-        each.cancel()
+    finally:
+        for each in waiting:
+            each.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from cli.clients.department import Department, RowAnswer
 from cli.row_files import Register, Row
 
 MESSAGE_ROWS = 500
+MESSAGE_BYTES = 4 * 1024 * 1024
+"""Of names and values; what frames them stays below the 8 MiB of one message."""
 REFUSED = "refused"
 
 
@@ -115,8 +117,8 @@ async def _answers(department: Department, batch_id: str, rows: Sequence[Row]) -
     waiting = next(broken, None)
 
     async def messages() -> AsyncIterator[Sequence[tuple[int, Mapping[str, str]]]]:
-        for start in range(0, len(readable), MESSAGE_ROWS):
-            yield [(row.number, row.fields) for row in readable[start : start + MESSAGE_ROWS]]
+        for parcel in _parcels(readable):
+            yield [(row.number, row.fields) for row in parcel]
 
     if readable:
         async for answer in department.import_rows(batch_id, messages()):
@@ -127,6 +129,20 @@ async def _answers(department: Department, batch_id: str, rows: Sequence[Row]) -
     while waiting is not None:
         yield _refusal(waiting)
         waiting = next(broken, None)
+
+
+def _parcels(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Yield the rows cut into messages, by number and by size."""
+    parcel: list[Row] = []
+    size_bytes = 0
+    for row in rows:
+        if parcel and (len(parcel) == MESSAGE_ROWS or size_bytes + row.size_bytes > MESSAGE_BYTES):
+            yield parcel
+            parcel, size_bytes = [], 0
+        parcel.append(row)
+        size_bytes += row.size_bytes
+    if parcel:
+        yield parcel
 
 
 def _refusal(row: Row) -> RowAnswer:

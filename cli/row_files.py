@@ -10,11 +10,11 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chassis.errors import Fault, Kind, declare
+from chassis.errors import Fault, Kind, Violation, declare, refuse
 
 FILE_UNREADABLE = declare(
     "FILE_UNREADABLE", Kind.INVALID_ARGUMENT, "文件无法读取:{detail}", "The file cannot be read: {detail}"
@@ -29,6 +29,8 @@ REGISTER_KIND_UNKNOWN = declare(
     "Only .csv and .jsonl files are taken",
 )
 CSV_SUFFIX, JSON_SUFFIXES = ".csv", (".jsonl", ".ndjson")
+ROW_LIMIT_BYTES = 1024 * 1024
+"""No row of a register comes near; the registry takes 8 MiB in one message."""
 _ENCODINGS = ("utf-8-sig", "gb18030")
 
 
@@ -39,6 +41,7 @@ class Row:
     number: int
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
     unreadable: Fault | None = None
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,21 @@ def read_register(path: Path) -> Register:
     return Register(path, hashlib.sha256(content).hexdigest(), tuple(rows))
 
 
+def read_registers(paths: Sequence[Path]) -> list[Register]:
+    """Return several registers. Raises the fault of a single file, INVALID_REQUEST naming every wrong one."""
+    read: list[Register] = []
+    wrong: list[Violation] = []
+    for path in paths:
+        try:
+            read.append(read_register(path))
+        except Fault as fault:
+            if len(paths) == 1:
+                raise
+            wrong.append(fault.reason.at(path.name, **fault.metadata))
+    refuse(wrong)
+    return read
+
+
 def write_csv(path: Path, rows: list[dict[str, str]]) -> None:
     """Write rows with every column that any of them has."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -92,25 +110,63 @@ def _decoded(content: bytes) -> str:
     raise FILE_UNREADABLE(detail="neither UTF-8 nor GB 18030")
 
 
+class _Lines:
+    """The lines of a file, which may be read again from an earlier one."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = io.StringIO(text, newline="").readlines()
+        self.at = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        if self.at >= len(self._lines):
+            raise StopIteration
+        self.at += 1
+        return self._lines[self.at - 1]
+
+
 def _csv_rows(text: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header = [name.strip() for name in next(reader, [])]
+    lines = _Lines(text)
+    reader = csv.reader(lines, strict=True)
+    header = _csv_header(reader)
     number = 0
-    try:
-        for cells in reader:
+    while True:
+        begun = lines.at
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            row = Row(number + 1, unreadable=ROW_UNREADABLE(detail=str(problem)))
+        else:
             if not any(cells):
                 continue
-            number += 1
-            yield _csv_row(number, header, cells)
+            row = _csv_row(number + 1, header, cells)
+        if row.unreadable is not None:
+            lines.at = begun + 1  # a quote that was never closed took good lines with it
+        number += 1
+        yield row
+
+
+def _csv_header(reader: Iterator[list[str]]) -> list[str]:
+    try:
+        header = [name.strip() for name in next(reader, [])]
     except csv.Error as problem:
-        yield Row(number + 1, unreadable=ROW_UNREADABLE(detail=str(problem)))
+        raise FILE_UNREADABLE(detail=str(problem)) from problem
+    if not any(header):
+        raise FILE_UNREADABLE(detail="no header line")
+    if len(set(header)) < len(header):
+        raise FILE_UNREADABLE(detail="a column comes twice")
+    return header
 
 
 def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
         detail = f"{len(cells)} cells, {len(header)} columns"
         return Row(number, unreadable=ROW_UNREADABLE(detail=detail))
-    return Row(number, {name: value for name, value in zip(header, cells, strict=True) if value})
+    return _row(number, {name: value for name, value in zip(header, cells, strict=True) if value})
 
 
 def _json_rows(text: str) -> Iterator[Row]:
@@ -118,10 +174,21 @@ def _json_rows(text: str) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         try:
             found = json.loads(line)
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             yield Row(number, unreadable=ROW_UNREADABLE(detail=str(problem)))
             continue
         if not isinstance(found, dict) or any(isinstance(each, dict | list) for each in found.values()):
             yield Row(number, unreadable=ROW_UNREADABLE(detail="not one flat object"))
             continue
-        yield Row(number, {str(name): str(value) for name, value in found.items() if value is not None})
+        yield _row(number, {str(name): str(value) for name, value in found.items() if value is not None})
+
+
+def _row(number: int, fields: dict[str, str]) -> Row:
+    """Return a row that can be sent: Unicode text, and not so large that it would break its message."""
+    try:
+        size_bytes = sum(len(name.encode()) + len(value.encode()) for name, value in fields.items())
+    except UnicodeEncodeError:
+        return Row(number, unreadable=ROW_UNREADABLE(detail="half of a surrogate pair"))
+    if size_bytes > ROW_LIMIT_BYTES:
+        return Row(number, unreadable=ROW_UNREADABLE(detail=f"more than {ROW_LIMIT_BYTES} bytes"))
+    return Row(number, fields, size_bytes=size_bytes)

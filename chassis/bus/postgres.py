@@ -7,7 +7,8 @@ Limits: one server is the bus and its single point of failure; heads serialise a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -27,9 +28,11 @@ from chassis.bus.port import (
 )
 from chassis.bus.postgres_group import CHANNEL, GroupMember
 from chassis.errors import PEER_UNAVAILABLE
+from chassis.failures import DATABASE_TROUBLE
 
 PRUNE_CHUNK_ROWS = 1000
 STATEMENT_SECONDS = 15.0
+ACQUIRE_SECONDS = 5.0
 
 LOCK_HEADS = """
 select p.topic, p.part, p.next_off from part p
@@ -77,7 +80,7 @@ async def open_transport(config: BusConfig) -> PostgresBus:
             command_timeout=STATEMENT_SECONDS,
             server_settings={"application_name": f"{config.client_id}-bus", "timezone": "UTC"},
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError) as problem:
+    except DATABASE_TROUBLE as problem:
         raise PEER_UNAVAILABLE(peer="bus") from problem
     return PostgresBus(config, pool)
 
@@ -86,6 +89,16 @@ async def open_transport(config: BusConfig) -> PostgresBus:
 def hash_key(key: bytes) -> int:
     """Return the positive murmur2 of a key, as the Kafka clients compute it."""
     return int(murmur2(key)) & 0x7FFFFFFF
+
+
+@asynccontextmanager
+async def _lent(pool: asyncpg.Pool[Any]) -> AsyncIterator[Any]:
+    """Lend a connection. Raises PEER_UNAVAILABLE for all trouble with the server."""
+    try:
+        async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+            yield connection
+    except DATABASE_TROUBLE as problem:
+        raise PEER_UNAVAILABLE(peer="bus") from problem
 
 
 class PostgresBus:
@@ -99,32 +112,32 @@ class PostgresBus:
 
     async def create_topics(self, topics: Sequence[str], partitions: int) -> None:
         """Provision missing topics; a topic that exists keeps its partitions."""
-        await self._pool.execute(
-            """
+        statement = """
             insert into part (topic, part) select t, p from unnest($1::text[]) t, generate_series(0, $2::int - 1) p
             where not exists (select 1 from part x where x.topic = t) on conflict do nothing
-            """,
-            list(topics),
-            partitions,
-        )
+            """
+        async with _lent(self._pool) as connection:
+            await connection.execute(statement, list(topics), partitions)
 
     async def require_topics(self, topics: Sequence[str]) -> None:
         """Raise BUS_TOPIC_MISSING unless all topics exist."""
-        rows = await self._pool.fetch("select distinct topic from part where topic = any($1)", list(topics))
+        async with _lent(self._pool) as connection:
+            rows = await connection.fetch(
+                "select distinct topic from part where topic = any($1)", list(topics)
+            )
         missing = set(topics) - {row["topic"] for row in rows}
         if missing:
             raise BUS_TOPIC_MISSING(topics=", ".join(sorted(missing)))
 
     async def cluster_id(self) -> str:
         """Return the id written when the bus database was created."""
-        try:
-            return str(await self._pool.fetchval("select cluster_id from bus_state"))
-        except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as problem:
-            raise PEER_UNAVAILABLE(peer="bus") from problem
+        async with _lent(self._pool) as connection:
+            return str(await connection.fetchval("select cluster_id from bus_state"))
 
     async def lag(self, group: str, topics: Sequence[str]) -> list[Lag]:
         """Return the lag of a group for each partition."""
-        rows = await self._pool.fetch(LAG, group, list(topics))
+        async with _lent(self._pool) as connection:
+            rows = await connection.fetch(LAG, group, list(topics))
         return [
             Lag(row["topic"], row["part"], row["events"], row["oldest_unread_at"], row["behind"])
             for row in rows
@@ -135,19 +148,22 @@ class PostgresBus:
 
         Running members are fenced and start over there. Returns the number of partitions set.
         """
-        return len(await self._pool.fetch(REWIND, group, list(topics), since))
+        async with _lent(self._pool) as connection:
+            return len(await connection.fetch(REWIND, group, list(topics), since))
 
     async def prune(self, keep_seconds: float) -> int:
         """Delete records older than the limit, in chunks, from the oldest on."""
         cutoff = datetime.now(UTC).timestamp() - keep_seconds
         deleted = 0
-        for part in await self._pool.fetch("select topic, part from part order by topic, part"):
+        async with _lent(self._pool) as connection:
+            parts = await connection.fetch("select topic, part from part order by topic, part")
+        for part in parts:
             while count := await self._prune_chunk(part["topic"], part["part"], cutoff):
                 deleted += count
         return deleted
 
     async def _prune_chunk(self, topic: str, part: int, cutoff: float) -> int:
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with _lent(self._pool) as connection, connection.transaction():
             rows = await connection.fetch(
                 "select off, at from msg where topic = $1 and part = $2 order by off limit $3",
                 topic,
@@ -193,24 +209,22 @@ class PostgresProducer:
 
     async def append(self, records: Sequence[NewRecord]) -> list[Refused | None]:
         """Append all that can be; an event id the topic already holds is accepted and not repeated."""
-        try:
-            await self._learn({record.topic for record in records})
+        async with _lent(self._pool) as connection:
+            await self._learn(connection, {record.topic for record in records})
             outcomes = sift(records, self._partitions)
             accepted = [record for record, refused in zip(records, outcomes, strict=True) if not refused]
             if accepted:
-                async with self._pool.acquire() as connection, connection.transaction():
+                async with connection.transaction():
                     await self._write(connection, accepted)
-        except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as problem:
-            raise PEER_UNAVAILABLE(peer="bus") from problem
         return outcomes
 
     async def close(self) -> None:
         """Do nothing: the pool belongs to the bus."""
 
-    async def _learn(self, topics: set[str]) -> None:
+    async def _learn(self, connection: Any, topics: set[str]) -> None:
         if topics <= self._partitions.keys():
             return
-        rows = await self._pool.fetch("select topic, count(*) as parts from part group by topic")
+        rows = await connection.fetch("select topic, count(*) as parts from part group by topic")
         self._partitions = {row["topic"]: row["parts"] for row in rows}
 
     async def _write(self, connection: Any, records: Sequence[NewRecord]) -> None:

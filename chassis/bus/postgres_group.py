@@ -14,6 +14,8 @@ import asyncpg
 import structlog
 
 from chassis.bus.port import BUS_GROUP_BEHIND, BatchHandler, BusConfig, Record, load_headers
+from chassis.db import connect_alone
+from chassis.failures import DATABASE_TROUBLE
 from chassis.messaging_metrics import BUS_COMMIT_FAILURES
 from chassis.messaging_metrics import BUS_GROUP_BEHIND as BEHIND_GAUGE
 
@@ -21,7 +23,6 @@ CHANNEL = "tongban_bus"
 MAX_RECORDS = 500
 RETRY_SECONDS = 0.5
 _log = structlog.get_logger("tongban.bus")
-_OUTAGE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
 
 ENROL = """
 insert into grp (grp, topic, part, off) select $1, topic, part, first_off from part where topic = any($2)
@@ -98,11 +99,13 @@ class GroupMember:
         connection: asyncpg.Connection[Any] | None = None
         try:
             while not stop.is_set():
+                if leases.done():  # only by an error that is no outage: without leases nothing is read
+                    await leases
                 try:
                     if connection is None or connection.is_closed():
                         connection = await self._connect("read")
                     await self._turn_once(connection, stop)
-                except _OUTAGE as problem:
+                except DATABASE_TROUBLE as problem:
                     _log.warning("bus_unavailable", group=self._group, cause=type(problem).__name__)
                     await _pause(stop, RETRY_SECONDS)
         finally:
@@ -201,7 +204,7 @@ class GroupMember:
                         await connection.execute(ENROL, self._group, list(self._topics))
                         self._wake.set()
                     await self._renew(connection)
-                except _OUTAGE as problem:
+                except DATABASE_TROUBLE as problem:
                     _log.warning("bus_lease_not_renewed", group=self._group, cause=type(problem).__name__)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._regroup.wait(), self._config.lease_seconds / 3)
@@ -237,14 +240,18 @@ class GroupMember:
         current = {(row["topic"], row["part"]): row for row in owned}
         for place in [place for place in self._held if place not in current]:
             del self._held[place]
+            self._trust(place)
         for row in (*owned, *claimed):
             place = (row["topic"], row["part"])
             held = self._held.get(place)
             if held is None or held.gen != row["gen"]:
                 self._held[place] = Held(row["off"], row["gen"])
-                self._behind.discard(place)  # an operator set the group past the gap
-                BEHIND_GAUGE.labels(self._group).set(len(self._behind))
+                self._trust(place)  # an operator set the group past the gap
                 self._wake.set()
+
+    def _trust(self, place: Place) -> None:
+        self._behind.discard(place)
+        BEHIND_GAUGE.labels(self._group).set(len(self._behind))
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         kind, _, names = str(payload).partition(":")
@@ -254,13 +261,9 @@ class GroupMember:
             self._regroup.set()
 
     async def _connect(self, purpose: str) -> asyncpg.Connection[Any]:
-        # Dedicated, never pooled: LISTEN is session state. A silent server counts as gone.
-        return await asyncpg.connect(
-            self._config.postgres_dsn,
-            timeout=5,
-            command_timeout=max(5.0, self._config.lease_seconds),
-            server_settings={"application_name": f"{self._config.client_id}-{purpose}", "timezone": "UTC"},
-        )
+        # A silent server counts as gone.
+        name, answer_seconds = f"{self._config.client_id}-{purpose}", max(5.0, self._config.lease_seconds)
+        return await connect_alone(self._config.postgres_dsn or "", name, answer_seconds=answer_seconds)
 
     async def _wake_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -279,7 +282,7 @@ class GroupMember:
                 "delete from grp_member where grp = $1 and member = $2", self._group, self.member
             )
             await self._announce(connection)
-        except _OUTAGE:
+        except DATABASE_TROUBLE:
             _log.info("bus_left_by_lease", group=self._group)  # the lease runs out instead
         finally:
             connection.terminate()

@@ -15,9 +15,9 @@ from google.protobuf.message import Message
 
 from chassis.errors import DEADLINE_PASSED
 from chassis.rpc.call import current_call
-from chassis.rpc.faults import from_error
+from chassis.rpc.faults import MAX_MESSAGE_BYTES, from_error
 from chassis.rpc.peer import Peer
-from chassis.rpc.server import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
+from chassis.rpc.server import MAX_METADATA_BYTES
 from chassis.rpc.tls import TlsFiles, channel_credentials
 from chassis.traceparent import current_traceparent
 

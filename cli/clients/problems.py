@@ -38,7 +38,10 @@ def fault_of_response(response: httpx.Response) -> Fault:
         Violation(
             str(each.get("field", "")),
             Reason(
-                str(each.get("reason", code)), kind, str(each.get("detail", "")), str(each.get("detail_en", ""))
+                str(each.get("reason", code)),
+                kind,
+                str(each.get("detail", "")),
+                str(each.get("detail_en", "")),
             ),
         )
         for each in found.get("violations", ())

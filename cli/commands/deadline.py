@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 
 from chassis.datafiles import read_tree
-from chassis.errors import Kind, declare, refuse
+from chassis.errors import FIELD_MALFORMED, Kind, declare, refuse
 from cli.output import AsJson, refusals, show
 from cli.places import catalogue_dir
-from standards.working_days import CalendarYear, Deadline, WorkingCalendar
+from standards.working_days import TERM_MALFORMED, CalendarYear, Deadline, WorkingCalendar
 
 CALENDAR_FILE_WRONG = declare(
     "CALENDAR_FILE_WRONG",
@@ -30,6 +31,8 @@ CALENDAR_MISSING = declare(
 )
 
 _YEAR = TypeAdapter(CalendarYear)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_LENGTH = re.compile(r"\d{1,5}", re.ASCII)
 
 
 def register(app: typer.Typer) -> None:
@@ -39,10 +42,12 @@ def register(app: typer.Typer) -> None:
 
 def deadline(
     started_on: Annotated[
-        datetime,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="起算日 | The day it starts, not counted."),
+        str,
+        typer.Option("--from", metavar="YYYY-MM-DD", help="起算日 | The day it starts, not counted."),
     ],
-    working_days: Annotated[int, typer.Option("--working-days", help="工作日数 | Length of the term.")],
+    working_days: Annotated[
+        str, typer.Option("--working-days", metavar="N", help="工作日数 | Length of the term.")
+    ],
     *,
     catalogue: Annotated[
         Path | None, typer.Option("--catalogue", help="目录 | Catalogue with calendar/*.yaml.")
@@ -52,8 +57,8 @@ def deadline(
 ) -> None:
     """计算期限届满日 | Compute the last day of a term; exit status 1 when it cannot be known yet."""
     with refusals(as_json=as_json):
-        calendar = read_calendar(catalogue or catalogue_dir())
-        term = calendar.explain(started_on.date(), working_days)
+        day, length = _given(started_on, working_days)
+        term = read_calendar(catalogue or catalogue_dir()).explain(day, length)
         data = {
             "from": term.started_on,
             "working_days": term.working_days,
@@ -63,6 +68,22 @@ def deadline(
         days = [{"day": d.day, "kind": d.kind.value, "counted": d.counted} for d in term.days]
         shown = {"days": days} if explain else {}
         show({**data, **shown}, _table(term) if explain else _sentence(term.due_on), as_json=as_json)
+
+
+def _given(started_on: str, working_days: str) -> tuple[date, int]:
+    """Return day and length. Raises INVALID_REQUEST naming each of the two that is none."""
+    wrong = [] if _DAY.fullmatch(started_on) else [FIELD_MALFORMED.at("--from")]
+    day, length = date.min, 0
+    try:
+        day = date.fromisoformat(started_on)
+    except ValueError:
+        wrong = [FIELD_MALFORMED.at("--from")]
+    if _LENGTH.fullmatch(working_days):
+        length = int(working_days)
+    else:
+        wrong.append(TERM_MALFORMED.at("--working-days"))
+    refuse(wrong)
+    return day, length
 
 
 def read_calendar(catalogue: Path) -> WorkingCalendar:

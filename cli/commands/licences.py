@@ -19,7 +19,7 @@ from cli.local.layout import Layout
 from cli.output import AsJson, refusals, show
 from cli.places import stack_home
 from cli.reach import Reach
-from cli.row_files import Register, read_register
+from cli.row_files import Register, read_registers
 
 EXIT_ROWS_REFUSED = 3
 SHOWN_REFUSALS = 50
@@ -49,7 +49,7 @@ def import_licences(
 ) -> None:
     """导入存量证照 | Import registers; exit status 3 when rows were refused. Interrupted imports go on."""
     with refusals(as_json=as_json):
-        registers = [read_register(path) for path in files]
+        registers = read_registers(files)
         layout = Layout(stack_home(data_dir))
         reach = Reach(layout, running(layout))
         offices = read_offices(reach.state.catalogue)

@@ -18,7 +18,6 @@ from services.certs.usecases.make import SealedDocument, make_licence, note_seal
 from services.certs.usecases.ports import Documents, Registry
 from services.certs.usecases.use_codes import revoke_use_codes
 
-
 CASE_WITHDRAWN, CASE_CLOSED = "申请人已撤回申请", "办件已办结"
 """Why what is left of a case's use-codes is taken back: its purpose is gone (PIPL 6, 47)."""
 

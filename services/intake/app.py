@@ -18,7 +18,7 @@ from chassis.worker import repeating
 from services.intake.api import api_router
 from services.intake.catalogue_files import load_catalogue
 from services.intake.clients.certs import CertsLicences
-from services.intake.consumers import Following, handlers
+from services.intake.consumers import Following, handlers, identity_handlers
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.rpc.contact import ContactServicer, add_contact_service
 from services.intake.rpc.issuing import IssuingServicer, add_issuing_service
@@ -26,6 +26,7 @@ from services.intake.rpc.part import PartServicer, add_part_service
 from services.intake.settings import IntakeMigrationSettings, IntakeSettings
 from services.intake.store.applicants import Applicants
 from services.intake.store.files import EncryptedFiles
+from services.intake.store.identity import IdentityWorks
 from services.intake.store.work import Works
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument
 from services.intake.usecases.identity.sweeping import forget_expired as forget_log_ins
@@ -67,9 +68,10 @@ async def build(runtime: Runtime) -> Made:
         await forget_log_ins(doors.log_in)
         return False
 
+    identity = IdentityWorks(runtime.database, runtime.cipher)
     following = Following(parts.works, parts.works.within, parts.licences, parts.files, parts.sign)
     return Made(
-        handlers=handlers(following),
+        handlers=(*handlers(following), *identity_handlers(identity.within)),
         servicers=[
             (
                 add_part_service,

@@ -22,6 +22,8 @@ from services.intake.usecases.cases.ports import (
     TimelineEntry,
     Work,
 )
+from services.intake.usecases.identity.organisations import ENDING_STATUSES, end_representations
+from services.intake.usecases.identity.ports import IdentityWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,16 @@ def handlers(following: Following) -> tuple[Handler[Any, Any], ...]:
         del envelope, prepared
         await add_to_timeline(following.within(tx), entry_of(event))
 
-    async def issued(tx: Transaction, event: certs.LicenceIssued, envelope: Envelope, prepared: None) -> None:
-        del envelope, prepared
-        work = following.within(tx)
-        await add_to_timeline(work, entry_of(event))
+    async def complete(event: certs.LicenceIssued) -> None:
+        """Complete the part, once, in a transaction of its own.
+
+        A batch of these in one transaction would hold the feed counters of departments while it waits
+        for the next case, and a department that holds that case waits for its counter: a deadlock.
+        """
         if event.case_id and event.part_id:
             licence = ResultLicence(event.licence_id, event.identifier, event.type_name)
-            await record_licence(work, event.case_id, event.part_id, licence)
+            async with following.open_work() as work:
+                await record_licence(work, event.case_id, event.part_id, licence)
 
     async def package(event: intake.CaseClosed) -> Package | None:
         return await build_archive(
@@ -65,7 +70,20 @@ def handlers(following: Following) -> tuple[Handler[Any, Any], ...]:
     noted: list[Handler[Any, Any]] = [
         Handler(event, note) for event in _LINES if event is not certs.LicenceIssued
     ]
-    return (*noted, Handler(certs.LicenceIssued, issued), Handler(intake.CaseClosed, closed, package))
+    return (*noted, Handler(certs.LicenceIssued, note, complete), Handler(intake.CaseClosed, closed, package))
+
+
+def identity_handlers(within: Callable[[Transaction], IdentityWork]) -> tuple[Handler[Any, Any], ...]:
+    """Return what identity does with events: nobody represents by a licence that is no more."""
+
+    async def changed(
+        tx: Transaction, event: certs.LicenceStatusChanged, envelope: Envelope, prepared: None
+    ) -> None:
+        del envelope, prepared
+        if event.status in ENDING_STATUSES:
+            await end_representations(within(tx), event.licence_id, event.changed_at)
+
+    return (Handler(certs.LicenceStatusChanged, changed),)
 
 
 def entry_of(event: Event) -> TimelineEntry:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -26,27 +27,27 @@ CASE_WORK = ("case_lifecycle", "approve_to_told")
 NAMES = (*EVENT_PATHS, "licence_lookup", *CASE_WORK)
 Note = Callable[[str], None]
 Found = list[Measured | Missing]
-Job = Callable[[tuple[str, ...], float, Note], Awaitable[Found]]
+Job = Callable[[tuple[str, ...], float, Note], AsyncIterator[Measured | Missing]]
 
 
-async def event_paths(names: tuple[str, ...], seconds: float, note: Note) -> Found:
+async def event_paths(
+    names: tuple[str, ...], seconds: float, note: Note
+) -> AsyncIterator[Measured | Missing]:
     """Measure the event paths asked for, on one PostgreSQL and one broker."""
-    found: Found = []
     async with AsyncExitStack() as servers:
         admin = await servers.enter_async_context(postgres())
         bootstrap = await servers.enter_async_context(kafka())
         for name in names:
             kind = name.removeprefix("event_path_")
             if kind == "kafka" and bootstrap is None:
-                found.append(Missing(name, "no Kafka on this machine"))
+                yield Missing(name, "no Kafka on this machine")
             else:
-                found.append(await event_path(kind, admin, bootstrap, seconds, note))
-    return found
+                yield await event_path(kind, admin, bootstrap, seconds, note)
 
 
-async def lookups(_names: tuple[str, ...], seconds: float, note: Note) -> Found:
+async def lookups(_names: tuple[str, ...], seconds: float, note: Note) -> AsyncIterator[Measured | Missing]:
     """Measure look-ups in the registry."""
-    return [await licence_lookup(seconds, note)]
+    yield await licence_lookup(seconds, note)
 
 
 JOBS: dict[tuple[str, ...], Job] = {
@@ -69,11 +70,14 @@ async def measure(wanted: set[str], seconds: float, progress: Progress) -> Found
             progress.update(task, description=f"{', '.join(chosen)}: {text}")  # type: ignore[arg-type]
 
         try:
-            found += await job(chosen, seconds, note)
+            async for each in job(chosen, seconds, note):
+                found.append(each)
             note("done")
         except Exception as problem:
             traceback.print_exc()
-            found += [Missing(name, f"{type(problem).__name__}: {problem}"[:200]) for name in chosen]
+            made = {each.name for each in found}
+            why = f"{type(problem).__name__}: {problem}"[:200]
+            found += [Missing(name, why) for name in chosen if name not in made]
         progress.update(task, total=1, completed=1)
     return found
 
@@ -85,6 +89,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each measured span")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
     given = parser.parse_args()
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # children are other programs; gRPC would warn
     logging.disable(logging.ERROR)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     console = Console(width=None if sys.stdout.isatty() else 180)

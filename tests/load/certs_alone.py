@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chassis.bus import BusConfig, open_bus
+from chassis.bus import TOPIC_PARTITIONS, BusConfig, open_bus
 from chassis.event import topics
 from chassis.migrate import migrate
 from chassis.roles import provision
@@ -26,7 +26,7 @@ from cli.local.credentials import (
 )
 from cli.local.layout import Layout
 from cli.local.postgres import EmbeddedPostgres
-from cli.local.prepare import PARTITIONS, make_bus_tables
+from cli.local.prepare import make_bus_tables
 from cli.local.services import service_processes
 from cli.local.supervisor import Supervisor
 from tests.load.servers import ROOT, scratch
@@ -84,5 +84,5 @@ async def _prepare(layout: Layout, server_dsn: str) -> None:
     await migrate("certs", migrator_dsn(layout, server_dsn, "certs"))
     await make_bus_tables(migrator_dsn(layout, server_dsn, "bus"))
     bus = await open_bus(BusConfig("postgres", "load", postgres_dsn=bus_app_dsn(layout, server_dsn)))
-    await bus.create_topics(topics(), PARTITIONS)
+    await bus.create_topics(topics(), TOPIC_PARTITIONS)
     await bus.close()

@@ -9,9 +9,8 @@ from typing import Any
 
 import asyncpg
 
-from chassis.bus import BusConfig, open_bus
+from chassis.bus import TOPIC_PARTITIONS, BusConfig, open_bus
 from chassis.messaging_schema import BUS_V1, MESSAGING_V1
-from cli.local.prepare import PARTITIONS
 from tests.load.event_parts import CounterMoved
 from tests.load.measured import Measured, percentiles
 from tests.load.servers import Child, child, create_database, scratch
@@ -84,7 +83,7 @@ async def event_path(
 
 async def _provision(config: BusConfig) -> None:
     bus = await open_bus(config)
-    await bus.create_topics([CounterMoved.TOPIC], PARTITIONS)
+    await bus.create_topics([CounterMoved.TOPIC], TOPIC_PARTITIONS)
     await bus.close()
 
 
@@ -112,7 +111,7 @@ async def _limit(writer_dsn: str, bootstrap: str, note: Note) -> float:
     note("the limit: bare aiokafka")
     topic = f"bare-{writer_dsn.partition('?')[0].rpartition('/')[2]}"
     bus = await open_bus(BusConfig("kafka", "load", kafka_bootstrap=bootstrap))
-    await bus.create_topics([topic], PARTITIONS)
+    await bus.create_topics([topic], TOPIC_PARTITIONS)
     await bus.close()
     with scratch() as directory:
         file = directory / "records.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import asyncpg
 
@@ -23,9 +23,8 @@ WARM_UP_CASES = 4
 Note = Callable[[str], None]
 
 
-async def case_work(names: tuple[str, ...], seconds: float, note: Note) -> list[Measured | Missing]:
+async def case_work(names: tuple[str, ...], seconds: float, note: Note) -> AsyncIterator[Measured | Missing]:
     """Measure what is asked for on one stack with the PostgreSQL bus."""
-    found: list[Measured | Missing] = []
     note("starting the stack")
     async with local_stack() as stack:
         note("logging in")
@@ -34,11 +33,10 @@ async def case_work(names: tuple[str, ...], seconds: float, note: Note) -> list[
             await asyncio.gather(*(whole_case(each, desk) for each in applicants[:WARM_UP_CASES]))
             if "approve_to_told" in names:
                 note(f"{APPROVALS} approvals, one at a time")
-                found.append(await approve_to_told(stack, applicants, desk))
+                yield await approve_to_told(stack, applicants, desk)
             if "case_lifecycle" in names:
                 note(f"{APPLICANTS} applicants at a time")
-                found.append(await case_lifecycle(stack, applicants, desk, seconds))
-    return found
+                yield await case_lifecycle(stack, applicants, desk, seconds)
 
 
 async def whole_case(applicant: Applicant, desk: Desk) -> float:

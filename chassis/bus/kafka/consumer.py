@@ -28,6 +28,8 @@ from chassis.messaging_metrics import BUS_GROUP_BEHIND as BEHIND_GAUGE
 
 START_RETRY_SECONDS = 1.0
 BEHIND_PAUSE_SECONDS = 5.0
+RETRY_SECONDS = 0.5
+"""Before a failed batch goes back: FastStream itself would redeliver it at once, hundreds of times a second."""
 DRAIN_SECONDS = 25.0
 _log = structlog.get_logger("tongban.bus")
 
@@ -144,8 +146,13 @@ class KafkaConsumer:
         return broker
 
     async def _receive(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> None:
-        await self._watch_position(records)
-        await self._handle([_record(record) for record in records])
+        try:
+            await self._watch_position(records)
+            await self._handle([_record(record) for record in records])
+        except Exception as problem:
+            _log.warning("batch_redelivered", group=self._group, cause=type(problem).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
+            raise
         for record in records:
             self._drain.expected[TopicPartition(record.topic, record.partition)] = record.offset + 1
         BEHIND_GAUGE.labels(self._group).set(0)

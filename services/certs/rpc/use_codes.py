@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import UTC, datetime
-
 from chassis.errors import FIELD_MALFORMED, Fault, refuse
+from chassis.paging import page_token, page_token_mistakes, read_page_token
 from chassis.rpc.call import caller
 from services.certs.domain.use_code import Attempt, Binding, Consent
 from services.certs.rpc import messages
@@ -98,15 +95,17 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
         """Return a page of the uses of a holder's licences, newest first."""
         del context
         desk = self._desk
+        wrong = page_token_mistakes(request.page_token)
         if request.page_size < 0:
-            refuse([FIELD_MALFORMED.at("page_size")])
+            wrong.append(FIELD_MALFORMED.at("page_size"))
+        refuse(wrong)
         size = min(request.page_size or DEFAULT_PAGE, LARGEST_PAGE)
-        before = _read_token(request.page_token)
+        before = read_page_token(request.page_token)
         holder = (request.holder_id_type_code, request.holder_id_number)
         async with desk.database.transaction() as tx:
             found = await verbs.list_uses(desk.registry_of(tx), holder, before, size + 1)
         page = found[:size]
-        token = _token(page[-1].usage.used_at, page[-1].usage.usage_id) if len(found) > size else ""
+        token = page_token((page[-1].usage.used_at, page[-1].usage.usage_id)) if len(found) > size else ""
         return pb.ListUsesResponse(
             uses=[messages.use(each, each.usage.reader) for each in page], next_page_token=token
         )
@@ -130,22 +129,3 @@ def _binding(request: pb.IssueUseCodeRequest) -> Binding:
         messages.moment(request.expires_at),
         request.max_uses,
     )
-
-
-def _token(used_at: datetime, usage_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{used_at.isoformat()}|{usage_id}".encode()).decode()
-
-
-def _read_token(token: str) -> tuple[datetime, str] | None:
-    """Return the place a page token names. Raises INVALID_REQUEST for any other text."""
-    if not token:
-        return None
-    try:
-        used_at, _, usage_id = base64.urlsafe_b64decode(token).decode().partition("|")
-        found = datetime.fromisoformat(used_at)
-    except (ValueError, binascii.Error):
-        refuse([FIELD_MALFORMED.at("page_token")])
-        raise
-    if found.tzinfo is None or len(usage_id) != 36:  # a UUID's text
-        refuse([FIELD_MALFORMED.at("page_token")])
-    return found.astimezone(UTC), usage_id

@@ -6,14 +6,14 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.errors import FIELD_REQUIRED, Reason, refuse
+from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Reason, refuse
 from events.certs import LicenceUsed
 from services.certs.domain.disclosure import Shown, disclosed
 from services.certs.domain.holder import Holder, holder_violations
 from services.certs.domain.licence import LICENCE_NOT_FOUND, LICENCE_NOT_USABLE, require_usable
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.presentation import code_digest
-from services.certs.domain.purpose import Basis, Purpose
+from services.certs.domain.purpose import CODE_LIMIT, USE_CAUSE_LIMIT, Basis, Purpose
 from services.certs.domain.usage import Reader, ShownUse, Usage, UsageKind
 from services.certs.domain.use_code import (
     USE_CODE_EXPIRED,
@@ -186,7 +186,10 @@ async def list_uses(
 
 def _check_attempt(attempt: Attempt, code: str) -> None:
     given = {"use_code": code, "item_code": attempt.item_code, "case_id": attempt.case_id}
-    refuse(FIELD_REQUIRED.at(name) for name, value in given.items() if not value)
+    wrong = [FIELD_REQUIRED.at(name) for name, value in given.items() if not value]
+    limits = {**dict.fromkeys(given, CODE_LIMIT), "use_cause": USE_CAUSE_LIMIT}
+    given["use_cause"] = attempt.use_cause
+    refuse(wrong + [FIELD_TOO_LONG.at(name, limit=n) for name, n in limits.items() if len(given[name]) > n])
 
 
 def _as_granted(attempt: Attempt, held: UseCode) -> Attempt:

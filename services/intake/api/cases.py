@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from chassis.errors import FIELD_MALFORMED, refuse
+from chassis.paging import TOKEN_LIMIT, page_token, read_page_token
 from services.intake.api.case_views import (
     CasePage,
     CaseView,
@@ -37,6 +33,11 @@ from services.intake.usecases.cases.ports import CaseSummary
 router = APIRouter(prefix="/v1/cases", tags=["cases"])
 CaseId = Annotated[str, Path(pattern=UUID_PATTERN)]
 Values = dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=2_000)]]
+
+
+def _known_token(token: str) -> str:
+    read_page_token(token)
+    return token
 
 
 class DraftBody(Body):
@@ -81,15 +82,15 @@ async def my_cases(
     entered: EnteredHere,
     doors: DoorsHere,
     page_size: Annotated[int, Query(ge=1, le=100)] = 20,
-    page_token: Annotated[str, Query(max_length=200)] = "",
+    page_token: Annotated[str, Query(max_length=TOKEN_LIMIT), AfterValidator(_known_token)] = "",
 ) -> CasePage:
     """Return the applicant's cases, newest first."""
-    before = _read_token(page_token) if page_token else None
+    before = read_page_token(page_token)
     async with doors.cases() as work:
         found = await list_cases(work, entered.person, before=before, limit=page_size)
     return CasePage(
         cases=[summary_view(each) for each in found],
-        next_page_token=_token(found) if len(found) == page_size else "",
+        next_page_token=_next_token(found) if len(found) == page_size else "",
     )
 
 
@@ -114,18 +115,5 @@ async def read_timeline(case_id: CaseId, entered: EnteredHere, doors: DoorsHere)
         return [timeline_line(each) for each in await list_timeline(work, entered.person, case_id)]
 
 
-def _token(found: Sequence[CaseSummary]) -> str:
-    place = json.dumps([found[-1].created_at.isoformat(), found[-1].case_id])
-    return base64.urlsafe_b64encode(place.encode()).decode()
-
-
-def _read_token(token: str) -> tuple[datetime, str] | None:
-    try:
-        created_at, case_id = json.loads(base64.urlsafe_b64decode(token.encode()))
-        place = datetime.fromisoformat(created_at), str(case_id)
-        if place[0].tzinfo is None:
-            raise ValueError  # noqa: TRY301 - every broken token is refused in one place
-    except (binascii.Error, ValueError, TypeError):
-        refuse([FIELD_MALFORMED.at("page_token")])
-        return None
-    return place
+def _next_token(found: Sequence[CaseSummary]) -> str:
+    return page_token((found[-1].created_at, found[-1].case_id))

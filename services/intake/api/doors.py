@@ -14,7 +14,7 @@ from joserfc.jwk import KeySet
 
 from chassis.auth import ActingPerson, TokenVerifier
 from chassis.db import Transaction
-from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, NOT_AUTHENTICATED, refuse
+from chassis.errors import NOT_AUTHENTICATED
 from chassis.requests import EncryptedAnswers
 from chassis.rpc.call import Caller, calling, current_call
 from services.intake.domain.catalogue.model import Catalogue
@@ -94,13 +94,11 @@ def doors_of(request: Request) -> Doors:
 DoorsHere = Annotated[Doors, Depends(doors_of)]
 
 
-def terminal_id(x_terminal_id: Annotated[str | None, Header()] = None) -> str:
+def terminal_id(
+    x_terminal_id: Annotated[str, Header(alias="X-Terminal-Id", min_length=1, max_length=TERMINAL_ID_LIMIT)],
+) -> str:
     """Return which terminal a request says it comes from; it is believed where a session is bound to it."""
-    if not x_terminal_id:
-        refuse([FIELD_REQUIRED.at("X-Terminal-Id")])
-    elif len(x_terminal_id) > TERMINAL_ID_LIMIT:
-        refuse([FIELD_MALFORMED.at("X-Terminal-Id")])
-    return x_terminal_id or ""
+    return x_terminal_id
 
 
 TerminalHere = Annotated[str, Depends(terminal_id)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.intake.domain.catalogue.places import Text
 
@@ -17,6 +17,14 @@ class Body(BaseModel):
     """A request body; a field that is not listed is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=4_096)
+
+    @field_validator("*")
+    @classmethod
+    def _no_nul(cls, value: object) -> object:
+        """Refuse a text with a NUL, which no database keeps."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError
+        return value
 
 
 class View(BaseModel):

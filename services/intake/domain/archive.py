@@ -12,7 +12,7 @@ from services.intake.domain.cases.case import Case
 from services.intake.domain.cases.deadlines import PartDeadline
 from services.intake.domain.cases.materials import SupplyKind
 from services.intake.domain.cases.part import Part
-from services.intake.domain.cases.submission import handed_in
+from services.intake.domain.cases.submission import handed_in, supply_record
 
 
 def archive_entries(
@@ -59,6 +59,7 @@ def _part(case: Case, part: Part) -> dict[str, Any]:
         "department_name": part.item.department_name,
         "state": part.state.value,
         "form": case.form_of(part),
+        "materials": _materials(case, part),
         "submitted_at": _time(part.submitted_at),
         "accepted_at": _time(part.accepted_at),
         "deemed_accepted": part.deemed,
@@ -78,6 +79,16 @@ def _part(case: Case, part: Part) -> dict[str, Any]:
         if licence
         else {},
     }
+
+
+def _materials(case: Case, part: Part) -> dict[str, Any]:
+    """Return how each material was supplied to a part, with what its supplement changed."""
+    found = {}
+    for need in case.plan.needs:
+        supplied = case.supply_of(part, need.material.code)
+        if part.item.item_id in need.parts and supplied is not None:
+            found[need.material.code] = supply_record(supplied)
+    return found
 
 
 def _notices(part: Part) -> dict[str, Any]:

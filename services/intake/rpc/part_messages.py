@@ -7,7 +7,7 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.errors import FIELD_MALFORMED, refuse
+from chassis.errors import FIELD_MALFORMED, Violation
 from services.intake.domain.cases.applicant import Applicant
 from services.intake.domain.cases.case import Case
 from services.intake.domain.cases.deadlines import PartDeadline
@@ -39,10 +39,10 @@ def state_of(state: PartState) -> pb.PartState.ValueType:
     return pb.PartState.Value(f"PART_STATE_{state.name}")
 
 
-def states_read(wire: Sequence[int]) -> list[PartState]:
-    """Return the states of wire values. Raises INVALID_REQUEST naming every one that is none."""
-    refuse(FIELD_MALFORMED.at(f"states[{i}]") for i, each in enumerate(wire) if each not in _STATES)
-    return [_STATES[each] for each in wire]
+def states_read(wire: Sequence[int]) -> tuple[list[PartState], list[Violation]]:
+    """Return the states of wire values, and what is said of each value that is none."""
+    wrong = [FIELD_MALFORMED.at(f"states[{i}]") for i, each in enumerate(wire) if each not in _STATES]
+    return [_STATES[each] for each in wire if each in _STATES], wrong
 
 
 def timestamp(moment: datetime | None) -> Timestamp | None:

@@ -21,8 +21,9 @@ RETRY_AFTER = (
 
 MAX_ATTEMPTS = len(RETRY_AFTER) + 1
 
-SENDING_LEASE = timedelta(seconds=60)
-"""How long a worker may hold a message; after that the provider is asked before anything is sent again."""
+SENDING_LEASE = timedelta(seconds=20)
+"""How long a worker may hold a message: twice the longest call to a provider. After that the provider is
+asked before anything is sent again."""
 
 
 class MessageState(StrEnum):

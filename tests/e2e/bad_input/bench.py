@@ -52,7 +52,15 @@ KEPT: Mapping[str, tuple[str, ...]] = {
         "event_log",
         "dead_letter",
     ),
-    "certs": ("licence", "licence_past", "use_code", "presentation", "stored_answer", "event_log", "dead_letter"),
+    "certs": (
+        "licence",
+        "licence_past",
+        "use_code",
+        "presentation",
+        "stored_answer",
+        "event_log",
+        "dead_letter",
+    ),
     "notify": ("message", "event_log", "dead_letter"),
     "seal": ("sealed_document", "event_log", "dead_letter"),
 }
@@ -89,6 +97,7 @@ class Bench:
     holder: Someone = None  # type: ignore[assignment]
     other: Someone = None  # type: ignore[assignment]
     draft_id: str = ""
+    empty_draft_id: str = ""
     submitted: dict[str, Any] = field(default_factory=dict)
     submitted_key: str = field(default_factory=lambda: str(uuid.uuid4()))
     part: part_pb2.Part = field(default_factory=part_pb2.Part)
@@ -232,4 +241,3 @@ def new_persons() -> tuple[SyntheticPerson, SyntheticPerson]:
     """Return a holder and someone else; nobody's number comes twice on one stack."""
     rng = random.Random()
     return make_person(rng, COUNTY), make_person(rng, OTHER_COUNTY)
-

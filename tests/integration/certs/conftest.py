@@ -19,6 +19,7 @@ from chassis.files import DirectoryStore
 from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
+from chassis.requests import EncryptedAnswers
 from chassis.rpc.call import Caller, calling
 from chassis.rpc.peer import Peer
 from services.certs.app import read_catalogue
@@ -27,7 +28,6 @@ from services.certs.rpc.imports import LicenceImportServicer
 from services.certs.rpc.licences import LicenceServicer
 from services.certs.rpc.presentations import PresentationServicer
 from services.certs.rpc.use_codes import UseCodeServicer
-from chassis.requests import EncryptedAnswers
 from services.certs.store import Vault, open_registry
 from standards.identifiers import build_citizen_id, build_licence_identifier
 from tongban.certs.v1 import licence_pb2 as pb

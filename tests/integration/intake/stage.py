@@ -28,13 +28,13 @@ from chassis.files import DirectoryStore
 from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
+from chassis.requests import EncryptedAnswers
 from chassis.service import TOKEN_ISSUER
 from chassis.web import web_app
 from chassis.web.app import WebOptions
 from services.intake.api import Doors, api_router
 from services.intake.catalogue_files import load_catalogue
 from services.intake.catalogue_files.terminals import load_terminals
-from chassis.requests import EncryptedAnswers
 from services.intake.store.applicants import Applicants
 from services.intake.store.files import EncryptedFiles
 from services.intake.store.identity import CountedAllowances, HashedCodes, IdentityWorks, TerminalKeys
@@ -172,6 +172,7 @@ class Stage:
     key_folder: Path
     log_in: LogIn
     token_key: ECKey
+    cipher: FieldCipher
     moment: datetime = START
 
     def now(self) -> datetime:
@@ -273,7 +274,7 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
     transport = httpx.ASGITransport(app=app)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://intake.test") as web:
-            stage = Stage(app, web, database, dsn, handset, registry, keys, folder, log_in, token_key)
+            stage = Stage(app, web, database, dsn, handset, registry, keys, folder, log_in, token_key, cipher)
             yield stage
     finally:
         await database.close()

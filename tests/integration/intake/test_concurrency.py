@@ -9,8 +9,7 @@ import uuid
 import pytest
 
 from chassis.errors import ETAG_MISMATCH, Fault
-from chassis.requests import fingerprint, once
-from chassis.requests import EncryptedAnswers
+from chassis.requests import EncryptedAnswers, fingerprint, once
 from services.intake.usecases.cases import deciding, submitting, watching
 
 PARALLEL = 50

@@ -4,6 +4,8 @@ import asyncio
 import io
 import logging
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -13,8 +15,12 @@ import structlog
 from chassis import logs
 from chassis.auth import new_signing_key
 from chassis.errors import Fault
+from events.certs import LicenceStatusChanged
+from services.intake.consumers import identity_handlers
 from services.intake.domain.identity.challenge import LIFETIME, MAX_TRIES
+from services.intake.store.identity import IdentityWorks
 from services.intake.usecases.identity.contacts import get_contact
+from services.intake.usecases.identity.opening import resend_code
 from services.intake.usecases.identity.ports import BusinessLicence
 from services.intake.usecases.identity.sweeping import forget_expired
 from standards.identifiers import build_uscc
@@ -206,6 +212,22 @@ async def test_the_same_code_is_sent_again_after_a_minute(stage: Stage) -> None:
     assert (await stage.verify(opened["session_id"], codes[0])).status_code == 200
 
 
+async def test_a_code_sent_again_asks_for_its_budget_with_no_transaction_open(stage: Stage) -> None:
+    """Else as many resends at once as the pool has connections wait for each other."""
+    opened = (await stage.open(card(), PHONE)).json()
+    stage.pass_time(seconds=61)
+    pool, asked = stage.database.pool, list[int]()
+
+    class Watching:
+        async def check(self, allowance: object, key: str) -> None:
+            asked.append(pool.get_size() - pool.get_idle_size())
+
+    watched = replace(stage.log_in, limits=Watching())
+    await resend_code(watched, opened["session_id"], KIOSK)
+    assert asked
+    assert set(asked) == {0}
+
+
 async def test_codes_are_limited_for_each_person_and_phone(stage: Stage) -> None:
     assert (await stage.open(card(), PHONE)).status_code == 202
     assert (await stage.open(card(), PHONE)).json()["code"] == "TOO_MANY_REQUESTS"
@@ -274,6 +296,64 @@ async def test_a_person_acts_for_an_organisation_only_when_its_licence_names_the
     assert stop.status_code == 204
     assert (await stage.web.get("/v1/me", headers=for_it)).status_code == 401
     assert (await stage.web.get("/v1/me", headers=entered)).status_code == 200
+
+
+async def test_a_business_licence_that_ends_ends_who_represents_by_it(stage: Stage) -> None:
+    uscc = build_uscc("91", "361123", "TB900012")
+    stage.registry.business[uscc, card()["name"]] = BusinessLicence("licence-1", "玉山县测试餐饮店")
+    entered = await stage.enter(card(), PHONE)
+    made = await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=entered)
+    body = {"organisation_id": made.json()["organisation_id"]}
+    acting = await stage.web.post("/v1/sessions/current/acting", json=body, headers=entered)
+    for_it = headers(acting.json()["access_token"])
+    (handler,) = identity_handlers(IdentityWorks(stage.database, stage.cipher).within)
+
+    async def hear(licence_id: str, status: str, **ago: float) -> None:
+        at = stage.now() - timedelta(**ago)
+        event = LicenceStatusChanged(
+            licence_id=licence_id,
+            identifier="",
+            previous="valid",
+            status=status,
+            effective_at=at,
+            changed_at=at,
+        )
+        async with stage.database.transaction() as tx:
+            await handler.apply(tx, event, None, None)
+
+    await hear("licence-2", "revoked")
+    await hear("licence-1", "suspended")
+    await hear("licence-1", "expired", hours=1)
+    assert (await stage.web.get("/v1/me", headers=for_it)).status_code == 200
+    await hear("licence-1", "revoked")
+    assert (await stage.web.get("/v1/me", headers=for_it)).status_code == 401
+    again = await stage.web.post("/v1/sessions/current/acting", json=body, headers=entered)
+    assert again.json()["code"] == "REPRESENTATION_NOT_FOUND"
+
+
+async def test_a_namesake_does_not_come_to_represent_beside_who_does(stage: Stage) -> None:
+    uscc = build_uscc("91", "361123", "TB900012")
+    stage.registry.business[uscc, card()["name"]] = BusinessLicence("licence-1", "玉山县测试餐饮店")
+    first = await stage.enter(card(), PHONE)
+    await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=first)
+    namesake = await stage.enter(card(78), OTHER_PHONE)
+    refused = await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=namesake)
+    assert (refused.status_code, refused.json()["code"]) == (422, "REPRESENTATION_CONTESTED")
+    assert (await stage.web.get("/v1/me/organisations", headers=namesake)).json() == []
+
+
+async def test_a_new_representative_takes_the_place_of_the_one_the_licence_names_no_more(stage: Stage) -> None:
+    uscc = build_uscc("91", "361123", "TB900012")
+    stage.registry.business[uscc, card()["name"]] = BusinessLicence("licence-1", "玉山县测试餐饮店")
+    former = await stage.enter(card(), PHONE)
+    await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=former)
+    stage.registry.business[uscc, "测试乙某"] = stage.registry.business.pop((uscc, card()["name"]))
+    latter = await stage.enter(card(78, "测试乙某"), OTHER_PHONE)
+    made = await stage.web.post("/v1/me/organisations", json={"uscc": uscc}, headers=latter)
+    assert made.status_code == 201
+    assert (await stage.web.get("/v1/me/organisations", headers=former)).json() == []
+    (own,) = (await stage.web.get("/v1/me/organisations", headers=latter)).json()
+    assert own["uscc"] == uscc
 
 
 async def test_nobody_acts_for_an_organisation_of_others(stage: Stage) -> None:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import pytest
 
 from chassis.errors import Fault
+from chassis.requests import EncryptedAnswers
 from chassis.rpc.channel import PeerChannel, open_channel
 from chassis.rpc.peer import Peer
 from chassis.rpc.server import RpcServer
 from cli.local.authority import Authority, open_authority
 from services.intake.rpc.issuing import IssuingServicer, add_issuing_service
 from services.intake.rpc.part import PartServicer, add_part_service
-from chassis.requests import EncryptedAnswers
 from tongban.intake.v1 import issuing_pb2, issuing_pb2_grpc, part_pb2_grpc
 from tongban.intake.v1 import part_pb2 as pb
 

@@ -150,3 +150,64 @@ async def test_an_unreadable_record_delivered_twice_is_parked_once(rig: Rig) -> 
     assert letter.record() == records[0]
     done = await dead_letters.replay(consumer.inbox, "k", actor="o")
     assert (done.applied, done.left) == (0, 1)
+
+
+async def test_a_discard_that_a_replay_overtook_says_so(rig: Rig) -> None:
+    await park_from_third(rig)
+    culprit = (await dead_letters.show(rig.reader, rig.group, "k"))[0]
+    async with rig.reader.transaction() as tx:
+        await tx.execute("select from parked_key where consumer = $1 for update", rig.group)
+        discarding = asyncio.create_task(
+            dead_letters.discard(rig.reader, rig.group, culprit.dead_letter_id, actor="o", reason="wrong")
+        )
+        await asyncio.sleep(0.3)
+        await tx.execute(
+            "update dead_letter set state = 'replayed', resolved_at = now() where dead_letter_id = $1",
+            culprit.dead_letter_id,
+        )
+    with pytest.raises(Fault) as refusal:
+        await discarding
+    assert refusal.value.reason is DEAD_LETTER_NOT_FOUND
+
+
+async def test_a_record_whose_type_no_text_can_hold_is_parked_behind_its_key(rig: Rig) -> None:
+    """PostgreSQL's text takes no NUL: the parking itself would fail, for ever."""
+    _, consumer = await park_from_third(rig)
+    await rig.raw("k", b"{}", ("ce_type", b"intake.Odd\x00.v1"), version=7)
+    await consumer.receive(
+        [record for record in await rig.log() if b"Odd" in dict(record.headers)["ce_type"]]
+    )  # type: ignore[operator]
+    assert (await dead_letters.show(rig.reader, rig.group, "k"))[-1].cause == "BEHIND_PARKED_EVENT"
+
+
+async def test_an_event_whose_key_was_freed_meanwhile_is_prepared_before_it_is_applied(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bug, given = Bug(1), list[object]()
+
+    async def ask(event: Any) -> str:
+        return f"answer {event.number}"
+
+    async def apply(tx: Any, event: Any, envelope: Any, prepared: Any) -> None:
+        given.append(prepared)
+        await bug(tx, event, envelope, prepared)
+
+    consumer = rig.consumer(apply, prepare=ask)
+    await rig.move("k")
+    async with running(rig.relay()):
+        first = await rig.log()
+        await consumer.receive(first)
+        await rig.move("k")
+        await asyncio.sleep(0.5)
+        second = [record for record in await rig.log() if record.offset > first[-1].offset]
+    bug.number, prepare = None, consumer.inbox._prepare
+
+    async def prepare_then_free(batch: Any) -> None:
+        await prepare(batch)
+        await dead_letters.replay(consumer.inbox, "k", actor="operator-7")
+
+    monkeypatch.setattr(consumer.inbox, "_prepare", prepare_then_free)
+    given.clear()
+    await consumer.receive(second)
+    assert await numbers(rig) == [1, 2]
+    assert given == ["answer 1", "answer 2"]

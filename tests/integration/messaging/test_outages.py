@@ -139,3 +139,47 @@ async def test_two_members_with_one_batch_in_different_order_do_not_deadlock_for
     shuffled = sorted(records, key=lambda record: (record.key, record.offset), reverse=False)
     await asyncio.gather(one.receive(records), other.receive(shuffled))
     assert_each_once(await rig.effects(), await rig.all_moves())
+
+
+async def test_a_stop_during_an_outage_ends_the_waiting_and_counts_no_attempt(rig: Rig) -> None:
+    """Else each restart within one outage counts against an innocent event, and the fourth parks it."""
+    from chassis.errors import PEER_UNAVAILABLE
+
+    asked = asyncio.Event()
+
+    async def away(_: object) -> None:
+        asked.set()
+        raise PEER_UNAVAILABLE(peer="seal")
+
+    await rig.move("k")
+    async with running(rig.relay()):
+        for _ in range(5):
+            asked.clear()
+            stop, consumer = asyncio.Event(), rig.consumer(prepare=away)
+            part = asyncio.create_task(consumer.run(stop))
+            async with asyncio.timeout(15):
+                await asked.wait()
+                stop.set()
+                async with asyncio.timeout(3):
+                    await part
+        async with running(rig.consumer()):
+            assert len(await rig.settled(1)) == 1
+    assert await rig.reader.pool.fetchval("select count(*) from dead_letter") == 0
+
+
+async def test_a_stop_while_the_bus_is_away_at_the_start_is_no_failure(rig: Rig) -> None:
+    from chassis.errors import PEER_UNAVAILABLE
+
+    asked = asyncio.Event()
+
+    async def away(_: object) -> None:
+        asked.set()
+        raise PEER_UNAVAILABLE(peer="bus")
+
+    stop, consumer = asyncio.Event(), rig.consumer()
+    rig.bus.require_topics = away  # type: ignore[assignment,method-assign]
+    part = asyncio.create_task(consumer.run(stop))
+    await asked.wait()
+    stop.set()
+    async with asyncio.timeout(3):
+        await part

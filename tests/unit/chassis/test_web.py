@@ -77,7 +77,7 @@ def service(**options: Any) -> FastAPI:
         return "never read the body"
 
     @app.post("/once")
-    async def once(key: Annotated[str, Depends(idempotency_key)]) -> str:
+    async def once(key: Annotated[str, Depends(idempotency_key)], page: int = 0) -> str:
         return key
 
     return app
@@ -107,8 +107,21 @@ async def test_every_wrong_field_is_named_at_once_and_no_value_comes_back(client
     }
     long = next(each for each in problem["violations"] if each["code"] == "FIELD_TOO_LONG")
     assert (long["title"], long["title_en"]) == ("最多 5 个字符", "At most 5 characters")
+    for each in (problem, *problem["violations"]):
+        assert each["reason"] == each["code"]
+        assert (each["detail"], each["detail_en"]) == (each["title"], each["title_en"])
     assert "欧阳" not in answer.text
     assert "城管" not in answer.text
+
+
+async def test_a_missing_key_is_named_with_the_other_wrong_fields(client) -> None:
+    async def wrong(**headers: str) -> dict[str, str]:
+        answer = await client.post("/once?page=x", headers=headers)
+        return {each["field"]: each["reason"] for each in answer.json()["violations"]}
+
+    assert await wrong() == {"Idempotency-Key": "FIELD_REQUIRED", "page": "FIELD_MALFORMED"}
+    for value in ("", "tap"):
+        assert (await wrong(**{"Idempotency-Key": value})).keys() == {"Idempotency-Key", "page"}
 
 
 async def test_a_fault_carries_texts_retry_time_and_ids(client) -> None:

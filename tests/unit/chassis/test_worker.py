@@ -58,3 +58,13 @@ async def test_any_other_error_ends_the_part():
     steps = Steps(KeyError("bug"))
     with pytest.raises(KeyError):
         await repeating("work", steps, every_seconds=0.01).run(steps.stop)
+
+
+async def test_a_worker_cut_off_while_it_waits_leaves_no_task_behind():
+    before = asyncio.all_tasks()
+    working = asyncio.create_task(repeating("work", Steps(False), every_seconds=60).run(asyncio.Event()))
+    await asyncio.sleep(0.05)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before

@@ -49,8 +49,18 @@ def test_an_explained_deadline_lists_every_day():
     assert {"day": "2026-02-14", "kind": "make_up_workday", "counted": 4} in answer["days"]
 
 
-def test_a_negative_term_is_refused():
-    assert run("2026-02-10", -1)[1]["reason"] == "TERM_MALFORMED"
+@pytest.mark.parametrize(
+    ("day", "length", "wrong"),
+    [
+        ("2026-02-10", -1, {"--working-days": "TERM_MALFORMED"}),
+        ("2026-02-30", "ten", {"--from": "FIELD_MALFORMED", "--working-days": "TERM_MALFORMED"}),
+        ("20260210", 5, {"--from": "FIELD_MALFORMED"}),
+    ],
+)
+def test_every_wrong_value_is_named_at_once(day, length, wrong):
+    status, answer = run(day, length)
+    assert (status, answer["reason"]) == (1, "INVALID_REQUEST")
+    assert {each["field"]: each["reason"] for each in answer["fields"]} == wrong
 
 
 def test_a_wrong_calendar_file_is_named(tmp_path):

@@ -7,11 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from chassis.errors import Kind, declare, refuse
-from services.intake.domain.cases.materials import Supplied
-from services.intake.domain.cases.part import Decision, Defect, Part, ResultLicence, Signature
+from chassis.errors import Kind, Violation, declare, refuse
+from services.intake.domain.cases.materials import Supplied, SupplyKind, usable_by
+from services.intake.domain.cases.part import (
+    Decision,
+    Defect,
+    Part,
+    ResultLicence,
+    Signature,
+    defect_mistakes,
+)
 from services.intake.domain.cases.plan import CasePlan
 from services.intake.domain.cases.states import PartState
+from services.intake.domain.catalogue.items import MaterialHolder
 from standards.working_days import WorkingCalendar
 
 CASE_NOT_FOUND = declare("CASE_NOT_FOUND", Kind.NOT_FOUND, "没有这个办件", "There is no such case")
@@ -190,15 +198,19 @@ class Case:
         Raises INVALID_REQUEST naming every unusable defect, and what `Part.request_supplement` raises.
         """
         part = self.part(part_id)
+        refuse([*defect_mistakes(defects), *self.defect_target_mistakes(part, defects)])
+        part.request_supplement(defects, now)
+        self._record(Step.SUPPLEMENT_REQUESTED, now, part_id)
+
+    def defect_target_mistakes(self, part: Part, defects: tuple[Defect, ...]) -> list[Violation]:
+        """Return which defects name nothing that a part's item has; an empty target is another mistake."""
         known = {need.material.code for need in self.plan.needs if part.item.item_id in need.parts}
         known |= set(part.item.form_codes)
-        refuse(
+        return [
             DEFECT_TARGET_UNKNOWN.at(f"defects[{index}].target")
             for index, defect in enumerate(defects)
             if defect.target.strip() and defect.target not in known
-        )
-        part.request_supplement(defects, now)
-        self._record(Step.SUPPLEMENT_REQUESTED, now, part_id)
+        ]
 
     def answer_supplement(self, now: datetime) -> None:
         """Put every part that asked before its department again, with everything it asked for.
@@ -209,15 +221,14 @@ class Case:
         asking = self.parts_in_supplement()
         if not asking:
             raise NO_SUPPLEMENT_ASKED()
-        given = self.staged_form.keys() | self.staged_supplies.keys()
         refuse(
             SUPPLEMENT_INCOMPLETE.at(f"supplements.{defect.target}", problem=defect.problem)
             for part in asking
             for defect in part.defects
-            if defect.target not in given
+            if defect.target not in self._given_to(part, now)
         )
         for part in asking:
-            self._apply_staged(part)
+            self._apply_staged(part, now)
             part.answer_supplement(now)
             self._record(Step.SUPPLEMENT_RECEIVED, now, part.part_id)
         self.staged_form, self.staged_supplies = {}, {}
@@ -287,9 +298,15 @@ class Case:
         target[material_code] = supplied
 
     def put_form(self, values: Mapping[str, str]) -> None:
-        """Replace the draft's form, or add to the supplement being put together."""
+        """Replace the draft's form, or add to the supplement being put together.
+
+        A draft that names another organisation than before loses the licences of the former one: who
+        represents that one agreed to their use, for its own application.
+        """
         self.editable_parts()
         if self.state is CaseState.DRAFT:
+            if self.plan.named_business(self.form) != self.plan.named_business(values):
+                self._drop_business_licences()
             self.form = dict(values)
         else:
             self.staged_form |= values
@@ -308,9 +325,27 @@ class Case:
         """Record a step of the whole case that another noun decides: rated, archived."""
         self._record(step, at)
 
-    def _apply_staged(self, part: Part) -> None:
+    def _drop_business_licences(self) -> None:
+        for need in self.plan.needs:
+            supplied = self.supplies.get(need.material.code)
+            if supplied is None or supplied.kind is not SupplyKind.LICENCE:
+                continue
+            if need.material.holder is MaterialHolder.BUSINESS:
+                del self.supplies[need.material.code]
+
+    def _given_to(self, part: Part, now: datetime) -> set[str]:
+        """Return what is put together and of use to a part: a licence only with a use-code for it."""
+        supplies = (code for code, each in self.staged_supplies.items() if usable_by(each, part.part_id, now))
+        return {*self.staged_form, *supplies}
+
+    def _apply_staged(self, part: Part, now: datetime) -> None:
+        """Change what one part sees; a licence chosen before the part asked leaves what it has."""
         codes = {need.material.code for need in self.plan.needs if part.item.item_id in need.parts}
-        supplies = {code: each for code, each in self.staged_supplies.items() if code in codes}
+        supplies = {
+            code: each
+            for code, each in self.staged_supplies.items()
+            if code in codes and usable_by(each, part.part_id, now)
+        }
         form = {code: each for code, each in self.staged_form.items() if code in part.item.form_codes}
         self.part_supplies.setdefault(part.part_id, {}).update(supplies)
         self.part_form.setdefault(part.part_id, {}).update(form)

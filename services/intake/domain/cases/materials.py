@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -28,7 +28,7 @@ MATERIAL_UNKNOWN = declare(
 SUPPLY_NOT_ALLOWED = declare(
     "SUPPLY_NOT_ALLOWED",
     Kind.FAILED_PRECONDITION,
-    "该材料不能以此方式提供，可选方式：{allowed}",
+    "该材料不能以此方式提供，可选方式：{allowed_zh}",
     "This material cannot be supplied so; possible: {allowed}",
 )
 MATERIAL_NOT_ASKED = declare(
@@ -64,6 +64,25 @@ class SupplyKind(StrEnum):
     UPLOAD = "upload"
     PROMISE = "promise"
     TOLERANCE = "tolerance"
+
+    @property
+    def zh(self) -> str:
+        """The word in Chinese."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    SupplyKind.LICENCE: "电子证照",
+    SupplyKind.UPLOAD: "上传",
+    SupplyKind.PROMISE: "告知承诺",
+    SupplyKind.TOLERANCE: "容缺受理",
+}
+
+
+def in_words(ways: Iterable[SupplyKind]) -> dict[str, str]:
+    """Return ways as the metadata of a refusal: ``allowed`` and ``allowed_zh``."""
+    known = tuple(ways)
+    return {"allowed": ", ".join(known), "allowed_zh": "、".join(way.zh for way in known)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +121,14 @@ class Supplied:
         return next((code for code in self.use_codes if code.part_id == part_id), None)
 
 
+def usable_by(supplied: Supplied, part_id: str, now: datetime) -> bool:
+    """Say whether a part's department can work with it: a licence needs a live use-code of that part."""
+    if supplied.kind is not SupplyKind.LICENCE:
+        return True
+    bound = supplied.use_code_for(part_id)
+    return bound is not None and now < bound.expires_at
+
+
 def allowed_supplies(need: MaterialNeed) -> tuple[SupplyKind, ...]:
     """Return the ways the catalogue allows, the best first; none when another part produces the material."""
     if need.supplied_by is not None:
@@ -129,7 +156,8 @@ def require_need(plan: CasePlan, material_code: str, kind: SupplyKind) -> Materi
         raise MATERIAL_NOT_ASKED()
     allowed = allowed_supplies(need)
     if kind not in allowed:
-        raise SUPPLY_NOT_ALLOWED(allowed=", ".join(allowed))
+        words = in_words(allowed)
+        raise SUPPLY_NOT_ALLOWED(allowed=words["allowed"], allowed_zh=words["allowed_zh"])
     return need
 
 

@@ -135,7 +135,7 @@ class Part:
 
     def refuse(self, reason: str, competent_authority: str, now: datetime) -> None:
         """End the part without acceptance (许可法 32 (1), (2)). Raises INVALID_REQUEST, PART_STATE_WRONG."""
-        refuse(_text("reason", reason, required=True) + _text("competent_authority", competent_authority))
+        refuse(refusal_mistakes(reason, competent_authority))
         self._step(PartVerb.REFUSE, PartState.REFUSED)
         self.refusal_reason, self.competent_authority = reason.strip(), competent_authority.strip()
         self.decided_at = self.completed_at = now
@@ -145,7 +145,7 @@ class Part:
 
         Raises INVALID_REQUEST naming every unusable defect, SUPPLEMENT_ALREADY_REQUESTED, PART_STATE_WRONG.
         """
-        refuse(_defect_problems(defects))
+        refuse(defect_mistakes(defects))
         require_allowed(PartVerb.REQUEST_SUPPLEMENT, self.state)
         if self.supplement_requested_at is not None:
             raise SUPPLEMENT_ALREADY_REQUESTED()
@@ -162,10 +162,7 @@ class Part:
 
         Raises INVALID_REQUEST for a rejection without reasons, SIGNED_ALREADY, PART_STATE_WRONG.
         """
-        opinion_limit = _text("opinion", signature.opinion)
-        if signature.decision is Decision.REJECT and not signature.opinion.strip():
-            opinion_limit.append(OPINION_REQUIRED.at("opinion"))
-        refuse(opinion_limit)
+        refuse(signature_mistakes(signature.decision, signature.opinion))
         require_allowed(PartVerb.SIGN, self.state)
         if any(earlier.staff_id == signature.staff_id for earlier in self.signatures):
             raise SIGNED_ALREADY()
@@ -228,7 +225,22 @@ class Part:
 _RESULT = {Decision.APPROVE: PartState.APPROVED, Decision.REJECT: PartState.REJECTED}
 
 
-def _defect_problems(defects: tuple[Defect, ...]) -> list[Violation]:
+def refusal_mistakes(reason: str, competent_authority: str) -> list[Violation]:
+    """Return what is wrong with the words of a refusal to accept (不予受理)."""
+    return _text("reason", reason, required=True) + _text("competent_authority", competent_authority)
+
+
+def signature_mistakes(decision: Decision | None, opinion: str) -> list[Violation]:
+    """Return what is wrong with a signature: no decision, a rejection without reasons, too many words."""
+    found = [] if decision else [FIELD_REQUIRED.at("decision")]
+    found += _text("opinion", opinion)
+    if decision is Decision.REJECT and not opinion.strip():
+        found.append(OPINION_REQUIRED.at("opinion"))
+    return found
+
+
+def defect_mistakes(defects: tuple[Defect, ...]) -> list[Violation]:
+    """Return what is wrong with the defects told to an applicant, each empty or too long text."""
     if not defects:
         return [FIELD_REQUIRED.at("defects")]
     if len(defects) > MAX_DEFECTS:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from chassis.errors import Kind, declare, refuse
-from services.intake.domain.catalogue.forms import FormField
-from services.intake.domain.catalogue.guide import MaterialNeed
+from chassis.errors import FIELD_REQUIRED, Kind, Violation, declare, refuse
+from services.intake.domain.catalogue.forms import FormField, FormFieldType, form_mistakes
+from services.intake.domain.catalogue.guide import MaterialNeed, answer_mistakes
 from services.intake.domain.catalogue.items import GuideQuestion, Product, ServiceItem
 from services.intake.domain.catalogue.model import Catalogue
 from standards.working_days import Term
 
+NATURAL_PERSON = "1"
+"""自然人 in ``applicant_types`` of the item tables (服务对象); every other code is an organisation."""
 TargetKind = Literal["item", "bundle"]
 
 CASE_NOT_OFFERED = declare(
@@ -20,6 +22,18 @@ CASE_NOT_OFFERED = declare(
     Kind.FAILED_PRECONDITION,
     "{county} 尚未开通该“一件事”",
     "{county} does not offer this bundle",
+)
+REAL_NAME_LEVEL_TOO_LOW = declare(
+    "REAL_NAME_LEVEL_TOO_LOW",
+    Kind.PERMISSION_DENIED,
+    "该事项要求实名等级 {required}，当前为 {found}，请提升后再办理",
+    "The item asks for real-name level {required}; this log-in has {found}",
+)
+APPLICANT_NOT_ADMITTED = declare(
+    "APPLICANT_NOT_ADMITTED",
+    Kind.FAILED_PRECONDITION,
+    "“{item}”不面向该类申请人，请切换办事主体",
+    "{item} is not for applicants of this kind; act for yourself or for your organisation",
 )
 TARGET_KIND_UNKNOWN = declare(
     "TARGET_KIND_UNKNOWN", Kind.INVALID_ARGUMENT, "应为 item 或 bundle", "Must be item or bundle"
@@ -45,6 +59,9 @@ class ItemPlan:
     form_codes: tuple[str, ...]
     real_name_level: int = 1
     product: Product | None = None
+    applicant_types: tuple[str, ...] = ()
+    names_business: bool = False
+    """Whether its form names the organisation it is for, so that a natural person may bring it."""
 
     @property
     def licence_type_code(self) -> str | None:
@@ -71,6 +88,11 @@ class CasePlan:
         """Return one line of the material list, or None."""
         return next((need for need in self.needs if need.material.code == material_code), None)
 
+    def named_business(self, form: Mapping[str, str]) -> str:
+        """Return the credit code of the organisation that a form names, empty when it names none."""
+        codes = (field.code for field in self.form if field.type is FormFieldType.USCC)
+        return next((form[code] for code in codes if form.get(code)), "")
+
     def items_needing(self, need: MaterialNeed) -> tuple[ItemPlan, ...]:
         """Return the items that need a material, in order."""
         return tuple(item for item in self.items if item.item_id in need.parts)
@@ -79,6 +101,26 @@ class CasePlan:
     def real_name_level(self) -> int:
         """The highest real-name level any item asks for."""
         return max(item.real_name_level for item in self.items)
+
+
+def require_level(plan: CasePlan, assurance: int) -> None:
+    """Do nothing for a log-in of the level every item asks for. Raises REAL_NAME_LEVEL_TOO_LOW."""
+    if assurance < plan.real_name_level:
+        raise REAL_NAME_LEVEL_TOO_LOW(required=plan.real_name_level, found=assurance)
+
+
+def require_applicant(plan: CasePlan, kind: Literal["natural", "legal"]) -> None:
+    """Do nothing for an applicant whom every item is for. Raises APPLICANT_NOT_ADMITTED.
+
+    A natural person may also bring what is for organisations where the form names the organisation.
+    """
+    for item in plan.items:
+        if kind == "natural":
+            admitted = NATURAL_PERSON in item.applicant_types or item.names_business
+        else:
+            admitted = any(each != NATURAL_PERSON for each in item.applicant_types)
+        if item.applicant_types and not admitted:
+            raise APPLICANT_NOT_ADMITTED(item=item.item_name)
 
 
 def plan_case(
@@ -95,6 +137,22 @@ def plan_case(
         return _bundle_case(catalogue, target_id, county, answers)
     refuse([TARGET_KIND_UNKNOWN.at("target.kind")])
     raise AssertionError(kind)
+
+
+def draft_mistakes(
+    catalogue: Catalogue, kind: str, target_id: str, answers: Mapping[str, str], form: Mapping[str, str]
+) -> list[Violation]:
+    """Return every wrong answer and form field of a draft; what is not filled in yet is no mistake.
+
+    Raises ITEM_NOT_FOUND, BUNDLE_NOT_FOUND.
+    """
+    if kind == "bundle":
+        bundle = catalogue.bundle(target_id)
+        questions, fields = bundle.questions, bundle.form
+    else:
+        questions, fields = catalogue.item_questions(target_id), catalogue.item(target_id).form
+    found = answer_mistakes(questions, answers)
+    return found + [each for each in form_mistakes(fields, form) if each.reason is not FIELD_REQUIRED]
 
 
 def _item_case(catalogue: Catalogue, item_id: str, county: str, answers: Mapping[str, str]) -> CasePlan:
@@ -149,6 +207,8 @@ def _plan_item(catalogue: Catalogue, item: ServiceItem, county: str) -> ItemPlan
         form_codes=tuple(field.code for field in item.form),
         real_name_level=item.real_name_level,
         product=item.product,
+        applicant_types=item.applicant_types,
+        names_business=any(field.type is FormFieldType.USCC for field in item.form),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chassis.errors import Fault, Kind, Violation, declare
 from services.intake.domain.cases.case import Case
-from services.intake.domain.cases.materials import Supplied, SupplyKind, allowed_supplies
+from services.intake.domain.cases.materials import Supplied, SupplyKind, allowed_supplies, in_words, usable_by
 from services.intake.domain.cases.part import Part
 from services.intake.domain.cases.plan import CasePlan
 from services.intake.domain.catalogue.forms import check_form
@@ -15,14 +15,14 @@ from services.intake.domain.catalogue.forms import check_form
 MATERIAL_MISSING = declare(
     "MATERIAL_MISSING",
     Kind.INVALID_ARGUMENT,
-    "缺少材料“{name}”，可选方式：{allowed}",
-    "Material {name} is missing; possible: {allowed}",
+    "缺少材料“{name}”，可选方式：{allowed_zh}",
+    "Material {name_en} is missing; possible: {allowed}",
 )
 USE_CODE_MISSING = declare(
     "USE_CODE_MISSING",
     Kind.INVALID_ARGUMENT,
     "材料“{name}”的电子证照授权已失效，请重新选择",
-    "The authorisation to use the licence for {name} is gone; choose it again",
+    "The authorisation to use the licence for {name_en} is gone; choose it again",
 )
 RECEIPT_KIND = "receipt"
 
@@ -38,12 +38,12 @@ def problems(case: Case, now: datetime) -> list[Violation]:
         allowed = allowed_supplies(need)
         if need.supplied_by is not None:
             continue
-        path, name = f"materials.{need.material.code}", need.material.name.zh
+        path, name = f"materials.{need.material.code}", need.material.name
         supplied = case.supplies.get(need.material.code)
         if supplied is None:
-            found.append(MATERIAL_MISSING.at(path, name=name, allowed=", ".join(allowed)))
+            found.append(MATERIAL_MISSING.at(path, name=name.zh, name_en=name.en, **in_words(allowed)))
         elif supplied.kind is SupplyKind.LICENCE and not _all_bound(case, need.parts, supplied, now):
-            found.append(USE_CODE_MISSING.at(path, name=name))
+            found.append(USE_CODE_MISSING.at(path, name=name.zh, name_en=name.en))
     return found
 
 
@@ -65,7 +65,7 @@ def handed_in(case: Case) -> dict[str, Any]:
         "catalogue_version": case.plan.catalogue_version,
         "answers": dict(case.answers),
         "form": dict(case.form),
-        "materials": {code: _supply_record(supplied) for code, supplied in sorted(case.supplies.items())},
+        "materials": {code: supply_record(supplied) for code, supplied in sorted(case.supplies.items())},
         "salt": case.salt,
     }
 
@@ -100,7 +100,8 @@ def _part_record(part: Part) -> dict[str, Any]:
     }
 
 
-def _supply_record(supplied: Supplied) -> dict[str, Any]:
+def supply_record(supplied: Supplied) -> dict[str, Any]:
+    """Return how a material was supplied, as plain values."""
     record: dict[str, Any] = {"kind": supplied.kind.value, "supplied_at": supplied.supplied_at.isoformat()}
     match supplied.kind:
         case SupplyKind.LICENCE:
@@ -113,10 +114,5 @@ def _supply_record(supplied: Supplied) -> dict[str, Any]:
 
 
 def _all_bound(case: Case, item_ids: tuple[str, ...], supplied: Supplied, now: datetime) -> bool:
-    for part in case.parts:
-        if part.item.item_id not in item_ids:
-            continue
-        bound = supplied.use_code_for(part.part_id)
-        if bound is None or bound.expires_at <= now:
-            return False
-    return True
+    wanting = (part for part in case.parts if part.item.item_id in item_ids)
+    return all(usable_by(supplied, part.part_id, now) for part in wanting)

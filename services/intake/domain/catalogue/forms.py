@@ -89,13 +89,19 @@ def check_form(fields: Iterable[FormField], values: Mapping[str, str]) -> dict[s
     Surrounding blanks are removed. Raises INVALID_REQUEST naming every wrong, missing and unknown
     field at once, as ``form.<code>``.
     """
+    known = tuple(fields)
+    refuse(form_mistakes(known, values))
+    cleaned = {field.code: values.get(field.code, "").strip() for field in known}
+    return {code: value for code, value in cleaned.items() if value}
+
+
+def form_mistakes(fields: Iterable[FormField], values: Mapping[str, str]) -> list[Violation]:
+    """Return every wrong, missing and unknown field, as ``form.<code>``."""
     known = {field.code: field for field in fields}
-    cleaned = {code: values.get(code, "").strip() for code in known}
     found = [FORM_FIELD_UNKNOWN.at(f"form.{code}") for code in sorted(values.keys() - known.keys())]
     for code, field in known.items():
-        found += _mistakes(field, cleaned[code])
-    refuse(found)
-    return {code: value for code, value in cleaned.items() if value}
+        found += _mistakes(field, values.get(code, "").strip())
+    return found
 
 
 def _mistakes(field: FormField, value: str) -> list[Violation]:

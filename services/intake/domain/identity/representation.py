@@ -20,6 +20,12 @@ REPRESENTATION_NOT_CONFIRMED = declare(
     "证照库中没有以您为法定代表人（经营者）的有效营业执照",
     "The registry has no business licence in force that names you as legal representative",
 )
+REPRESENTATION_CONTESTED = declare(
+    "REPRESENTATION_CONTESTED",
+    Kind.FAILED_PRECONDITION,
+    "该单位已有同名的代表人登记，请持证件到综合窗口核对",
+    "A namesake of yours represents this organisation already; have it checked at a window",
+)
 REPRESENTATION_NOT_FOUND = declare(
     "REPRESENTATION_NOT_FOUND",
     Kind.NOT_FOUND,

@@ -57,6 +57,28 @@ class RepresentationRows:
         )
         return [Representation(**dict(row)) for row in rows]
 
+    async def of_organisation(self, organisation_id: str) -> Sequence[Representation]:
+        """Return the active ones; the organisation's row is locked, so that two at once see each other."""
+        await self._tx.execute("select 1 from person where person_id = $1 for update", organisation_id)
+        rows = await self._tx.fetch(
+            "select * from representation where organisation_id = $1 and revoked_at is null order by person_id",
+            organisation_id,
+        )
+        return [Representation(**dict(row)) for row in rows]
+
+    async def end_by_licence(self, licence_id: str, ended_at: datetime) -> int:
+        """End the active ones a licence proved before a moment; return how many."""
+        tag = await self._tx.execute(
+            """
+            update representation set revoked_at = $3
+            where licence_id = $1 and revoked_at is null and confirmed_at <= $2
+            """,
+            licence_id,
+            ended_at,
+            self._tx.now(),
+        )
+        return int(tag.split()[-1])
+
 
 class ContactReadRows:
     """The port ``ContactReadStore`` on one transaction."""
@@ -106,4 +128,8 @@ class IdentityWorks:
     async def __call__(self) -> AsyncIterator[PostgresIdentityWork]:
         """Open a transaction; it commits at the end of the block."""
         async with self._database.transaction() as tx:
-            yield PostgresIdentityWork(tx, self._cipher)
+            yield self.within(tx)
+
+    def within(self, tx: Transaction) -> PostgresIdentityWork:
+        """Return the work on an open transaction."""
+        return PostgresIdentityWork(tx, self._cipher)

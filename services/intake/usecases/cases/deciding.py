@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chassis.errors import ETAG_MISMATCH, FIELD_REQUIRED, Kind, declare, refuse
+from chassis.errors import ETAG_MISMATCH, FIELD_REQUIRED, Kind, Violation, declare, refuse
 from services.intake.domain.cases.applicant import Applicant
 from services.intake.domain.cases.case import PART_NOT_FOUND, Case
 from services.intake.domain.cases.materials import MATERIAL_UNKNOWN, Supplied, SupplyKind
-from services.intake.domain.cases.part import Decision, Defect, Part, Signature
+from services.intake.domain.cases.part import (
+    Decision,
+    Defect,
+    Part,
+    Signature,
+    defect_mistakes,
+    refusal_mistakes,
+    signature_mistakes,
+)
 from services.intake.domain.cases.states import PartState
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.usecases.cases.ports import Files, OpenWork, Work
@@ -76,7 +85,7 @@ async def refuse_part(
     work: Work, catalogue: Catalogue, command: PartCommand, reason: str, competent_authority: str
 ) -> PartView:
     """Do not accept the part (不予受理), with its reason. Raises what `_open` raises, PART_STATE_WRONG."""
-    case, part = await _open(work, catalogue, command)
+    case, part = await _open(work, catalogue, command, refusal_mistakes(reason, competent_authority))
     case.refuse_part(part.part_id, reason, competent_authority, work.now())
     return await _close(work, case, part)
 
@@ -88,19 +97,20 @@ async def request_supplement(
 
     Raises what `_open` raises, INVALID_REQUEST, SUPPLEMENT_ALREADY_REQUESTED, PART_STATE_WRONG.
     """
-    case, part = await _open(work, catalogue, command)
+    case, part = await _open(work, catalogue, command, defect_mistakes(defects), defects=defects)
     case.request_supplement(part.part_id, defects, work.now())
     return await _close(work, case, part)
 
 
 async def decide_part(
-    work: Work, catalogue: Catalogue, command: PartCommand, decision: Decision, opinion: str
+    work: Work, catalogue: Catalogue, command: PartCommand, decision: Decision | None, opinion: str
 ) -> PartView:
     """Put one signature under the part; the last one needed decides it.
 
     Raises what `_open` raises, INVALID_REQUEST, SIGNED_ALREADY, PART_STATE_WRONG.
     """
-    case, part = await _open(work, catalogue, command)
+    case, part = await _open(work, catalogue, command, signature_mistakes(decision, opinion))
+    assert decision is not None  # refused as required
     case.sign(part.part_id, Signature(command.staff_id, decision, opinion.strip(), work.now()))
     return await _close(work, case, part)
 
@@ -123,16 +133,28 @@ async def get_material_file(
     return supplied, await files.get(supplied.file_id)
 
 
-async def _open(work: Work, catalogue: Catalogue, command: PartCommand) -> tuple[Case, Part]:
+async def _open(
+    work: Work,
+    catalogue: Catalogue,
+    command: PartCommand,
+    mistakes: Sequence[Violation] = (),
+    *,
+    defects: tuple[Defect, ...] = (),
+) -> tuple[Case, Part]:
     """Return the locked case and part.
 
-    Raises INVALID_REQUEST (etag missing, STAFF_UNKNOWN), PART_NOT_FOUND, ETAG_MISMATCH.
+    Raises INVALID_REQUEST naming every wrong field (missing ones, STAFF_UNKNOWN, ``mistakes`` of the
+    verb, defects of nothing the item has), PART_NOT_FOUND, ETAG_MISMATCH.
     """
-    problems = [] if command.etag else [FIELD_REQUIRED.at("etag")]
+    given = {"part_id": command.part_id, "etag": command.etag}
+    problems = [FIELD_REQUIRED.at(name) for name, value in given.items() if not value]
     if not _is_staff(catalogue, command.department_code, command.staff_id):
         problems.append(STAFF_UNKNOWN.at("staff_id"))
-    refuse(problems)
+    problems += mistakes
+    if not command.part_id:
+        refuse(problems)
     case, part = await _load(work, command.department_code, command.part_id, lock=True)
+    refuse([*problems, *case.defect_target_mistakes(part, defects)])
     if command.etag != etag_of(part):
         raise ETAG_MISMATCH()
     return case, part

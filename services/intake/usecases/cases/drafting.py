@@ -8,23 +8,16 @@ from datetime import datetime
 import uuid_utils.compat
 
 from chassis.auth.person import ActingPerson
-from chassis.errors import FIELD_REQUIRED, Fault, Kind, declare, refuse
-from services.intake.domain.cases.case import Case
+from chassis.errors import FIELD_REQUIRED, Fault, refuse
+from services.intake.domain.cases.case import CASE_NOT_FOUND, Case
 from services.intake.domain.cases.part import Part
-from services.intake.domain.cases.plan import plan_case
+from services.intake.domain.cases.plan import draft_mistakes, plan_case, require_applicant, require_level
 from services.intake.domain.cases.submission import cleaned_form
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.usecases.cases.ports import CaseSummary, TimelineEntry, Work
 from services.intake.usecases.cases.record import load_own, principal_of, record
 
 PAGE_LIMIT = 100
-
-REAL_NAME_LEVEL_TOO_LOW = declare(
-    "REAL_NAME_LEVEL_TOO_LOW",
-    Kind.PERMISSION_DENIED,
-    "该事项要求实名等级 {required}，当前为 {found}，请提升后再办理",
-    "The item asks for real-name level {required}; this log-in has {found}",
-)
 
 
 async def create_draft(
@@ -41,11 +34,16 @@ async def create_draft(
     """Begin a case for an item or a bundle in a county; nobody but the applicant sees it yet.
 
     The form may be incomplete. Raises INVALID_REQUEST naming every wrong answer and field,
-    ITEM_NOT_FOUND, BUNDLE_NOT_FOUND, ITEM_NOT_OFFERED, CASE_NOT_OFFERED, REAL_NAME_LEVEL_TOO_LOW.
+    ITEM_NOT_FOUND, BUNDLE_NOT_FOUND, ITEM_NOT_OFFERED, CASE_NOT_OFFERED, REAL_NAME_LEVEL_TOO_LOW,
+    APPLICANT_NOT_ADMITTED.
     """
+    refuse(draft_mistakes(catalogue, kind, target_id, answers, form))
     plan = plan_case(catalogue, kind, target_id, county, answers)
-    if actor.assurance < plan.real_name_level:
-        raise REAL_NAME_LEVEL_TOO_LOW(required=plan.real_name_level, found=actor.assurance)
+    require_level(plan, actor.assurance)
+    applicant = await work.persons.load(principal_of(actor))
+    if applicant is None:
+        raise CASE_NOT_FOUND()
+    require_applicant(plan, applicant.kind)
     case = Case(
         case_id=_new_id(),
         person_id=principal_of(actor),

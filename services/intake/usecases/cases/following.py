@@ -36,16 +36,17 @@ async def withdraw(
 ) -> Withdrawal:
     """Withdraw an own case before any decision, then take its use-codes back; repeating is harmless.
 
-    The withdrawal stands even when the registry cannot be asked: the codes are bound to this case,
-    and a repeat tries again. Raises CASE_NOT_FOUND, CASE_NOT_SUBMITTED, WITHDRAWAL_TOO_LATE.
+    The withdrawal stands even when the registry cannot be asked: it takes the codes back when it hears
+    of the withdrawal, and a repeat tries again. Raises CASE_NOT_FOUND, CASE_NOT_SUBMITTED, WITHDRAWAL_TOO_LATE.
     """
     async with open_work() as work:
         case = await load_own(work, actor, case_id, lock=True)
         if case.withdraw(work.now()):
             await record(work, case)
-    request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"tongban:withdraw:{case_id}"))
+    said = reason.strip() or "申请人撤回申请"
+    request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"tongban:withdraw:{case_id}:{said}"))
     try:
-        await licences.revoke_use_codes(case_id, reason or "申请人撤回申请", request_id)
+        await licences.revoke_use_codes(case_id, said, request_id)
     except Fault:
         return Withdrawal(case, use_codes_revoked=False)
     return Withdrawal(case, use_codes_revoked=True)

@@ -12,6 +12,7 @@ from chassis.errors import TOO_MANY_REQUESTS, refuse
 from services.intake.domain.cases.case import CASE_ALREADY_SUBMITTED, Case
 from services.intake.domain.cases.deadlines import china_date
 from services.intake.domain.cases.part import Part
+from services.intake.domain.cases.plan import require_level
 from services.intake.domain.cases.submission import (
     RECEIPT_KIND,
     cleaned_form,
@@ -52,13 +53,15 @@ async def submit(
     """Hand an own draft in; its parts are with their departments when the transaction commits.
 
     Raises INVALID_REQUEST naming everything that stands against it, CASE_ALREADY_SUBMITTED with the
-    number, CASE_NOT_FOUND, TOO_MANY_REQUESTS with a time to come back while the bus is far behind.
+    number, CASE_NOT_FOUND, REAL_NAME_LEVEL_TOO_LOW for a weaker log-in than the items ask for,
+    TOO_MANY_REQUESTS with a time to come back while the bus is far behind.
     """
     if await work.unsent_events(backlog_limit + 1) > backlog_limit:
         raise TOO_MANY_REQUESTS(retry_after_seconds=RETRY_AFTER_SECONDS)
     case = await load_own(work, actor, case_id, lock=True)
     if case.submitted_at is not None:
         raise CASE_ALREADY_SUBMITTED(case_no=case.case_no)
+    require_level(case.plan, actor.assurance)
     now = work.now()
     refuse(problems(case, now))
     case.form = cleaned_form(case.plan, case.form)

@@ -28,7 +28,6 @@ from services.intake.domain.cases.materials import (
     require_need,
 )
 from services.intake.domain.cases.part import Part
-from services.intake.domain.catalogue.forms import FormFieldType
 from services.intake.domain.catalogue.guide import MaterialNeed
 from services.intake.domain.catalogue.items import MaterialHolder
 from services.intake.domain.catalogue.model import Catalogue
@@ -149,12 +148,18 @@ async def attach_file(
         SupplyKind.UPLOAD,
         now,
         file_id=await files.put(content),
-        file_name=PurePosixPath(file_name.replace("\\", "/")).name[-FILE_NAME_LIMIT:],
+        file_name=_plain_name(file_name),
         media_type=media_type,
         sha256=sha256,
         size_bytes=len(content),
     )
     return await _put(open_work, actor, case_id, material_code, supplied)
+
+
+def _plain_name(file_name: str) -> str:
+    """Return the last part of a name without anything that could steer a terminal or turn the text round."""
+    last = PurePosixPath(file_name.replace("\\", "/")).name
+    return "".join(each for each in last if each.isprintable())[-FILE_NAME_LIMIT:]
 
 
 async def _put(
@@ -182,15 +187,10 @@ async def _own_with_holders(work: Work, actor: ActingPerson, case_id: str) -> tu
     if applicant.kind == "legal":
         holders[MaterialHolder.BUSINESS] = (applicant.id_type_code, applicant.id_number)
     else:
-        uscc = _named_business(case)
+        uscc = case.plan.named_business(case.form)
         if uscc and await work.persons.represents(actor.person_id, uscc):
             holders[MaterialHolder.BUSINESS] = (UNIFIED_CODE, uscc)
     return case, holders
-
-
-def _named_business(case: Case) -> str:
-    codes = (field.code for field in case.plan.form if field.type is FormFieldType.USCC)
-    return next((case.form[code] for code in codes if case.form.get(code)), "")
 
 
 def _require_agreement(choice: SupplyChoice) -> None:

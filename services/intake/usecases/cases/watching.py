@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from chassis.errors import FIELD_MALFORMED, Kind, declare, refuse
+from chassis.errors import FIELD_MALFORMED, Kind, Violation, declare, refuse
+from chassis.paging import page_token, page_token_mistakes, read_page_token
 from services.intake.domain.cases.states import PartState
 from services.intake.usecases.cases.ports import PartChange, PartSummary, Work
 
@@ -33,14 +30,24 @@ class PartPage:
 
 
 async def list_parts(
-    work: Work, department_code: str, states: Sequence[PartState], page_size: int, page_token: str
+    work: Work,
+    department_code: str,
+    states: Sequence[PartState],
+    page_size: int,
+    token: str,
+    *,
+    wrong: Sequence[Violation] = (),
 ) -> PartPage:
-    """Return the department's parts, newest change first. Raises INVALID_REQUEST for a foreign token."""
-    limit = page_limit(page_size)
-    before = _read_token(page_token) if page_token else None
+    """Return the department's parts, newest change first.
+
+    Raises INVALID_REQUEST for a negative size, a foreign token, and what the door found ``wrong``.
+    """
+    refuse([*wrong, *_size_mistakes(page_size), *page_token_mistakes(token)])
+    limit, before = _limit(page_size), read_page_token(token)
     found = await work.cases.list_of_department(department_code, states, before=before, limit=limit + 1)
     page = list(found[:limit])
-    return PartPage(page, _token(page[-1]) if len(found) > limit else "")
+    more = page_token((page[-1].changed_at, page[-1].part_id)) if len(found) > limit else ""
+    return PartPage(page, more)
 
 
 async def list_changes(
@@ -51,9 +58,9 @@ async def list_changes(
     Raises INVALID_REQUEST for a negative revision, REVISION_UNKNOWN for one that was never given out:
     whoever holds one must read the list anew.
     """
-    if after_revision < 0:
-        refuse([FIELD_MALFORMED.at("start_revision")])
-    found = await work.feed.read(department_code, after_revision, page_limit(page_size))
+    wrong = [FIELD_MALFORMED.at("start_revision")] if after_revision < 0 else []
+    refuse(wrong + _size_mistakes(page_size))
+    found = await work.feed.read(department_code, after_revision, _limit(page_size))
     if not found and after_revision > 0:
         head = await work.feed.head(department_code)
         if after_revision > head:
@@ -61,23 +68,9 @@ async def list_changes(
     return found
 
 
-def page_limit(page_size: int) -> int:
-    """Return the page size to use. Raises INVALID_REQUEST for a negative one."""
-    if page_size < 0:
-        refuse([FIELD_MALFORMED.at("page_size")])
+def _size_mistakes(page_size: int) -> list[Violation]:
+    return [FIELD_MALFORMED.at("page_size")] if page_size < 0 else []
+
+
+def _limit(page_size: int) -> int:
     return min(page_size or PAGE_DEFAULT, PAGE_LIMIT)
-
-
-def _token(last: PartSummary) -> str:
-    place = json.dumps([last.changed_at.isoformat(), last.part_id])
-    return base64.urlsafe_b64encode(place.encode()).decode()
-
-
-def _read_token(token: str) -> tuple[datetime, str] | None:
-    try:
-        changed_at, part_id = json.loads(base64.urlsafe_b64decode(token.encode()))
-        place = datetime.fromisoformat(changed_at), str(part_id)
-    except (binascii.Error, ValueError, TypeError):
-        refuse([FIELD_MALFORMED.at("page_token")])
-        return None
-    return place

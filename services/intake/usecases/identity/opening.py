@@ -89,16 +89,24 @@ async def resend_code(log_in: LogIn, session_id: str, terminal_id: str) -> Opene
     RESEND_TOO_SOON, TOO_MANY_REQUESTS, PEER_UNAVAILABLE.
     """
     async with log_in.open_work() as work:
-        waiting = await work.challenges.load(session_id)
-        if waiting is None or waiting.challenge.terminal_id != terminal_id or not waiting.phone:
-            raise CODE_NOT_ACCEPTED()
+        waiting = await _waiting(work, session_id, terminal_id)
+        waiting.challenge.resend(work.now())
+    await _take_budgets(log_in, waiting.subject, waiting.phone)  # its own transactions: none is open now
+    async with log_in.open_work() as work:
+        waiting = await _waiting(work, session_id, terminal_id)
         challenge = waiting.challenge
         sends = challenge.resend(work.now())
-        await _take_budgets(log_in, waiting.subject, waiting.phone)
         await work.challenges.save(challenge)
     request_id = str(uuid.uuid5(uuid.UUID(session_id), f"send:{sends}"))
     await _send(log_in, request_id, challenge, waiting.phone, log_in.codes.code_of(session_id))
     return _opened(challenge, waiting.phone)
+
+
+async def _waiting(work: IdentityWork, session_id: str, terminal_id: str) -> Waiting:
+    waiting = await work.challenges.load(session_id)
+    if waiting is None or waiting.challenge.terminal_id != terminal_id or not waiting.phone:
+        raise CODE_NOT_ACCEPTED()
+    return waiting
 
 
 async def _prove_terminal(log_in: LogIn, assertion: str, reading: CardReading) -> tuple[str, datetime]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import uuid_utils.compat
 
@@ -17,6 +18,7 @@ from services.intake.domain.identity.person import (
     PersonKind,
 )
 from services.intake.domain.identity.representation import (
+    REPRESENTATION_CONTESTED,
     REPRESENTATION_NOT_CONFIRMED,
     REPRESENTATION_NOT_FOUND,
     Representation,
@@ -28,6 +30,9 @@ from services.intake.usecases.identity.ports import (
     LicenceRegistry,
     OpenIdentity,
 )
+
+ENDING_STATUSES = frozenset({"expired", "replaced", "cancelled", "revoked", "forfeited"})
+"""Statuses of a business licence that end what it proves; a suspended one leaves its representative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,9 @@ async def register_organisation(
 ) -> Organisation:
     """Let the person act for an organisation whose business licence names them as representative.
 
-    The first representative registers the organisation; repeating is harmless. Raises INVALID_REQUEST
-    for a wrong code, REPRESENTATION_NOT_CONFIRMED, PEER_UNAVAILABLE.
+    The first representative registers the organisation; repeating is harmless. Whom its licence names
+    no more represents it no more. Raises INVALID_REQUEST for a wrong code,
+    REPRESENTATION_NOT_CONFIRMED, REPRESENTATION_CONTESTED for a namesake, PEER_UNAVAILABLE.
     """
     refuse(uscc_mistakes(uscc))
     async with open_work() as work:
@@ -59,6 +65,7 @@ async def register_organisation(
     async with open_work() as work:
         organisation = await _organisation(work, uscc, licence)
         now = work.now()
+        await _end_others(work, organisation.person_id, person, now)
         representation = Representation(
             organisation.person_id, actor.person_id, licence.licence_id, confirmed_at=now
         )
@@ -89,6 +96,26 @@ async def revoke_representation(work: IdentityWork, actor: ActingPerson, organis
     if found is None or not found.active:
         raise REPRESENTATION_NOT_FOUND()
     await work.representations.put(found.revoked(work.now()))
+
+
+async def end_representations(work: IdentityWork, licence_id: str, ended_at: datetime) -> int:
+    """End every representation that a licence proved before it ended; return how many."""
+    return await work.representations.end_by_licence(licence_id, ended_at)
+
+
+async def _end_others(work: IdentityWork, organisation_id: str, person: Person, now: datetime) -> None:
+    """End the representations of whom the licence names no more.
+
+    The registry knows representatives by name only, and a licence names one: of two namesakes the
+    second is sent to a window. Raises REPRESENTATION_CONTESTED.
+    """
+    for other in await work.representations.of_organisation(organisation_id):
+        if other.person_id == person.person_id:
+            continue
+        known = await work.persons.read(other.person_id)
+        if known is not None and known.name == person.name:
+            raise REPRESENTATION_CONTESTED()
+        await work.representations.put(other.revoked(now))
 
 
 async def _organisation(work: IdentityWork, uscc: str, licence: BusinessLicence) -> Person:

@@ -122,6 +122,14 @@ class RepresentationStore(Protocol):
         """Return the active ones of a person, oldest first."""
         ...
 
+    async def of_organisation(self, organisation_id: str) -> Sequence[Representation]:
+        """Return the active ones of an organisation; nobody else adds one until the transaction ends."""
+        ...
+
+    async def end_by_licence(self, licence_id: str, ended_at: datetime) -> int:
+        """End the active ones that a licence proved before a moment; return how many."""
+        ...
+
 
 class ContactReadStore(Protocol):
     """The record of contact readings."""
