@@ -146,14 +146,3 @@ def read_envelope(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
         read("ce_time", datetime.fromisoformat),
         read("traceparent", str) if "traceparent" in found else None,
     )
-
-
-def read_event(event_type: str, body: bytes | None) -> Event:
-    """Return the event of a received body. Raises EVENT_MALFORMED for an unknown type or wrong body."""
-    cls = _catalogue.get(event_type)
-    if cls is None:
-        raise EVENT_MALFORMED(cause=f"unknown type {event_type}")
-    try:
-        return cls.model_validate_json(body or b"")
-    except ValueError as problem:
-        raise EVENT_MALFORMED(cause=f"body of {event_type}") from problem

@@ -201,7 +201,6 @@ class GroupMember:
                     if connection is None or connection.is_closed():
                         connection = await self._connect("lease")
                         await connection.add_listener(CHANNEL, self._heard)
-                        await connection.execute(ENROL, self._group, list(self._topics))
                         self._wake.set()
                     await self._renew(connection)
                 except DATABASE_TROUBLE as problem:
@@ -220,6 +219,8 @@ class GroupMember:
             await connection.execute(
                 "delete from grp_member where grp = $1 and lease < now() - interval '1 minute'", group
             )
+            # Each time: on a replaced bus the topics may be provisioned after we are back.
+            await connection.execute(ENROL, group, list(self._topics))
             owned = await connection.fetch(RENEW, group, self.member, lease)
             share = await connection.fetchrow(SHARE, group, list(self._topics))
             assert share is not None

@@ -67,6 +67,8 @@ def handlers(telling: Telling) -> tuple[Handler[Any, Any], ...]:
         facts = {**notice.facts, "masked_name": contact.masked_name}
         chosen = {name: facts[name] for name in template.parameters if name in facts}
         for channel in template.channels():
+            if channel is Channel.SMS and not contact.phone:
+                continue  # an organisation nobody represents any more: its inbox still has the message
             order = _order(notice, contact, channel, chosen, str(envelope.event_id))
             await accept(telling.store_of(tx), telling.templates, order, new_event_id(), tx.now())
         tx.after_commit(telling.wake)

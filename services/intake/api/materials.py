@@ -21,8 +21,11 @@ from services.intake.usecases.cases.supplying import (
     choose_supply,
     find_material_licences,
 )
+from services.intake.usecases.identity.ports import Allowance
 
 router = APIRouter(prefix="/v1/cases/{case_id}/materials", tags=["materials"])
+UPLOADS_BY_PERSON = Allowance("uploads_by_person", 200, 3_600)
+"""Several times what the longest material list takes; what is replaced stays on the disk for a while."""
 MaterialCode = Annotated[str, Path(min_length=1, max_length=CODE_LIMIT)]
 
 
@@ -89,6 +92,7 @@ async def upload_material(
     doors: DoorsHere,
 ) -> CaseView:
     """Supply a material by a file; its type is told by its content and must fit its name."""
+    await doors.limits.check(UPLOADS_BY_PERSON, entered.person.person_id)
     content = await file.read(MAX_UPLOAD_BYTES + 1)
     if len(content) > MAX_UPLOAD_BYTES:
         raise BODY_TOO_LARGE(limit_bytes=MAX_UPLOAD_BYTES)

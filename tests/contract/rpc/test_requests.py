@@ -108,9 +108,10 @@ async def test_a_repeat_while_the_first_still_runs_past_the_lock_timeout_is_told
 
     first = asyncio.ensure_future(do_once(database, slow))
     await begun.wait()
-    async with database.transaction() as tx:
-        await tx.execute("SET LOCAL lock_timeout = '100ms'")
-        with pytest.raises(Fault) as refused:
+
+    async def again() -> None:
+        async with database.transaction() as tx:
+            await tx.execute("SET LOCAL lock_timeout = '100ms'")
             await requests.once(
                 tx,
                 caller="department/a",
@@ -119,6 +120,9 @@ async def test_a_repeat_while_the_first_still_runs_past_the_lock_timeout_is_told
                 fingerprint=fingerprint(b"content"),
                 work=never,
             )
+
+    with pytest.raises(Fault) as refused:
+        await again()
     assert refused.value.code == "REQUEST_IN_PROGRESS"
     finish.set()
     assert await first == b"slow"

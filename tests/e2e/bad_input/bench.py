@@ -35,6 +35,8 @@ from tongban.intake.v1 import part_pb2
 COUNTY, OTHER_COUNTY = "361103", "422827"
 TERMINAL, OTHER_TERMINAL, FREE_TERMINAL = "KIOSK-361103-01", "KIOSK-422827-01", "KIOSK-361123-02"
 ITEM, ANSWERS = "social-security-card", {"applied_by_agent": "self"}
+QUIET_READS = 5
+"""Equal counts, half a second apart, after which nothing is on its way any more."""
 KEPT: Mapping[str, tuple[str, ...]] = {
     "intake": (
         "service_case",
@@ -196,8 +198,12 @@ class Bench:
     def settle(self) -> None:
         """Wait until what was begun has reached every service."""
         before: dict[str, int] = {}
-        while before != (before := self.counts()):
-            time.sleep(0.7)
+        equal = 0
+        while equal < QUIET_READS:
+            time.sleep(0.5)
+            after = self.counts()
+            equal = equal + 1 if after == before else 0
+            before = after
 
     @contextmanager
     def nothing_kept(self) -> Iterator[None]:

@@ -43,13 +43,17 @@ def problem(answer: httpx.Response, status: int, reason: str, fields: Fields | N
     return found
 
 
+def read(answer: Any) -> Any:
+    """Return an answer to its end: a stream fails only where it is read."""
+    return list(answer) if hasattr(answer, "__next__") else answer
+
+
 def rejection(
     call: Callable[[], Any], code: str, reason: str, fields: Fields | None = None
 ) -> details.ErrorInfo:
     """Assert that a call fails with this status, with every detail of AIP-193; return its ErrorInfo."""
     with pytest.raises(grpc.RpcError) as met:
-        answer = call()
-        list(answer) if hasattr(answer, "__next__") else answer
+        read(call())
     assert met.value.code().name == code, met.value
     status = rpc_status.from_call(met.value)
     info, local, bad = details.ErrorInfo(), details.LocalizedMessage(), details.BadRequest()

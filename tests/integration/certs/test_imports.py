@@ -282,6 +282,8 @@ async def test_an_identity_number_is_personal_however_its_last_letter_is_written
     assert result.outcome == pb.IMPORT_OUTCOME_CREATED
     (event,) = await world.events("certs.LicenceImported.v1")
     assert event["identifier"] == ""
-    assert await world.count("select count(*) from licence where identifier ilike '%' || $1 || '%'", holder) == 0
+    assert (
+        await world.count("select count(*) from licence where identifier ilike '%' || $1 || '%'", holder) == 0
+    )
     (licence,) = await find(world, holder)
     assert holder.lower() not in str(licence).lower()

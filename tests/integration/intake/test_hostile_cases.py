@@ -242,3 +242,34 @@ async def test_the_package_says_how_each_material_reached_each_department(intake
                 assert told_of[need.material.code]["kind"] == supplied.kind.value
     better = case.part_supplies[first.part_id]["food_layout"]
     assert better.sha256 != case.supplies["food_layout"].sha256
+
+
+async def test_a_window_clerk_signs_nothing(intake) -> None:
+    case = await intake.submitted()
+    part = case.parts[0]
+    await intake.accept(part.part_id)
+    department = intake.catalogue.department_by_uscc(part.item.department_code)
+    assert department.staff[0].role.value == "window_clerk"
+    with pytest.raises(Fault) as refusal:
+        await intake.sign_part(part.part_id, position=0)
+    assert [each.reason.code for each in refusal.value.violations] == ["STAFF_MAY_NOT_SIGN"]
+    assert not (await intake.load(case.case_id)).part(part.part_id).signatures
+
+
+async def test_the_registry_is_asked_only_while_something_can_be_supplied(intake, monkeypatch) -> None:
+    case = await intake.submitted()
+    asked: list[str] = []
+    find = intake.registry.find
+
+    async def counting(**given: object):
+        asked.append(str(given["case_id"]))
+        return await find(**given)
+
+    monkeypatch.setattr(intake.registry, "find", counting)
+    shown = await supplying.find_material_licences(intake.works, intake.registry, intake.actor, case.case_id)
+    assert not asked
+    assert not any(each.candidates or each.registry_unavailable for each in shown)
+    await ask(intake, case.parts[0].part_id, SHARED)
+    shown = await supplying.find_material_licences(intake.works, intake.registry, intake.actor, case.case_id)
+    assert asked
+    assert any(each.candidates for each in shown)

@@ -65,7 +65,7 @@ def relay(rig: Rig, fault: str) -> Any:
                 die()
             return False
 
-        part._publish_batch = mark_and_die  # type: ignore[method-assign]
+        part._publish = mark_and_die  # type: ignore[method-assign]
     return part
 
 

@@ -126,3 +126,22 @@ async def test_a_producer_that_fails_to_close_does_not_keep_the_lock(rig: Rig) -
     relay = Relay("intake", rig.writer_dsn, Unclosable(rig.bus), poll_seconds=0.2)  # type: ignore[arg-type]
     async with running(relay):
         assert await kept(rig, 1) == ["1"]
+
+
+async def test_a_member_reads_a_topic_that_was_provisioned_after_it_had_joined(rig: Rig) -> None:
+    """So it is on a replaced bus, whose tables and topics come after the members are back."""
+    connection = await asyncpg.connect(rig.config.postgres_dsn)
+    stop = asyncio.Event()
+    reading = asyncio.create_task(rig.consumer().run(stop))
+    async with asyncio.timeout(20):
+        while not await connection.fetchval("select count(owner) from grp"):
+            await asyncio.sleep(0.05)
+        await connection.execute("delete from grp; delete from part")
+        await asyncio.sleep(0.7)
+        await rig.bus.create_topics([rig.topic], 4)
+        await rig.move("k")
+        async with running(rig.relay()):
+            assert len(await rig.settled(1, 15)) == 1
+    stop.set()
+    await reading
+    await connection.close()

@@ -12,13 +12,15 @@ import pytest
 
 from chassis.auth import ActingPerson
 from chassis.db import Database
-from chassis.event import new_event_id
+from chassis.event import Envelope, new_event_id
 from chassis.fields import FieldCipher
 from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
 from chassis.rpc.call import Caller, calling
 from chassis.rpc.peer import Peer
+from events.intake import CaseClosed
+from services.notify.consumers import Telling, handlers
 from services.notify.domain.message import MAX_ATTEMPTS, MessageState
 from services.notify.domain.template import Channel
 from services.notify.rpc import MessageServicer
@@ -27,6 +29,7 @@ from services.notify.store import MessageStore, StoreUnit
 from services.notify.templates import read_templates
 from services.notify.usecases.accept import Order, accept
 from services.notify.usecases.deliver import deliver_due
+from services.notify.usecases.ports import Contact
 from tongban.notify.v1 import message_pb2 as pb
 
 CATALOGUE = Path(__file__).parents[3] / "catalogue"
@@ -216,3 +219,30 @@ async def test_who_acts_for_an_organisation_reads_its_messages_and_who_does_not_
             request = pb.MarkReadRequest(message_id=seen[acting_for])
             assert (await servicer.MarkRead(request, None)).message.HasField("read_at")
     assert seen[None] != seen["organisation"]
+
+
+async def test_a_notice_to_an_organisation_nobody_represents_waits_in_its_inbox(notify):
+    """A missing phone must not park the event: every later one of the case would wait behind it."""
+
+    class Unreachable:
+        async def of(self, person_id: str, case_id: str) -> Contact:
+            return Contact(person_id, "", "某某餐饮有限公司", "zh")
+
+    telling = Telling(TEMPLATES, {}, Unreachable(), lambda tx: MessageStore(tx, notify.cipher), lambda: None)
+    event = CaseClosed(
+        case_id="c",
+        case_no="n",
+        person_id="organisation",
+        title="开办餐饮店",
+        county_code="361123",
+        approved_parts=3,
+        rejected_parts=0,
+        closed_at=notify.clock(),
+    )
+    handler = next(each for each in handlers(telling) if each.event is CaseClosed)
+    prepared = await handler.prepare(event)
+    envelope = Envelope(new_event_id(), event.TYPE, "//tongban/intake", "c", 1, notify.clock())
+    async with notify.database.transaction() as tx:
+        await handler.apply(tx, event, envelope, prepared)
+        rows = await tx.fetch("select channel, state from message")
+    assert [(row["channel"], row["state"]) for row in rows] == [("inbox", "delivered")]

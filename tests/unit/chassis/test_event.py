@@ -21,7 +21,6 @@ from chassis.event import (
     declared_event,
     new_event_id,
     read_envelope,
-    read_event,
 )
 
 UTF8 = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -129,12 +128,6 @@ def test_event_ids_are_uuid_7_and_grow() -> None:
     ids = [new_event_id() for _ in range(100)]
     assert {event_id.version for event_id in ids} == {7}
     assert ids == sorted(ids)
-
-
-def test_an_undeclared_type_cannot_be_read() -> None:
-    with pytest.raises(Fault) as refusal:
-        read_event("intake.NeverHeardOf.v1", b"{}")
-    assert refusal.value.reason is EVENT_MALFORMED
 
 
 @pytest.mark.parametrize(

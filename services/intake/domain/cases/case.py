@@ -281,6 +281,11 @@ class Case:
         """Return the parts that wait for the applicant."""
         return tuple(part for part in self.parts if part.state is PartState.SUPPLEMENT)
 
+    @property
+    def editable(self) -> bool:
+        """Whether anything may be supplied now."""
+        return self.state is CaseState.DRAFT or bool(self.parts_in_supplement())
+
     def editable_parts(self) -> tuple[Part, ...]:
         """Return the parts whose material and form may be changed now.
 

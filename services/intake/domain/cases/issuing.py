@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from chassis.errors import Kind, declare
 from services.intake.domain.cases.applicant import CITIZEN_NUMBER, UNIFIED_CODE, Applicant
@@ -126,9 +126,12 @@ def _applicant_facts(applicant: Applicant, decided_at: datetime) -> dict[str, st
 
 
 def _valid_until(product: Product, decided_on: date) -> str:
+    """Return the last day of the term, as certs counts it: the day before the anniversary."""
     if product.validity.kind is not ValidityKind.YEARS or not product.validity.years:
         return ""
-    return add_months(decided_on, 12 * product.validity.years).isoformat()
+    anniversary = add_months(decided_on, 12 * product.validity.years)
+    clipped = anniversary.day < decided_on.day  # 29 February
+    return (anniversary if clipped else anniversary - timedelta(days=1)).isoformat()
 
 
 def _constant(source: str) -> str:

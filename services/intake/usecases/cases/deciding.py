@@ -20,6 +20,7 @@ from services.intake.domain.cases.part import (
 )
 from services.intake.domain.cases.states import PartState
 from services.intake.domain.catalogue.model import Catalogue
+from services.intake.domain.catalogue.places import StaffMember, StaffRole
 from services.intake.usecases.cases.ports import Files, OpenWork, Work
 from services.intake.usecases.cases.record import record
 
@@ -29,6 +30,13 @@ STAFF_UNKNOWN = declare(
     "不是本部门登记的工作人员",
     "Not a registered member of staff of this department",
 )
+STAFF_MAY_NOT_SIGN = declare(
+    "STAFF_MAY_NOT_SIGN",
+    Kind.INVALID_ARGUMENT,
+    "该岗位没有签批权限，请由审查人员或首席代表签批",
+    "This post signs nothing; a reviewer or the chief representative does",
+)
+SIGNING_ROLES = frozenset({StaffRole.REVIEWER, StaffRole.CHIEF_REPRESENTATIVE})
 MATERIAL_FILE_MISSING = declare(
     "MATERIAL_FILE_MISSING", Kind.NOT_FOUND, "该材料没有上传文件", "The material has no uploaded file"
 )
@@ -107,9 +115,14 @@ async def decide_part(
 ) -> PartView:
     """Put one signature under the part; the last one needed decides it.
 
-    Raises what `_open` raises, INVALID_REQUEST, SIGNED_ALREADY, PART_STATE_WRONG.
+    Reviewers and chief representatives sign, nobody else. Raises what `_open` raises, INVALID_REQUEST,
+    SIGNED_ALREADY, PART_STATE_WRONG.
     """
-    case, part = await _open(work, catalogue, command, signature_mistakes(decision, opinion))
+    mistakes = signature_mistakes(decision, opinion)
+    signer = _member(catalogue, command)
+    if signer is not None and signer.role not in SIGNING_ROLES:
+        mistakes = [*mistakes, STAFF_MAY_NOT_SIGN.at("staff_id")]
+    case, part = await _open(work, catalogue, command, mistakes)
     assert decision is not None  # refused as required
     case.sign(part.part_id, Signature(command.staff_id, decision, opinion.strip(), work.now()))
     return await _close(work, case, part)
@@ -148,7 +161,7 @@ async def _open(
     """
     given = {"part_id": command.part_id, "etag": command.etag}
     problems = [FIELD_REQUIRED.at(name) for name, value in given.items() if not value]
-    if not _is_staff(catalogue, command.department_code, command.staff_id):
+    if _member(catalogue, command) is None:
         problems.append(STAFF_UNKNOWN.at("staff_id"))
     problems += mistakes
     if not command.part_id:
@@ -175,8 +188,11 @@ async def _close(work: Work, case: Case, part: Part) -> PartView:
     return PartView(case, part, await work.persons.load(case.person_id))
 
 
-def _is_staff(catalogue: Catalogue, department_code: str, staff_id: str) -> bool:
-    return any(
-        department.uscc == department_code and any(member.staff_id == staff_id for member in department.staff)
+def _member(catalogue: Catalogue, command: PartCommand) -> StaffMember | None:
+    staff = (
+        member
         for department in catalogue.departments.values()
+        if department.uscc == command.department_code
+        for member in department.staff
     )
+    return next((member for member in staff if member.staff_id == command.staff_id), None)

@@ -82,13 +82,14 @@ async def find_material_licences(
 ) -> tuple[MaterialOptions, ...]:
     """Return the material list with the licences of every county that replace each, masked.
 
-    Each look-up leaves a usage record at the registry. Raises CASE_NOT_FOUND.
+    Each look-up leaves a usage record at the registry; there is none, and no candidates, once nothing
+    can be supplied any more: the purpose is gone. Raises CASE_NOT_FOUND.
     """
     async with open_work() as work:
         case, holders = await _own_with_holders(work, actor, case_id)
     found: dict[MaterialHolder, Sequence[FoundLicence] | None] = {}
     for holder in {need.material.holder for need in case.plan.needs if _replaceable(need)}:
-        found[holder] = await _ask_registry(licences, case, holders, holder)
+        found[holder] = await _ask_registry(licences, case, holders, holder) if case.editable else ()
     return tuple(_options(case, need, found.get(need.material.holder)) for need in case.plan.needs)
 
 

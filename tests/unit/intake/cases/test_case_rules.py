@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from chassis.errors import Fault
+from services.certs.domain.issuing import term_end
 from services.intake.catalogue_files import load_catalogue
 from services.intake.domain.cases.deadlines import PartDeadline, deadline, deemed_accepted
+from services.intake.domain.cases.issuing import _valid_until
 from services.intake.domain.cases.materials import allowed_supplies, require_file_type
 from services.intake.domain.cases.part import Part
 from services.intake.domain.cases.plan import plan_case
@@ -113,3 +115,18 @@ def test_a_card_follows_from_the_dates_of_the_part_alone(day: date, expected: Ca
     part.accept(datetime(2026, 3, 2, 2, 0, tzinfo=UTC), CATALOGUE.calendar)
     noon = datetime(day.year, day.month, day.day, 4, 0, tzinfo=UTC)
     assert card(part, noon, CATALOGUE.calendar) is expected
+
+
+@pytest.mark.parametrize(
+    ("decided_on", "last_day"),
+    [
+        (date(2026, 3, 2), date(2031, 3, 1)),
+        (date(2028, 2, 29), date(2033, 2, 28)),
+        (date(2027, 3, 1), date(2032, 2, 29)),
+    ],
+)
+def test_the_last_day_on_the_face_of_a_licence_is_the_registrys(decided_on: date, last_day: date) -> None:
+    product = ITEM.items[0].product
+    assert product.validity.years == 5
+    assert _valid_until(product, decided_on) == last_day.isoformat()
+    assert term_end(decided_on, 5) == last_day
