@@ -1,4 +1,7 @@
-"""``python -m tests.load``: measure, write build/bench.json, print a table. It reports; it never gates."""
+"""``python -m tests.load``: measure, write build/bench.json, print it as JSON. It reports; it never gates.
+
+The JSON goes to standard output, progress and a table for people to standard error.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,7 @@ def main() -> None:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # children are other programs; gRPC would warn
     logging.disable(logging.ERROR)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    console = Console(width=None if sys.stdout.isatty() else 180)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 180)
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console
     ) as shown:
@@ -100,6 +103,7 @@ def main() -> None:
     write(found, given.out)
     console.print(table(found))
     console.print(f"written to {given.out}")
+    sys.stdout.write(given.out.read_text("utf-8"))
 
 
 if __name__ == "__main__":

@@ -7,10 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-import asyncpg
-
 from chassis.db import Database, Transaction
-from chassis.errors import PEER_UNAVAILABLE
 from chassis.event import Event
 from chassis.fields import FieldCipher
 from services.intake.store.archive import ArchiveRows
@@ -85,16 +82,9 @@ class Works:
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[PostgresWork]:
-        """Open a transaction; commit at the end of the block.
-
-        Raises PEER_UNAVAILABLE where the database gave the transaction up for another's sake: nothing of
-        it happened, and the same again will succeed.
-        """
-        try:
-            async with self.database.transaction() as tx:
-                yield self.within(tx)
-        except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as problem:
-            raise PEER_UNAVAILABLE(retry_after_seconds=1.0, peer="database") from problem
+        """Open a transaction; commit at the end of the block. Raises what `Database.transaction` raises."""
+        async with self.database.transaction() as tx:
+            yield self.within(tx)
 
     def within(self, tx: Transaction) -> PostgresWork:
         """Return the work on an open transaction; its commit wakes the watchers of the departments it concerned."""
