@@ -69,11 +69,6 @@ def bind(**ids: object) -> None:
     structlog.contextvars.bind_contextvars(**ids)
 
 
-def unbind(*names: str) -> None:
-    """Take ids off again."""
-    structlog.contextvars.unbind_contextvars(*names)
-
-
 def bound(**ids: object) -> AbstractContextManager[None]:
     """Add ids to the lines within a ``with`` block."""
     return structlog.contextvars.bound_contextvars(**ids)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from uuid import UUID
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.clock import Clock
 from chassis.db import Database, Transaction
 from chassis.errors import FIELD_MALFORMED, refuse
 from chassis.event import new_event_id
 from chassis.rpc.call import caller
+from chassis.rpc.moments import moment_of, stamp
 from chassis.rpc.once import once
 from services.notify.domain.message import Message
 from services.notify.domain.template import Channel
@@ -96,7 +95,7 @@ def _order(request: pb.SendMessageRequest) -> Order:
         language=request.language or "zh",
         phone=request.phone or None,
         person_id=request.person_id or None,
-        expires_at=_moment(request.expires_at) if request.HasField("expires_at") else None,
+        expires_at=moment_of(request, "expires_at"),
     )
 
 
@@ -126,16 +125,6 @@ def _entry(entry: InboxEntry) -> pb.InboxMessage:
         title=entry.contents.title,
         text=entry.contents.text,
         case_id=entry.message.case_id or "",
-        created_at=_stamp(entry.message.created_at),
-        read_at=_stamp(entry.read_at) if entry.read_at else None,
+        created_at=stamp(entry.message.created_at),
+        read_at=stamp(entry.read_at) if entry.read_at else None,
     )
-
-
-def _stamp(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
-
-
-def _moment(stamp: Timestamp) -> datetime:
-    return stamp.ToDatetime(tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chassis.rpc.call import caller
+from chassis.rpc.moments import moment_of
 from services.certs.domain.status import StatusOrder
 from services.certs.rpc import messages
 from services.certs.rpc.desk import Context, Desk, new_id
@@ -77,7 +78,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
             request.reason,
             request.basis_document,
             request.operator,
-            messages.moment(request.effective_at) if request.HasField("effective_at") else now,
+            moment_of(request, "effective_at") or now,
         )
         department = caller(context).department()
         async with desk.database.transaction() as tx:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from chassis.errors import Violation
+from chassis.rpc.moments import stamp
 from services.certs.domain.disclosure import Shown
 from services.certs.domain.importing import ImportRow, Outcome, RowAnswer
 from services.certs.domain.purpose import Basis, Purpose
@@ -22,18 +19,6 @@ _STATUSES: dict[int, LicenceStatus] = {number: status for status, number in _STA
 _BASIS_NUMBERS = {basis: pb.Basis.Value(f"BASIS_{basis.name}") for basis in Basis}
 _BASES: dict[int, Basis] = {number: basis for basis, number in _BASIS_NUMBERS.items()}
 _OUTCOMES = {outcome: pb.ImportOutcome.Value(f"IMPORT_OUTCOME_{outcome.name}") for outcome in Outcome}
-
-
-def stamp(moment: datetime) -> Timestamp:
-    """Return the timestamp of an aware moment."""
-    found = Timestamp()
-    found.FromDatetime(moment)
-    return found
-
-
-def moment(found: Timestamp) -> datetime:
-    """Return the aware moment of a timestamp."""
-    return found.ToDatetime(tzinfo=UTC)
 
 
 def purpose(message: pb.Purpose) -> Purpose:

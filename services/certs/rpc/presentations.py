@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chassis.errors import Fault
+from chassis.rpc.moments import stamp
 from services.certs.rpc import messages
 from services.certs.rpc.desk import Context, Desk, new_id
 from services.certs.usecases import present as verbs
@@ -41,7 +42,7 @@ class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
                     desk.clock(),
                 )
                 return pb.CreatePresentationResponse(
-                    code=made.code, qr_text=made.qr_text, expires_at=messages.stamp(made.expires_at)
+                    code=made.code, qr_text=made.qr_text, expires_at=stamp(made.expires_at)
                 )
 
             return await desk.once(tx, request, pb.CreatePresentationResponse, work, RETENTION)
@@ -69,7 +70,7 @@ class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
                     return pb.VerifyPresentationResponse(
                         licence=messages.licence(scanned.shown),
                         verdict=scanned.verdict,
-                        verified_at=messages.stamp(scanned.verified_at),
+                        verified_at=stamp(scanned.verified_at),
                     )
 
                 return await desk.once(tx, request, pb.VerifyPresentationResponse, work, RETENTION)

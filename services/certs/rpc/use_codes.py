@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from chassis.errors import FIELD_MALFORMED, Fault, refuse
 from chassis.paging import page_token, page_token_mistakes, read_page_token
 from chassis.rpc.call import caller
+from chassis.rpc.moments import moment_of, stamp
 from services.certs.domain.use_code import Attempt, Binding, Consent
 from services.certs.rpc import messages
 from services.certs.rpc.desk import Context, Desk, new_id
@@ -31,7 +34,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
         binding = _binding(request)
         consent = Consent(
             request.consent_version,
-            messages.moment(request.consented_at) if request.HasField("consented_at") else None,
+            moment_of(request, "consented_at"),
         )
         holder = (request.holder_id_type_code, request.holder_id_number)
         async with desk.database.transaction() as tx:
@@ -40,7 +43,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
                 code = await verbs.issue_use_code(
                     desk.registry_of(tx), desk.types, binding, consent, holder, new_id, desk.clock()
                 )
-                return pb.IssueUseCodeResponse(use_code=code, expires_at=messages.stamp(binding.expires_at))
+                return pb.IssueUseCodeResponse(use_code=code, expires_at=stamp(binding.expires_at))
 
             return await desk.once(tx, request, pb.IssueUseCodeResponse, work)
 
@@ -118,6 +121,10 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
             )
 
 
+_UNSET = datetime.fromtimestamp(0, UTC)
+"""What a time that was not given means on the wire; the rule of the term refuses it as past."""
+
+
 def _binding(request: pb.IssueUseCodeRequest) -> Binding:
     return Binding(
         request.licence_id,
@@ -126,6 +133,6 @@ def _binding(request: pb.IssueUseCodeRequest) -> Binding:
         request.consumer_code,
         tuple(request.face_fields),
         request.use_cause,
-        messages.moment(request.expires_at),
+        moment_of(request, "expires_at") or _UNSET,
         request.max_uses,
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from chassis.rpc.channel import PeerChannel
+from chassis.rpc.moments import stamp
 from services.intake.usecases.cases.ports import FoundLicence, UseCodeOrder
 from tongban.certs.v1 import licence_pb2 as licence_pb
 from tongban.certs.v1 import licence_pb2_grpc, use_code_pb2_grpc
@@ -59,10 +58,10 @@ class CertsLicences:
                 consumer_code=order.consumer_code,
                 face_fields=order.face_fields,
                 use_cause=order.use_cause,
-                expires_at=_timestamp(order.expires_at),
+                expires_at=stamp(order.expires_at),
                 max_uses=1,
                 consent_version=order.consent_version,
-                consented_at=_timestamp(order.consented_at),
+                consented_at=stamp(order.consented_at),
             ),
         )
         return answer.use_code, answer.expires_at.ToDatetime(tzinfo=UTC)
@@ -107,9 +106,3 @@ def _found(wire: licence_pb.Licence) -> FoundLicence:
         trust_grade=wire.trust_grade,
         face=dict(wire.face),
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    found = Timestamp()
-    found.FromDatetime(moment)
-    return found

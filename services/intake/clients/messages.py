@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import uuid_utils.compat
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.rpc.channel import PeerChannel
+from chassis.rpc.moments import stamp
 from services.intake.usecases.inbox import InboxMessage
 from tongban.notify.v1 import message_pb2, message_pb2_grpc
 
@@ -26,8 +26,6 @@ class NotifyMessages:
         self, request_id: str, *, phone: str, code: str, minutes: int, expires_at: datetime
     ) -> None:
         """Have one short message sent, exactly one per request id."""
-        until = Timestamp()
-        until.FromDatetime(expires_at)
         request = message_pb2.SendMessageRequest(
             request_id=request_id,
             template_code=CODE_TEMPLATE,
@@ -35,7 +33,7 @@ class NotifyMessages:
             phone=phone,
             parameters={"code": code, "minutes": str(minutes)},
             language="zh",
-            expires_at=until,
+            expires_at=stamp(expires_at),
         )
         await self._notify.call(self._stub.SendMessage, request)
 

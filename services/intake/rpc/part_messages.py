@@ -8,6 +8,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import FIELD_MALFORMED, Violation
+from chassis.rpc.moments import stamp
 from services.intake.domain.cases.applicant import Applicant
 from services.intake.domain.cases.case import Case
 from services.intake.domain.cases.deadlines import PartDeadline
@@ -47,11 +48,7 @@ def states_read(wire: Sequence[int]) -> tuple[list[PartState], list[Violation]]:
 
 def timestamp(moment: datetime | None) -> Timestamp | None:
     """Return the wire value of a time."""
-    if moment is None:
-        return None
-    found = Timestamp()
-    found.FromDatetime(moment)
-    return found
+    return None if moment is None else stamp(moment)
 
 
 def part_message(view: PartView) -> pb.Part:

@@ -72,10 +72,6 @@ class Suites:
         """Return the suite with this signature algorithm."""
         return self._by_signature.get(oid)
 
-    def by_curve(self, oid: str) -> Suite | None:
-        """Return the suite with this curve."""
-        return next((suite for suite in self._by_signature.values() if suite.curve_oid == oid), None)
-
     def by_digest(self, oid: str) -> Suite | None:
         """Return the suite with this digest."""
         return next((suite for suite in self._by_signature.values() if suite.digest_oid == oid), None)

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from chassis.errors import FIELD_MALFORMED, refuse
 from chassis.rpc.call import caller
+from chassis.rpc.moments import stamp
 from services.seal.domain.ledger import SealUse
 from services.seal.domain.register import RegisteredSeal, SealStatus
 from tongban.seal.v1 import seal_pb2 as pb
-
-
-def stamp(moment: datetime) -> Timestamp:
-    """Return the moment as a message."""
-    made = Timestamp()
-    made.FromDatetime(moment)
-    return made
-
-
-def moment_of(request: pb.GetSealStatusRequest | pb.VerifyDocumentRequest, field: str) -> datetime | None:
-    """Return a moment a request may name. Raises INVALID_REQUEST where it is no moment of the calendar."""
-    if not request.HasField(field):  # type: ignore[arg-type]
-        return None
-    try:
-        moment: datetime = getattr(request, field).ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        refuse([FIELD_MALFORMED.at(field)])
-        raise
-    return moment
 
 
 def status_message(status: SealStatus) -> pb.SealStatus.ValueType:

@@ -7,14 +7,13 @@ import grpc
 from chassis.clock import Clock
 from chassis.db import Database, Transaction
 from chassis.rpc.call import caller
+from chassis.rpc.moments import moment_of, stamp
 from chassis.rpc.once import once
 from services.seal.domain.register import Change
 from services.seal.rpc.messages import (
     check_page_size,
-    moment_of,
     own_only,
     seal_message,
-    stamp,
     status_message,
     status_of,
 )

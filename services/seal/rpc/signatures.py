@@ -7,7 +7,8 @@ from uuid import UUID
 import grpc
 
 from chassis.errors import FIELD_MALFORMED, refuse
-from services.seal.rpc.messages import check_page_size, own_only, stamp, use_message
+from chassis.rpc.moments import stamp
+from services.seal.rpc.messages import check_page_size, own_only, use_message
 from services.seal.usecases.ports import UnitOfWork
 from services.seal.usecases.read_register import list_uses, sealed_document
 from tongban.seal.v1 import seal_pb2 as pb

@@ -5,9 +5,9 @@ from __future__ import annotations
 import grpc
 
 from chassis.clock import Clock
+from chassis.rpc.moments import moment_of, stamp
 from services.seal.domain.suite import Suites
 from services.seal.domain.verification import Check, SignatureReport
-from services.seal.rpc.messages import moment_of, stamp
 from services.seal.usecases.ports import UnitOfWork
 from services.seal.usecases.verify import verify
 from tongban.seal.v1 import seal_pb2 as pb
