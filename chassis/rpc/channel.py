@@ -7,7 +7,7 @@ waits for us.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -75,7 +75,7 @@ class PeerChannel:
             raise from_error(error, str(self.peer)) from error
         return answer
 
-    async def stream(
+    def stream(
         self,
         method: grpc.aio.UnaryStreamMultiCallable[Req, Res],
         request: Req,
@@ -83,16 +83,11 @@ class PeerChannel:
         timeout_seconds: float | None = None,
     ) -> AsyncIterator[Res]:
         """Yield the answers of a server stream; it lasts ``timeout_seconds`` or as our own caller waits."""
-        call = method(request, timeout=self._stream_seconds(timeout_seconds), metadata=_headers())
-        try:
-            async for answer in call:
-                yield answer
-        except grpc.aio.AioRpcError as error:
-            raise from_error(error, str(self.peer)) from error
-        finally:
-            call.cancel()
+        return self._answers(
+            lambda: method(request, timeout=self._stream_seconds(timeout_seconds), metadata=_headers())
+        )
 
-    async def exchange(
+    def exchange(
         self,
         method: grpc.aio.StreamStreamMultiCallable[Req, Res],
         requests: AsyncIterator[Req],
@@ -100,7 +95,17 @@ class PeerChannel:
         timeout_seconds: float | None = None,
     ) -> AsyncIterator[Res]:
         """Yield the answers of a method that streams both ways."""
-        call = method(requests, timeout=self._stream_seconds(timeout_seconds), metadata=_headers())
+        return self._answers(
+            lambda: method(requests, timeout=self._stream_seconds(timeout_seconds), metadata=_headers())
+        )
+
+    async def close(self) -> None:
+        """Close the connection after its running calls."""
+        await self.channel.close(grace=1.0)
+
+    async def _answers(self, start: Callable[[], Any]) -> AsyncIterator[Res]:
+        """Begin the call with the first answer asked for, and cancel it when its reader goes away."""
+        call = start()
         try:
             async for answer in call:
                 yield answer
@@ -108,10 +113,6 @@ class PeerChannel:
             raise from_error(error, str(self.peer)) from error
         finally:
             call.cancel()
-
-    async def close(self) -> None:
-        """Close the connection after its running calls."""
-        await self.channel.close(grace=1.0)
 
     def _seconds(self, wanted: float | None) -> float:
         limit = self._limit if wanted is None else wanted
