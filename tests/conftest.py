@@ -1,5 +1,5 @@
-"""Fixtures that every kind of test shares: a real PostgreSQL and a real Kafka."""
+"""What every kind of test shares: a real PostgreSQL, a real Kafka, seeds, promises."""
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.stacks.postgres", "tests.stacks.kafka"]
+pytest_plugins = ["tests.promises", "tests.seeds", "tests.stacks.postgres", "tests.stacks.kafka"]
