@@ -16,7 +16,7 @@ from services.seal.usecases.ports import StoredDocument
 _ENTRY = """signature_id, seal_id, licence_id, case_id, issuer_code, outcome, unsealed_sha256, document_sm3,
  signature_sm3, used_at"""
 _ROW = f"sequence, {_ENTRY}, previous_hash, row_hash"
-_DOCUMENT = "sealed_document.ofd"
+DOCUMENT_FIELD = "sealed_document.ofd"
 
 
 class LedgerTable:
@@ -81,7 +81,7 @@ class LedgerTable:
             "insert into sealed_document (signature_id, seal_id, ofd, sha256, signed_at) values ($1, $2, $3, $4, $5)",
             UUID(document.signature_id),
             document.seal_id,
-            self._cipher.encrypt_bytes(document.ofd, field=_DOCUMENT),
+            self._cipher.encrypt_bytes(document.ofd, field=DOCUMENT_FIELD),
             document.sha256,
             document.signed_at,
         )
@@ -95,7 +95,7 @@ class LedgerTable:
         if row is None:
             return None
         assert self._cipher is not None, "this process reads no documents"
-        ofd = self._cipher.decrypt_bytes(row["ofd"], field=_DOCUMENT)
+        ofd = self._cipher.decrypt_bytes(row["ofd"], field=DOCUMENT_FIELD)
         return StoredDocument(str(row["signature_id"]), row["seal_id"], ofd, row["sha256"], row["signed_at"])
 
     async def page(
@@ -139,7 +139,7 @@ class LedgerTable:
     async def recorded_at(self, signature_sm3: str) -> datetime | None:
         """Return when the ledger recorded a signature of this digest."""
         moment: datetime | None = await self._tx.fetchval(
-            "select used_at from seal_use where signature_sm3 = $1 and outcome = $2", signature_sm3, SEALED
+            "select used_at from seal_use where signature_sm3 = $1 and outcome = 'sealed'", signature_sm3
         )
         return moment
 
