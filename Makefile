@@ -9,13 +9,14 @@ BUF := proto/node_modules/.bin/buf
 BUF_STAMP := proto/node_modules/.installed
 UV_VERSION := 0.13.9
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
-COMPOSE := docker compose -p tongban-test -f deploy/docker-compose.yml
-SUITES := $(wildcard tests/unit tests/contract tests/integration tests/interop tests/e2e tests/chaos)
-LAST_RELEASE = $(shell git describe --tags --abbrev=0 2>/dev/null)
+SUITES := $(wildcard $(addprefix tests/,unit contract simulator integration security upgrade faults history containers \
+  compose volume interop e2e chaos))
+LAST_RELEASE := $(shell sed -n 's/^commit = "\(.*\)"/\1/p' tests/upgrade/releases.toml | tail -1)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test check buf bench chaos proto docs lock compose-test
+.PHONY: help setup demo up down test promises promises-page check buf bench chaos history proto docs lock images bundle \
+  compose-test sbom audit
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-13s %s\n", $$1, $$2}'
@@ -31,7 +32,16 @@ down: setup ## Stop the local stack; its data stays
 	$(BIN)/tongban down
 
 test: setup ## Run every test: unit, contract, integration, end to end
-	$(BIN)/pytest $(SUITES) $(PYTEST_ARGS)
+	$(BIN)/pytest $(SUITES) --promises build/promises.json $(PYTEST_ARGS)
+
+promises: setup ## Run every test that proves a promise, and renew docs/promises.md with what came out
+	rm -f build/promises.json
+	-$(BIN)/pytest $(SUITES) -m promise --promises build/promises.json $(PYTEST_ARGS)
+	$(MAKE) --no-print-directory promises-page
+
+promises-page: setup ## Renew docs/promises.md with the results of the last run of the tests
+	$(BIN)/python -m docs.promises_page build/promises.json "$$(date -u +%F)" "$$(git rev-parse --short HEAD)" "$$(nproc) cores"
+	$(BIN)/python docs/generate.py
 
 check: setup buf ## Lint, format, types, layers, generated code
 	$(BIN)/ruff check .
@@ -40,6 +50,9 @@ check: setup buf ## Lint, format, types, layers, generated code
 	$(BIN)/lint-imports
 	$(BIN)/python proto/generate.py --check
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python deploy/observability/dashboards.py --check
+	$(BIN)/python -m supply.asvs --check
+	$(BIN)/python -m supply.leaks
 
 bench: setup ## Measure throughput and latency; BENCH_ARGS="--only NAME --seconds 5" for less
 	$(BIN)/python -m tests.load $(BENCH_ARGS)
@@ -53,16 +66,29 @@ proto: setup ## Regenerate gen/ from proto/
 docs: setup ## Regenerate the generated pages of docs/
 	$(BIN)/python docs/generate.py
 
-compose-test: ## Build, start and probe the deployment with Docker Compose
-	$(COMPOSE) config --quiet
-	$(COMPOSE) up --build --wait --wait-timeout 300
-	$(COMPOSE) ps
-	$(COMPOSE) down --volumes
+history: setup ## Kill, stop and cut off every part between outbox and inbox on a real Kafka, in 100 seeded orders
+	$(BIN)/python -m tests.history --seeds 100 --bus kafka --events 10000 --json build/history.json
+
+images: setup ## Build every image without a registry: from Debian packages, wheels and published jars
+	$(BIN)/python deploy/airgap/build.py
+
+bundle: setup ## Export the signed bundle for a place without a network: KEY=builder.key
+	$(BIN)/python deploy/airgap/bundle.py --key $(KEY) --out dist
+
+compose-test: setup ## Start the deployment in containers, run the main job from outside, lose every volume, restore
+	$(BIN)/pytest tests/compose -s $(PYTEST_ARGS)
+
+sbom: setup ## Write the bill of materials of this release to build/
+	$(BIN)/python -m supply.bill
+
+audit: setup ## Ask for known vulnerabilities of everything locked
+	$(BIN)/python -m supply.audit
 
 lock: setup ## Renew the hashed requirement locks; LOCK_ARGS=--upgrade takes newer versions
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	$(UV) pyproject.toml $(LOCK_ARGS) -o requirements/runtime.lock
-	$(UV) pyproject.toml --extra local --group dev $(LOCK_ARGS) -c requirements/runtime.lock -o requirements/dev.lock
+	$(UV) pyproject.toml --extra tools $(LOCK_ARGS) -c requirements/runtime.lock -o requirements/tools.lock
+	$(UV) pyproject.toml --extra local --extra tools --group dev $(LOCK_ARGS) -c requirements/runtime.lock -o requirements/dev.lock
 
 # The environment is made once, and again when a lock or the project file changes.
 setup: $(STAMP)
@@ -79,7 +105,7 @@ $(STAMP): requirements/dev.lock pyproject.toml
 ifneq ($(and $(shell command -v node),$(shell command -v npm)),)
 buf: $(BUF_STAMP)
 	$(BUF) lint
-	$(if $(LAST_RELEASE),$(BUF) breaking --against '.git#tag=$(LAST_RELEASE)',)
+	$(BUF) breaking --against '.git#ref=$(LAST_RELEASE)'
 
 $(BUF_STAMP): proto/package-lock.json
 	npm install --prefix proto --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
