@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,8 +17,9 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import MovingWindowSupport, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from chassis.db import Database
+from chassis.db import Database, Transaction
 from chassis.errors import TOO_MANY_REQUESTS, Fault
+from chassis.telemetry import counter, gauge
 
 MIN_HASH_KEY_BYTES = 16
 
@@ -31,7 +33,15 @@ LIMITS_V1 = (
     """,
     "CREATE INDEX rate_window_expires_at ON rate_window (expires_at)",
 )
-"""The table of windows; ``hits`` are times in seconds since the epoch, oldest first."""
+"""The table of windows; ``hits`` are times in seconds since the epoch, oldest first.
+
+Of an aligned budget they are two numbers instead: when its window began, and how many were taken.
+"""
+
+LEFT_RATIO = gauge(
+    "rate_limit_left_ratio", "Share of a budget that all callers share which is left", ("budget",)
+)
+REFUSALS = counter("rate_limit_refusals", "Tries refused because a budget is used up", ("budget",))
 
 _ACQUIRE = """
 INSERT INTO rate_window AS w (key, hits, expires_at)
@@ -50,6 +60,15 @@ ON CONFLICT (key) DO UPDATE SET
     expires_at = CASE WHEN w.expires_at > $5 THEN w.expires_at ELSE excluded.expires_at END
 RETURNING cardinality(hits)
 """
+_ACQUIRE_ALIGNED = """
+INSERT INTO rate_window AS w (key, hits, expires_at)
+SELECT $1, ARRAY[$2::float8, $3::float8], $4 WHERE $3::int <= $5
+ON CONFLICT (key) DO UPDATE SET
+    hits = CASE WHEN w.hits[1] < $2 THEN excluded.hits ELSE ARRAY[w.hits[1], w.hits[2] + $3] END,
+    expires_at = greatest(w.expires_at, excluded.expires_at)
+WHERE w.hits[1] < $2 OR w.hits[2] + $3 <= $5
+RETURNING hits[2]
+"""
 _FORGET = "DELETE FROM rate_window WHERE expires_at <= $1 RETURNING 1"
 
 
@@ -60,6 +79,8 @@ class Budget:
     name: str
     amount: int
     per_seconds: int
+    aligned: bool = False
+    """Count in windows that begin at multiples of their length: two numbers kept, for large amounts."""
 
 
 class RateLimits:
@@ -78,13 +99,57 @@ class RateLimits:
         Raises TOO_MANY_REQUESTS with ``retry_after_seconds`` when it is used up, taking nothing, and
         PEER_UNAVAILABLE when it cannot be known (closed, not open).
         """
+        if budget.aligned:
+            await self.check_all([(budget, key)], cost=cost)
+            return
         item, mark = self._item(budget), self._mark(budget, key)
         if await self._windows.hit(item, mark, cost=cost):
             return
         stats = await self._windows.get_window_stats(item, mark)
-        wait = stats.reset_time - self._database.now().timestamp()
-        raise TOO_MANY_REQUESTS(
-            retry_after_seconds=min(max(1.0, wait), float(budget.per_seconds)), budget=budget.name
+        raise _refused(budget, stats.reset_time - self._database.now().timestamp())
+
+    async def check_all(self, wanted: Sequence[tuple[Budget, str]], *, cost: int = 1) -> None:
+        """Take ``cost`` units of every budget, or nothing of any: one refusal uses up nothing elsewhere.
+
+        Raises as `check` does, for the budget that is used up longest.
+        """
+        marks = sorted(((self._row(budget, key), budget) for budget, key in wanted), key=lambda each: each[0])
+        refusals: list[Fault] = []
+        async with self._database.transaction() as tx:  # rows in one order, so that nobody deadlocks
+            for mark, budget in marks:
+                if not await self._acquire(tx, mark, budget, cost):
+                    refusals.append(_refused(budget, await self._wait(tx, mark, budget)))
+            if refusals:
+                raise max(refusals, key=lambda each: each.retry_after_seconds or 0.0)
+
+    async def require_left(self, budget: Budget, key: str) -> None:
+        """Do nothing while a budget of failures is not used up. Raises TOO_MANY_REQUESTS, taking nothing."""
+        stats = await self._windows.get_window_stats(self._item(budget), self._mark(budget, key))
+        if stats.remaining <= 0:
+            raise _refused(budget, stats.reset_time - self._database.now().timestamp())
+
+    async def _acquire(self, tx: Transaction, mark: str, budget: Budget, cost: int) -> bool:
+        now = self._database.now()
+        at = now.timestamp()
+        if budget.aligned:
+            began = at - at % budget.per_seconds
+            until = datetime.fromtimestamp(began + budget.per_seconds, UTC)
+            taken = await tx.fetchval(_ACQUIRE_ALIGNED, mark, began, cost, until, budget.amount)
+            LEFT_RATIO.labels(budget.name).set(0 if taken is None else 1 - taken / budget.amount)
+            return taken is not None
+        until = now + timedelta(seconds=budget.per_seconds)
+        started = at - budget.per_seconds
+        return bool(await tx.fetchval(_ACQUIRE, mark, at, cost, until, budget.amount, started))
+
+    async def _wait(self, tx: Transaction, mark: str, budget: Budget) -> float:
+        at = self._database.now().timestamp()
+        if budget.aligned:
+            return budget.per_seconds - at % budget.per_seconds
+        hits: list[float] = await tx.fetchval("SELECT hits FROM rate_window WHERE key = $1", mark) or []
+        return (
+            min((each for each in hits if each > at - budget.per_seconds), default=at)
+            + budget.per_seconds
+            - at
         )
 
     async def reset(self, budget: Budget, key: str) -> None:
@@ -96,12 +161,24 @@ class RateLimits:
         async with self._database.connection() as connection:
             return len(await connection.fetch(_FORGET, self._database.now()))
 
+    def _row(self, budget: Budget, key: str) -> str:
+        """Return the key of the row, which for a moving window is the one the library makes."""
+        mark = self._mark(budget, key)
+        return mark if budget.aligned else self._item(budget).key_for(mark)
+
     def _mark(self, budget: Budget, key: str) -> str:
         return hmac.new(self._hash_key, f"{budget.name}\0{key}".encode(), hashlib.sha256).hexdigest()
 
     @staticmethod
     def _item(budget: Budget) -> RateLimitItemPerSecond:
         return RateLimitItemPerSecond(budget.amount, budget.per_seconds, namespace=budget.name)
+
+
+def _refused(budget: Budget, wait_seconds: float) -> Fault:
+    REFUSALS.labels(budget.name).inc()
+    return TOO_MANY_REQUESTS(
+        retry_after_seconds=min(max(1.0, wait_seconds), float(budget.per_seconds)), budget=budget.name
+    )
 
 
 class PostgresWindows(Storage, MovingWindowSupport):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
@@ -17,13 +18,17 @@ from starlette.responses import JSONResponse, Response
 
 from chassis.errors import Fault
 from chassis.rpc.access import is_uuid
-from chassis.web.boundary import Boundary
+from chassis.web.boundary import Boundary, count_refusal
+from chassis.web.pressure import Bounds, Pressure
 from chassis.web.problems import fault_of, fault_of_status, invalid, problem_of
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
 )
+
+NO_TELEMETRY = TelemetryConfig(auto_configure=False, tracing=False, metrics=False, logs=False)
+"""FastAPI's own spans carry paths and queries; ours carry the route, see `chassis.web.boundary`."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -40,7 +45,11 @@ class WebOptions:
     """Send Strict-Transport-Security; off for plain HTTP on one's own machine."""
     show_documentation: bool = False
     """Serve ``/openapi.json``."""
+    show_metrics: bool = False
+    """Serve ``/metrics`` as well; a public door must not (see ``chassis.metrics_door``)."""
     content_security_policy: str = CONTENT_SECURITY_POLICY
+    bounds: Bounds = field(default_factory=Bounds)
+    """How many requests are taken on at a time before others are told to come back."""
 
 
 def web_app(
@@ -54,7 +63,7 @@ def web_app(
     """Return an application that renders every refusal as problem+json.
 
     ``missing`` names what is not ready yet (``Readiness.missing``); ``/readyz`` answers 503 while
-    anything is. Also served: ``/healthz``, ``/metrics``.
+    anything is. Also served: ``/healthz``, and ``/metrics`` where the options say so.
     """
     chosen = options or WebOptions()
     app = FastAPI(
@@ -64,13 +73,17 @@ def web_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if chosen.show_documentation else None,
+        telemetry=NO_TELEMETRY,
     )
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=chosen.max_body_bytes)
+    app.add_middleware(Pressure, bounds=chosen.bounds)
     app.add_middleware(Boundary, headers=_headers(chosen), deadline_seconds=chosen.deadline_seconds)
     app.add_exception_handler(Fault, _on_fault)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_status)
     _add_operation(app, missing)
+    if chosen.show_metrics:
+        _add_metrics(app)
     return app
 
 
@@ -100,6 +113,8 @@ def _add_operation(app: FastAPI, missing: Callable[[], Sequence[str]]) -> None:
         waiting = list(missing())
         return JSONResponse({"ready": not waiting, "missing": waiting}, 503 if waiting else 200)
 
+
+def _add_metrics(app: FastAPI) -> None:
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
@@ -111,7 +126,7 @@ def _headers(options: WebOptions) -> dict[str, str]:
         "content-security-policy": options.content_security_policy,
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
-        "permissions-policy": "geolocation=(), microphone=(), payment=()",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
@@ -142,6 +157,7 @@ async def _on_status(request: Request, problem: Exception) -> Response:
 
 
 def _render(request: Request, fault: Fault) -> Response:
+    count_refusal(request.scope, fault)
     state = request.state
     return problem_of(
         fault, trace_id=getattr(state, "trace_id", ""), request_id=getattr(state, "request_id", "")

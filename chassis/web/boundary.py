@@ -13,14 +13,18 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.errors import Fault
+from chassis.process_metrics import HTTP_REFUSALS, QUEUE_IN_USE, bounded
 from chassis.rpc.call import Caller, calling
-from chassis.telemetry import histogram
+from chassis.telemetry import describe_span, histogram
 from chassis.traceparent import current_traceparent, traced
+from chassis.web.patience import HEADERS_TOO_LARGE, MAX_HEADER_BYTES, PatientBody
 from chassis.web.problems import MEDIA_TYPE, fault_of, fault_of_status, problem_of
 
 SERVED_SECONDS = histogram(
     "http_server_seconds", "Time to answer a request, by route and status", ("route", "method", "status")
 )
+HTTP_REQUESTS = QUEUE_IN_USE.labels("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -42,6 +46,7 @@ class Boundary:
         call = Caller(None, deadline=time.monotonic() + self._deadline_seconds)
         started = time.perf_counter()
         with (
+            HTTP_REQUESTS.track_inprogress(),
             traced(f"{scope['method']} http", received.get("traceparent")) as trace_id,
             structlog.contextvars.bound_contextvars(request_id=request_id),
             calling(call),
@@ -50,7 +55,8 @@ class Boundary:
             state.update(trace_id=trace_id, request_id=request_id)
             answer = _Answer(scope, receive, send, trace_id, request_id, self._headers)
             try:
-                await self._app(scope, receive, answer.send)
+                _require_short_headers(scope)
+                await self._app(scope, PatientBody(receive), answer.send)
             except Exception as problem:  # the last line: nothing untyped leaves
                 if answer.status:
                     raise
@@ -89,11 +95,14 @@ class _Answer:
 
     async def problem(self, problem: Exception) -> None:
         """Send the problem document of an exception."""
-        response = problem_of(fault_of(problem), trace_id=self.trace_id, request_id=self.request_id)
+        fault = fault_of(problem)
+        count_refusal(self.scope, fault)
+        response = problem_of(fault, trace_id=self.trace_id, request_id=self.request_id)
         await response(self.scope, self.receive, self.send)
 
     async def _refuse_body(self) -> None:
         fault = fault_of_status(413, self.scope.get(MAX_BODY_SIZE_SCOPE_KEY))
+        count_refusal(self.scope, fault)
         response = problem_of(fault, trace_id=self.trace_id, request_id=self.request_id)
         self.status = response.status_code
         for name, value in self._own_headers().items():
@@ -106,7 +115,22 @@ class _Answer:
         return own | {"traceparent": traceparent} if traceparent else own
 
 
+def count_refusal(scope: Scope, fault: Fault) -> None:
+    """Count a request that is answered with a fault, by route and reason."""
+    HTTP_REFUSALS.labels(_route(scope), bounded(fault.code)).inc()
+
+
+def _route(scope: Scope) -> str:
+    return str(getattr(scope.get("route"), "path", "unknown"))
+
+
+def _require_short_headers(scope: Scope) -> None:
+    if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+        raise HEADERS_TOO_LARGE(limit_bytes=MAX_HEADER_BYTES)
+
+
 def _observe(scope: Scope, status: int, started: float) -> None:
-    route = getattr(scope.get("route"), "path", "unknown")
+    route = _route(scope)
     method = scope["method"] if scope["method"] in _METHODS else "other"
+    describe_span(f"{method} {route}", route=route, status=status or 499)
     SERVED_SECONDS.labels(route, method, str(status or 499)).observe(time.perf_counter() - started)

@@ -34,7 +34,7 @@ ROUTE_UNKNOWN = declare("ROUTE_UNKNOWN", Kind.NOT_FOUND, "没有这个地址", "
 METHOD_UNKNOWN = declare(
     "METHOD_UNKNOWN", Kind.INVALID_ARGUMENT, "此地址不支持这种操作", "The address does not take this method"
 )
-_STATUS = {"BODY_TOO_LARGE": 413, "METHOD_UNKNOWN": 405}
+_STATUS = {"BODY_TOO_LARGE": 413, "BODY_TOO_SLOW": 408, "HEADERS_TOO_LARGE": 431, "METHOD_UNKNOWN": 405}
 """HTTP statuses finer than what the kind says."""
 
 log = get_logger(__name__)

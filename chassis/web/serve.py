@@ -12,7 +12,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from chassis.logs import get_logger
+from chassis.process_metrics import QUEUE_LIMIT
 from chassis.rpc.tls import TlsFiles
+from chassis.web.patience import MAX_HEADER_BYTES, PatientProtocol
 
 log = get_logger(__name__)
 
@@ -63,6 +65,8 @@ async def serve_web(
     ``trusted_proxies`` (addresses, comma separated) are the only ones whose ``X-Forwarded-*`` count.
     ``listener`` takes the place of host and port.
     """
+    if not client_certificates:
+        QUEUE_LIMIT.labels("http").set(max_connections)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -73,6 +77,8 @@ async def serve_web(
         limit_concurrency=max_connections,
         timeout_graceful_shutdown=grace_seconds,
         ws="none",
+        http=PatientProtocol,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
     )
     config.load()
     if tls is not None:
