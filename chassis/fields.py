@@ -4,10 +4,13 @@ From each key of the keyring the service's own key is derived (HKDF-SHA256), so 
 read another's columns. A ciphertext is ``version | suite | length of key id | key id | nonce (12) | ciphertext and tag``; the
 header, the service and the field's name are authenticated, so a value moved to another column is
 refused. Rotation: add a key, make it active, rewrap where ``needs_rewrap``, then remove the old one.
+Over a `LiveKeyring` a running process notices the new key by itself. The index key has no versions:
+changing it means indexing anew, see ``docs/decisions``.
 """
 
 from __future__ import annotations
 
+import hmac
 import os
 from enum import Enum
 
@@ -18,7 +21,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chassis.errors import Kind, declare
-from chassis.keyring import KEYRING_KEY_UNKNOWN, KEYRING_MALFORMED, Keyring
+from chassis.keyring import KEYRING_KEY_UNKNOWN, KEYRING_MALFORMED, Keyring, LiveKeyring
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -30,6 +33,13 @@ FIELD_UNREADABLE = declare(
     Kind.INTERNAL,
     "加密字段 {field} 无法解密，内容或密钥不符",
     "Encrypted field {field} cannot be read: wrong key, moved or altered",
+)
+
+ROW_ALTERED = declare(
+    "ROW_ALTERED",
+    Kind.INTERNAL,
+    "{table} 中的一行与其完整性校验码不符",
+    "A row of {table} does not match its integrity code: it was altered outside the service",
 )
 
 
@@ -54,16 +64,29 @@ SUITES = {"sm4-gcm": Suite.SM4_GCM, "aes-256-gcm": Suite.AES_256_GCM}
 
 
 class FieldCipher:
-    """Encrypts and finds the fields of one service; derived keys are kept for the process's life."""
+    """Encrypts and finds the fields of one service; derived keys are kept as long as the keyring."""
 
-    def __init__(self, keyring: Keyring, *, service: str, suite: str = "sm4-gcm") -> None:
+    def __init__(self, keyring: Keyring | LiveKeyring, *, service: str, suite: str = "sm4-gcm") -> None:
         if suite not in SUITES:
             raise KEYRING_MALFORMED(cause=f"unknown suite {suite}")
-        self._keyring = keyring
+        self._live = keyring if isinstance(keyring, LiveKeyring) else None
+        self._keyring = keyring.current() if isinstance(keyring, LiveKeyring) else keyring
         self._service = service
         self._suite = SUITES[suite]
         self._derived: dict[tuple[Suite, str], bytes] = {}
         self._index_keys: dict[str, bytes] = {}
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keyring as it is now."""
+        if self._live is not None:
+            self._take(self._live.current())
+        return self._keyring
+
+    @property
+    def header(self) -> bytes:
+        """What every new ciphertext begins with: another beginning asks for a rewrap."""
+        return self._header_of(self.keyring.active)
 
     def encrypt(self, text: str, *, field: str) -> bytes:
         """Return the ciphertext of a field; equal texts give unequal ciphertexts."""
@@ -71,10 +94,10 @@ class FieldCipher:
 
     def encrypt_bytes(self, data: bytes, *, field: str) -> bytes:
         """Return the ciphertext of bytes, e.g. of a document; equal ones give unequal ciphertexts."""
-        key_id = self._keyring.active.encode()
-        header = bytes([_VERSION, self._suite.value, len(key_id)]) + key_id
+        active = self.keyring.active
+        header = self._header_of(active)
         nonce = os.urandom(NONCE_BYTES)
-        encryptor = self._suite.cipher(self._key(self._suite, self._keyring.active), nonce).encryptor()
+        encryptor = self._suite.cipher(self._key(self._suite, active), nonce).encryptor()
         encryptor.authenticate_additional_data(self._context(header, field))
         body = encryptor.update(data) + encryptor.finalize()
         return header + nonce + body + encryptor.tag
@@ -104,20 +127,51 @@ class FieldCipher:
     def needs_rewrap(self, data: bytes) -> bool:
         """Return whether a ciphertext is of another key or suite than new ones are."""
         suite, key_id, _ = self._header(data, "")
-        return (suite, key_id) != (self._suite, self._keyring.active)
+        return (suite, key_id) != (self._suite, self.keyring.active)
+
+    def key_id_of(self, data: bytes) -> str:
+        """Return which key a ciphertext, or its first bytes, is under. Raises FIELD_UNREADABLE."""
+        return self._header(data + bytes(NONCE_BYTES + TAG_BYTES), "")[1]
 
     def blind_index(self, text: str, *, field: str) -> bytes:
         """Return 32 bytes that are equal for equal texts of one field, and tell nothing without the key.
 
         The caller normalises (upper case, stripped) before. Changing the index key means indexing anew.
         """
-        key = self._index_keys.get(field)
+        return self._keyed("index", text.encode(), field)[:INDEX_BYTES]
+
+    def row_mac(self, *values: object, field: str) -> bytes:
+        """Return the keyed MAC of a row's values, by which an altered row is known when it is read.
+
+        Values are told apart by position, ``None`` from the empty text; each must have one text for ever.
+        """
+        parts = [b"\0" if value is None else b"\1" + str(value).encode() for value in values]
+        return self._keyed("row", b"".join(len(part).to_bytes(4) + part for part in parts), field)
+
+    def check_row(self, mac: bytes | None, *values: object, field: str) -> None:
+        """Return if the values are those that ``row_mac`` was given. Raises ROW_ALTERED.
+
+        None stands for a row of a release that wrote no MAC yet; ``tongban doctor`` counts those.
+        """
+        if mac is not None and not hmac.compare_digest(mac, self.row_mac(*values, field=field)):
+            raise ROW_ALTERED(table=field)
+
+    def _keyed(self, purpose: str, data: bytes, field: str) -> bytes:
+        keyring, name = self.keyring, f"{purpose}|{self._service}|{field}"
+        key = self._index_keys.get(name)
         if key is None:
-            purpose = f"tongban index|{self._service}|{field}"
-            key = self._index_keys[field] = _derive(self._keyring.index_key, purpose, 32)
+            key = self._index_keys[name] = _derive(keyring.index_key, f"tongban {name}", 32)
         mac = HMAC(key, hashes.SHA256())
-        mac.update(text.encode())
-        return mac.finalize()[:INDEX_BYTES]
+        mac.update(data)
+        return mac.finalize()
+
+    def _take(self, keyring: Keyring) -> None:
+        """Forget keys that were derived from another keyring."""
+        if keyring is not self._keyring:
+            self._keyring, self._derived, self._index_keys = keyring, {}, {}
+
+    def _header_of(self, key_id: str) -> bytes:
+        return bytes([_VERSION, self._suite.value, len(key_id)]) + key_id.encode()
 
     def _header(self, data: bytes, field: str) -> tuple[Suite, str, bytes]:
         try:
@@ -131,7 +185,10 @@ class FieldCipher:
     def _key(self, suite: Suite, key_id: str) -> bytes:
         found = self._derived.get((suite, key_id))
         if found is None:
-            master = self._keyring.keys.get(key_id)
+            master = self.keyring.keys.get(key_id)
+            if master is None and self._live is not None:  # another process saw the new keyring first
+                self._take(self._live.look())
+                master = self._keyring.keys.get(key_id)
             if master is None:
                 raise KEYRING_KEY_UNKNOWN(key_id=key_id)
             purpose = f"tongban field|{suite.name}|{self._service}|{key_id}"

@@ -15,19 +15,33 @@ from chassis.auth.assertions import (
 )
 from chassis.auth.documents import DocumentSigner, verify_document
 from chassis.auth.keys import new_signing_key, public_keys, read_jwks, signing_key_from_pem, write_jwks
+from chassis.auth.live import (
+    KeySource,
+    KeysSource,
+    PublishedKeys,
+    SigningKeyFile,
+    keys_of,
+    publish_key,
+)
 from chassis.auth.person import ActingPerson
 from chassis.auth.tokens import TokenSigner, TokenVerifier
 
 __all__ = [
     "ActingPerson",
     "DocumentSigner",
+    "KeySource",
+    "KeysSource",
+    "PublishedKeys",
+    "SigningKeyFile",
     "TerminalAssertion",
     "TokenSigner",
     "TokenVerifier",
     "binding_of",
     "claimed_terminal",
+    "keys_of",
     "new_signing_key",
     "public_keys",
+    "publish_key",
     "read_jwks",
     "sign_assertion",
     "signing_key_from_pem",

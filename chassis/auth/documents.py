@@ -12,9 +12,10 @@ from typing import Any
 import rfc8785
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import KeySet
 
 from chassis.auth.keys import ALGORITHM
+from chassis.auth.live import KeySource, key_of
 from chassis.errors import Kind, declare
 
 SIGNATURE_WRONG = declare(
@@ -26,16 +27,17 @@ SIGNATURE_WRONG = declare(
 
 
 class DocumentSigner:
-    """Signs documents of any kind with one key."""
+    """Signs documents of any kind with one key, or with the one that a file holds now."""
 
-    def __init__(self, key: ECKey) -> None:
+    def __init__(self, key: KeySource) -> None:
         self._key = key
 
     def sign_document(self, document: dict[str, Any], *, kind: str = "receipt") -> str:
         """Return the compact JWS. Raises ValueError for a float: its text differs between languages."""
         _refuse_floats(document)
-        header = {"alg": ALGORITHM, "kid": self._key.kid, "typ": _type(kind)}
-        return jws.serialize_compact(header, rfc8785.dumps(document), self._key, [ALGORITHM])
+        key = key_of(self._key)
+        header = {"alg": ALGORITHM, "kid": key.kid, "typ": _type(kind)}
+        return jws.serialize_compact(header, rfc8785.dumps(document), key, [ALGORITHM])
 
 
 def verify_document(signed: str, keys: KeySet, *, kind: str = "receipt") -> dict[str, Any]:

@@ -10,9 +10,10 @@ from typing import Any
 import uuid_utils.compat
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import KeySet
 
 from chassis.auth.keys import ALGORITHM
+from chassis.auth.live import KeySource, KeysSource, key_of, keys_of, retired
 from chassis.auth.person import ActingPerson
 from chassis.clock import Clock, system_clock
 from chassis.errors import NOT_AUTHENTICATED
@@ -26,9 +27,9 @@ MAX_CACHED = 4096
 
 
 class TokenSigner:
-    """Signs tokens with one key; only intake has one."""
+    """Signs tokens with one key, or with the one that a file holds now; only intake has one."""
 
-    def __init__(self, key: ECKey, issuer: str, *, now: Clock = system_clock) -> None:
+    def __init__(self, key: KeySource, issuer: str, *, now: Clock = system_clock) -> None:
         self._key, self._issuer, self._now = key, issuer, now
 
     def sign(
@@ -51,8 +52,9 @@ class TokenSigner:
             "roles": list(person.roles),
         }
         given = {name: value for name, value in claims.items() if value not in (None, [])}
-        header = {"alg": ALGORITHM, "kid": self._key.kid}
-        return jwt.encode(header, given, self._key, [ALGORITHM], default_type=TOKEN_TYPE)
+        key = key_of(self._key)
+        header = {"alg": ALGORITHM, "kid": key.kid}
+        return jwt.encode(header, given, key, [ALGORITHM], default_type=TOKEN_TYPE)
 
 
 class TokenVerifier:
@@ -60,7 +62,7 @@ class TokenVerifier:
 
     def __init__(
         self,
-        keys: KeySet,
+        keys: KeysSource,
         issuer: str,
         *,
         audience: str = AUDIENCE,
@@ -80,12 +82,14 @@ class TokenVerifier:
             "acr": {"essential": True},
         }
         self._verified: OrderedDict[bytes, tuple[ActingPerson, int]] = OrderedDict()
+        self._verified_with: KeySet | None = None
 
     def verify(self, token: str) -> ActingPerson:
         """Return the person of a valid token. Raises NOT_AUTHENTICATED for any other."""
         if len(token) > MAX_TOKEN_BYTES:
             raise NOT_AUTHENTICATED()
         mark = hashlib.sha256(token.encode()).digest()
+        self._forget_old_keys(keys_of(self._keys))
         person, expires_at = self._verified.get(mark) or self._check(token)
         if expires_at <= self._now().timestamp():
             self._verified.pop(mark, None)
@@ -98,13 +102,31 @@ class TokenVerifier:
     def _check(self, token: str) -> tuple[ActingPerson, int]:
         now = int(self._now().timestamp())
         try:
-            found = jwt.decode(token, self._keys, [ALGORITHM])
-            if found.header.get("typ") != TOKEN_TYPE or not found.header.get("kid"):
+            found, keys = self._decode(token)
+            kid = found.header.get("kid")
+            if found.header.get("typ") != TOKEN_TYPE or not kid or retired(keys, kid, now):
                 raise NOT_AUTHENTICATED()
             jwt.JWTClaimsRegistry(now, LEEWAY_SECONDS, **self._required).validate(found.claims)
             return _person(found.claims), int(found.claims["exp"])
         except (JoseError, ValueError, TypeError, KeyError) as problem:
             raise NOT_AUTHENTICATED() from problem
+
+    def _decode(self, token: str) -> tuple[jwt.Token, KeySet]:
+        """Return the token and the keys it was checked with; intake may sign with a key we have not read yet."""
+        keys = keys_of(self._keys)
+        try:
+            return jwt.decode(token, keys, [ALGORITHM]), keys
+        except (JoseError, ValueError):
+            newest = keys if isinstance(self._keys, KeySet) else self._keys.look()
+            if newest is keys:
+                raise
+            return jwt.decode(token, newest, [ALGORITHM]), newest
+
+    def _forget_old_keys(self, keys: KeySet) -> None:
+        """Have tokens checked anew once the keys have changed: one of them may be retired."""
+        if self._verified_with is not keys:
+            self._verified_with = keys
+            self._verified.clear()
 
     def _remember(self, mark: bytes, person: ActingPerson, expires_at: int) -> None:
         self._verified[mark] = person, expires_at

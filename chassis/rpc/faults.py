@@ -49,6 +49,8 @@ def to_rich_status(fault: Fault, *, trace_id: str = "", request_id: str = "") ->
         parts.append(details.BadRequest(field_violations=violations))
     if fault.retry_after_seconds is not None:
         parts.append(details.RetryInfo(retry_delay=_duration(fault.retry_after_seconds)))
+    if fault.kind is Kind.RESOURCE_EXHAUSTED and "budget" in fault.metadata:
+        parts.append(_quota(fault))
     return status_pb2.Status(
         code=_status_code(fault.kind), message=fault.en, details=[_packed(p) for p in parts]
     )
@@ -156,6 +158,12 @@ def _violations(fault: Fault) -> tuple[list[details.BadRequest.FieldViolation], 
         kept.append(wire)
         metadata |= variables
     return kept, metadata
+
+
+def _quota(fault: Fault) -> Message:
+    """Return which budget is used up; whose it is the caller knows."""
+    used_up = details.QuotaFailure.Violation(subject=fault.metadata["budget"], description=fault.en)
+    return details.QuotaFailure(violations=[used_up])
 
 
 def _packed(part: Message) -> any_pb2.Any:

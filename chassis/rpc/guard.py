@@ -20,18 +20,21 @@ from google.protobuf.message import Message
 from chassis.auth import ActingPerson, TokenVerifier
 from chassis.errors import DEADLINE_PASSED, INTERNAL, NOT_AUTHENTICATED, NOT_PERMITTED, Fault, Kind
 from chassis.logs import get_logger
+from chassis.process_metrics import QUEUE_IN_USE, RPC_REFUSALS, bounded
 from chassis.rpc.access import Method, check_request
 from chassis.rpc.call import Caller, enter
 from chassis.rpc.faults import to_status
 from chassis.rpc.peer import peer_of
-from chassis.telemetry import histogram
-from chassis.traceparent import traced
+from chassis.telemetry import describe_span, histogram
+from chassis.traceparent import mark_failed, traced
 
 log = get_logger(__name__)
 
 SERVED_SECONDS = histogram(
     "rpc_server_seconds", "Time to answer a call, by method and status code", ("method", "status")
 )
+
+RPC_CALLS = QUEUE_IN_USE.labels("rpc")
 
 Admit = Callable[[Method, Caller], Awaitable[None]]
 """A further check after the access rule, e.g. a rate limit or a suspended department; raises a fault."""
@@ -89,7 +92,10 @@ class Guard:
             name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)
         }
         request_id = getattr(request, "request_id", "") if method.has_request_id else ""
-        with traced(method.path, headers.get("traceparent")) as trace_id:
+        with (
+            RPC_CALLS.track_inprogress(),
+            traced(method.path, headers.get("traceparent")) as trace_id,
+        ):
             try:
                 async with _deadline(context, limit) as seconds:
                     await self._let_in(method, request, context, headers, seconds)
@@ -101,8 +107,12 @@ class Guard:
             except Exception as problem:  # noqa: BLE001 - the last line: nothing untyped leaves
                 fault = _as_fault(problem, method)
                 code = fault.kind.name
+                reason = bounded(fault.code)
+                RPC_REFUSALS.labels(method.path, reason).inc()
+                mark_failed(reason)
                 await context.abort_with_status(to_status(fault, trace_id=trace_id, request_id=request_id))
             finally:
+                describe_span(method=method.path, status=code)
                 SERVED_SECONDS.labels(method.path, code).observe(time.perf_counter() - started)
 
     async def _let_in(

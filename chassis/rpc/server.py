@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from chassis.auth import TokenVerifier
 from chassis.logs import get_logger
+from chassis.process_metrics import QUEUE_LIMIT
 from chassis.readiness import Readiness
 from chassis.rpc.access import Method, methods_of
 from chassis.rpc.faults import MAX_MESSAGE_BYTES
@@ -77,6 +78,7 @@ class RpcServer:
 
     async def start(self, address: str, *, serving: bool = True) -> int:
         """Listen on ``host:port`` (port 0: any free one), serve, and return the port."""
+        QUEUE_LIMIT.labels("rpc").set(self._limits.max_concurrent_calls)
         server = self._server = grpc.aio.server(
             options=_options(self._limits), maximum_concurrent_rpcs=self._limits.max_concurrent_calls
         )
@@ -184,6 +186,7 @@ def _options(limits: ServerLimits) -> list[tuple[str, int]]:
         ("grpc.max_connection_age_grace_ms", int(limits.connection_age_grace_seconds * 1000)),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),  # else a quiet caller's pings end its connection
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
         ("grpc.so_reuseport", int(limits.reuse_port)),
     ]

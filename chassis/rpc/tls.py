@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from chassis.fresh import FreshFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,45 +20,51 @@ class TlsFiles:
     key: Path
     authority: Path
 
-    def changed_at(self) -> float:
-        """Return the youngest modification time, in seconds since the epoch."""
-        return max(path.stat().st_mtime for path in (self.certificate, self.key, self.authority))
+    @property
+    def paths(self) -> tuple[Path, Path, Path]:
+        """All three."""
+        return self.certificate, self.key, self.authority
+
+
+def read_pair(files: TlsFiles) -> tuple[bytes, bytes]:
+    """Return key and chain. Raises ValueError unless they belong together: one may be replaced before the other."""
+    key, chain = files.key.read_bytes(), files.certificate.read_bytes()
+    shown = x509.load_pem_x509_certificate(chain).public_key()
+    if load_pem_private_key(key, None).public_key() != shown:
+        message = "key and certificate do not belong together"
+        raise ValueError(message)
+    return key, chain
 
 
 def channel_credentials(files: TlsFiles) -> grpc.ChannelCredentials:
-    """Return what a client shows and trusts."""
-    return grpc.ssl_channel_credentials(
-        files.authority.read_bytes(), files.key.read_bytes(), files.certificate.read_bytes()
-    )
+    """Return what a client shows and trusts. Raises ValueError, OSError."""
+    key, chain = read_pair(files)
+    return grpc.ssl_channel_credentials(files.authority.read_bytes(), key, chain)
 
 
 def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     """Return what a server shows and trusts; clients without a certificate are refused.
 
-    New connections use renewed files without a restart.
+    New connections use renewed files without a restart; while the files do not fit together, mid-replacement,
+    they use what was shown before. Raises ValueError, OSError.
     """
-    seen_at = files.changed_at()
+    watched = FreshFiles(files.paths, lambda: _configuration(files))
+    shown = watched.current()
 
     def renewed() -> grpc.ServerCertificateConfiguration | None:
-        nonlocal seen_at
-        try:
-            changed_at = files.changed_at()
-            if changed_at == seen_at:
-                return None
-            fresh = _configuration(files)
-        except OSError:
-            return None  # mid-replacement: keep what works, look again at the next connection
-        seen_at = changed_at
-        return fresh
+        nonlocal shown
+        newest = watched.look()
+        if newest is shown:
+            return None
+        shown = newest
+        return newest
 
     return grpc.dynamic_ssl_server_credentials(
-        _configuration(files),
+        shown,
         renewed,  # type: ignore[arg-type]  # None stands for "unchanged", which the stubs do not say
         require_client_authentication=True,
     )
 
 
 def _configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration(
-        [(files.key.read_bytes(), files.certificate.read_bytes())], files.authority.read_bytes()
-    )
+    return grpc.ssl_server_certificate_configuration([read_pair(files)], files.authority.read_bytes())

@@ -1,42 +1,30 @@
-"""`tongban doctor`: what this machine has and lacks for the local stack, before anything is started."""
+"""`tongban doctor`: everything that is wrong at once, with the machine, a local stack or a deployment."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import psutil
 import typer
 from rich.table import Table
 
-from chassis.clock import CHINA_TIME, system_clock
 from chassis.errors import Fault
-from cli.commands.deadline import read_calendar
-from cli.local.kafka import container, java
+from chassis.settings import DEFAULT_SECRETS_DIR, SECRETS_DIR_VARIABLE, ServiceSettings
+from cli.keeping import findings as known
+from cli.keeping.findings import Finding, Severity
+from cli.keeping.machine import check_calendar, check_door, check_kafka_tools, check_machine
+from cli.keeping.service_checks import check_service
+from cli.local.layout import SERVICES, Layout
+from cli.local.state import read_state
+from cli.operating import take_settings
 from cli.output import EXIT_REFUSED, AsJson, show
 from cli.places import catalogue_dir, stack_home
 
-PYTHON_AT_LEAST = (3, 11)
-MEMORY_AT_LEAST_MIB = 1024
-DISK_AT_LEAST_MIB = 2048
-CALENDAR_AHEAD = timedelta(days=90)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: whether it is in order, and what was found."""
-
-    name: str
-    ok: bool
-    needed: bool
-    found: str
+_MARKS = {Severity.OK: "✓", Severity.INFO: "·", Severity.WARNING: "!", Severity.ERROR: "✗"}
 
 
 def register(app: typer.Typer) -> None:
@@ -49,61 +37,58 @@ def doctor(
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """检查本机环境 | Name everything this machine lacks; exit status 1 when the stack could not run."""
-    findings = [*_needed(stack_home(data_dir)), *_for_kafka()]
-    ok = all(each.ok for each in findings if each.needed)
-    table = Table("检查 | check", "结果 | result", "详情 | found")
+    """体检 | Name everything that is wrong, and what to do; exit status 1 when something must be mended.
+
+    Looks at the machine, and at every service whose settings it finds: those of a running local stack, or of a
+    deployment in the environment and the secret files.
+    """
+    layout = Layout(stack_home(data_dir))
+    findings = list(_all(layout))
+    ok = not any(each.severity is Severity.ERROR for each in findings)
+    table = Table("检查 | check", "结果 | result", "详情 | found", "处理 | what to do")
     for each in findings:
-        table.add_row(each.name, "✓" if each.ok else "✗" if each.needed else "-", each.found)
-    show({"ok": ok, "checks": [asdict(each) for each in findings]}, table, as_json=as_json)
+        plain = each.plain()
+        advice = f"{plain['do_zh']}\n{plain['do_en']} [{plain['code']}]" if plain["code"] else ""
+        table.add_row(each.name, _MARKS[each.severity], each.found, advice.replace("[", "\\["))
+    show({"ok": ok, "checks": [each.plain() for each in findings]}, table, as_json=as_json)
     if not ok:
         raise typer.Exit(EXIT_REFUSED)
 
 
-def _needed(home: Path) -> Iterable[Finding]:
-    version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("python", sys.version_info >= PYTHON_AT_LEAST, needed=True, found=version)
-    memory = psutil.virtual_memory().available // 1024**2
-    yield Finding("memory", memory >= MEMORY_AT_LEAST_MIB, needed=True, found=f"{memory} MiB available")
-    place = next(each for each in (home, *home.parents) if each.exists())
-    disk = shutil.disk_usage(place).free // 1024**2
-    yield Finding("disk", disk >= DISK_AT_LEAST_MIB, needed=True, found=f"{disk} MiB free at {place}")
-    yield Finding("writable", os.access(place, os.W_OK), needed=True, found=str(home))
-    yield _tried("postgresql", _postgresql)
-    directory = catalogue_dir()
-    yield Finding("catalogue", directory.is_dir(), needed=True, found=str(directory))
-    yield _calendar()
+def _all(layout: Layout) -> Iterator[Finding]:
+    state = read_state(layout.state_file)
+    running = state is not None and state.supervised
+    deployed = [service for service in SERVICES if _told_of(service)]
+    if deployed and not running:
+        yield check_calendar(catalogue_dir())
+    else:
+        yield from check_machine(layout.home)
+        yield from check_kafka_tools()
+    if state is not None and running:
+        for service, at in state.services.items():
+            for kind, address in (("grpc", at.grpc), ("http", at.http)):
+                yield check_door(f"{service} {kind}", address.rpartition("/")[2], expected=True)
+    for service in SERVICES if running else deployed:
+        yield from _service(service, layout, looks_at_door=not running)
 
 
-def _for_kafka() -> Iterable[Finding]:
-    """Look for what only ``--bus kafka`` wants: a Docker engine with the image, or Java and Maven."""
-    engine = container.can_run()
-    yield Finding("docker", engine, needed=False, found=container.image() if engine else "no engine or image")
-    yield Finding("java", java.can_run(), needed=False, found=f"Java {java.JAVA_AT_LEAST} or newer")
-    maven = shutil.which("mvn")
-    yield Finding("maven", maven is not None, needed=False, found=maven or "mvn not found")
-
-
-def _tried(name: str, look: Callable[[], str]) -> Finding:
+def _service(service: str, layout: Layout, *, looks_at_door: bool) -> list[Finding]:
     try:
-        return Finding(name, ok=True, needed=True, found=look())
-    except (Fault, ImportError, OSError, subprocess.SubprocessError) as problem:
-        text = problem.en if isinstance(problem, Fault) else str(problem)
-        return Finding(name, ok=False, needed=True, found=text)
-
-
-def _postgresql() -> str:
-    from cli.local.postgres import version  # noqa: PLC0415 - the wheel may be missing: that is the finding
-
-    return version()
-
-
-def _calendar() -> Finding:
-    """Tell whether the working-day calendar reaches far enough for the terms that start today."""
-    try:
-        last_day = read_calendar(catalogue_dir()).last_day
+        take_settings(service, layout)
+        found: Any = getattr(import_module(f"services.{service}.settings"), f"{service.title()}Settings")
+        settings: ServiceSettings = found()
     except Fault as fault:
-        return Finding("calendar", ok=False, needed=False, found=fault.en)
-    ahead = last_day - system_clock().astimezone(CHINA_TIME).date()
-    advice = "" if ahead >= CALENDAR_AHEAD else ": load next year's notice"
-    return Finding("calendar", ok=not advice, needed=False, found=f"ends {last_day}{advice}")
+        return [
+            Finding(f"{service} {each.field_path}", Severity.ERROR, each.en, known.SETTINGS)
+            for each in fault.violations
+        ] or [Finding(f"{service} settings", Severity.ERROR, fault.en, known.SETTINGS)]
+    address = getattr(settings, f"{service}_address", None) or f"{settings.grpc_host}:{settings.grpc_port}"
+    door = [check_door(f"{service} grpc", address, expected=True)] if looks_at_door else []
+    return [*door, *asyncio.run(check_service(service, settings))]
+
+
+def _told_of(service: str) -> bool:
+    """Whether the environment or the secret files have a database for the service."""
+    variable = f"TONGBAN_{service.upper()}_DATABASE_DSN"
+    directory = Path(os.environ.get(SECRETS_DIR_VARIABLE, DEFAULT_SECRETS_DIR))
+    return variable in os.environ or (directory / variable.lower()).is_file()

@@ -1,0 +1,184 @@
+"""`tongban keys`: rotate the keys of a service while it runs, wrap its data anew, take old keys out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from chassis.clock import system_clock
+from chassis.rewrap import Rewrapped
+from chassis.service import Runtime
+from cli.commands.service import Service
+from cli.keeping import key_files, rotation
+from cli.local.layout import Layout
+from cli.operating import open_service
+from cli.output import EXIT_REFUSED, AsJson, refusals, show
+from cli.places import stack_home
+
+
+class What(StrEnum):
+    """Which keys of a service."""
+
+    FIELD = "field"
+    TOKEN = "token"  # noqa: S105 - a name
+    KEYSTORE = "keystore"
+
+
+OfService = Annotated[Service, typer.Option("--service", help="服务 | Whose keys.")]
+OneOrAll = Annotated[
+    Service | None, typer.Option("--service", help="服务,默认全部 | Whose keys; default all.")
+]
+Which = Annotated[
+    What, typer.Option("--what", help="字段/令牌/密钥库 | Field keys, intake's token key, seal's keystore.")
+]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")]
+_progress = Console(stderr=True, highlight=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="密钥轮换 | Key rotation.")
+    for command in (status, rotate, rewrap, retire):
+        group.command()(command)
+    app.add_typer(group, name="keys")
+
+
+def status(*, service: OneOrAll = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """密钥现状 | Every key, its age, and how many values still need it."""
+    with refusals(as_json=as_json):
+        found = [_with(each, data_dir, _status) for each in ([service] if service else list(Service))]
+        table = Table("服务 | service", "密钥 | key", "状态 | state", "天 | days", "所需内容 | needed by")
+        for each in found:
+            for key in each["field"]:
+                state = "当前 | active" if key["active"] else "旧 | old"
+                table.add_row(
+                    each["service"], key["key_id"], state, _text(key["age_days"]), str(key["values"])
+                )
+            for key in each.get("token", ()):
+                state = (
+                    "签名 | signs"
+                    if key["signs"]
+                    else "验令牌 | opens"
+                    if key["opens_tokens"]
+                    else "仅验回执 | receipts"
+                )
+                table.add_row(each["service"], key["key_id"], state, "", "")
+            if "keystore" in each:
+                kept = each["keystore"]
+                table.add_row(each["service"], "keystore", f"{kept['secrets']}", "", str(kept["older"]))
+        show({"services": found}, table, as_json=as_json)
+
+
+def rotate(
+    *, service: OfService, what: Which = What.FIELD, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """轮换 | Add a key and use it from now on; running services notice within seconds."""
+
+    async def work(runtime: Runtime) -> dict[str, Any]:
+        now = system_clock()
+        if what is What.TOKEN:
+            key_id = key_files.rotate_token_key(*rotation.token_files(runtime), now)
+        elif what is What.KEYSTORE:
+            key_files.rotate_secret(rotation.keystore_file(runtime))
+            key_id = "keystore"
+        else:
+            key_id = key_files.rotate_field_key(runtime.settings.field_keys, now).active
+        return {"service": runtime.service, "what": what.value, "key_id": key_id}
+
+    with refusals(as_json=as_json):
+        done = _with(service, data_dir, work)
+        show(done, f"新密钥 | new key: {done['service']} {done['key_id']}", as_json=as_json)
+
+
+def rewrap(
+    *, service: OfService, what: Which = What.FIELD, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """重新加密 | Encrypt everything anew under the newest key; may be broken off and started again."""
+
+    def told(place: str, done: Rewrapped) -> None:
+        _progress.print(f"{place}: {done.values} 项 | values, {done.files} 文件 | files", end="\r")
+
+    async def work(runtime: Runtime) -> dict[str, Any]:
+        if what is What.KEYSTORE:
+            return {
+                "service": runtime.service,
+                "keys": await rotation.rewrap_keystore(runtime),
+                "unreadable": 0,
+            }
+        if what is What.TOKEN:
+            raise rotation.NOT_SIGNING(service=f"{runtime.service} (rewrap)")
+        done = await rotation.rewrap_fields(runtime, None if as_json else told)
+        return {
+            "service": runtime.service,
+            "values": done.values,
+            "files": done.files,
+            "unreadable": done.unreadable,
+        }
+
+    with refusals(as_json=as_json):
+        done = _with(service, data_dir, work)
+        words = ", ".join(f"{name} {value}" for name, value in done.items())
+        show(done, f"已重新加密 | encrypted anew: {words}", as_json=as_json)
+    if done["unreadable"]:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def retire(
+    key_id: Annotated[
+        str, typer.Argument(help="密钥编号 | Id of a field key; for the others what --what names.")
+    ],
+    *,
+    service: OfService,
+    what: Which = What.FIELD,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """停用旧密钥 | Take an old key out; refused while anything still needs it.
+
+    For tokens: from now on only the present key opens any, for a key that became known.
+    """
+
+    async def work(runtime: Runtime) -> dict[str, Any]:
+        now = system_clock()
+        if what is What.TOKEN:
+            key_files.revoke_token_keys(*rotation.token_files(runtime), now)
+        elif what is What.KEYSTORE:
+            await rotation.retire_keystore_secrets(runtime)
+        else:
+            await rotation.retire_field_key(runtime, key_id, now)
+        return {"service": runtime.service, "what": what.value, "retired": key_id}
+
+    with refusals(as_json=as_json):
+        done = _with(service, data_dir, work)
+        show(done, f"已停用 | retired: {done['service']} {key_id}", as_json=as_json)
+
+
+async def _status(runtime: Runtime) -> dict[str, Any]:
+    now = system_clock()
+    found: dict[str, Any] = {"service": runtime.service, "field": await rotation.field_status(runtime, now)}
+    if runtime.service == "intake":
+        found["token"] = rotation.token_status(runtime, now)
+    if runtime.service == "seal" and rotation.keystore_file(runtime).is_file():
+        found["keystore"] = await rotation.keystore_status(runtime)
+    return found
+
+
+def _with(
+    service: Service, data_dir: Path | None, work: Callable[[Runtime], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    async def opened() -> dict[str, Any]:
+        async with open_service(service.value, Layout(stack_home(data_dir))) as found:
+            return await work(found.runtime)
+
+    return asyncio.run(opened())
+
+
+def _text(value: object) -> str:
+    return "–" if value is None else str(value)

@@ -1,0 +1,143 @@
+"""Rotation of a service's keys beside its running process: how things stand, wrapping anew, taking out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from chassis.auth import read_jwks, signing_key_from_pem
+from chassis.errors import Kind, declare
+from chassis.keyring import KEYRING_KEY_ACTIVE, KEYRING_KEY_UNKNOWN, read_keyring
+from chassis.rewrap import AtRest, Rewrapped, count_by_key, rewrap
+from chassis.service import Runtime
+from chassis.settings import DEFAULT_SECRETS_DIR, SECRETS_DIR_VARIABLE
+from cli.keeping import key_files
+
+KEY_STILL_NEEDED = declare(
+    "KEY_STILL_NEEDED",
+    Kind.FAILED_PRECONDITION,
+    "还有 {count} 项内容需要密钥 {key_id}，请先重新加密（keys rewrap）",
+    "{count} values still need key {key_id}; run keys rewrap first",
+)
+NOT_SIGNING = declare(
+    "NOT_SIGNING",
+    Kind.INVALID_ARGUMENT,
+    "{service} 没有这种密钥",
+    "{service} has no such key",
+)
+ROOTS = {
+    "intake": "services.intake.app",
+    "certs": "services.certs.app",
+    "notify": "services.notify.app",
+    "seal": "services.seal.app.serving",
+}
+KEYSTORE_FILE = "tongban_seal_keystore_key"
+
+
+def at_rest(runtime: Runtime) -> AtRest:
+    """Return what a service keeps encrypted."""
+    found: AtRest = import_module(ROOTS[runtime.service]).at_rest(runtime)
+    return found
+
+
+async def field_status(runtime: Runtime, now: datetime) -> list[dict[str, Any]]:
+    """Return each field key, the active one first: its age in days and how many values and files need it."""
+    ring = read_keyring(runtime.settings.field_keys)
+    counted = await count_by_key(at_rest(runtime))
+    ids = sorted({*ring.keys, *counted}, key=lambda key_id: (key_id != ring.active, key_id))
+    return [
+        {
+            "key_id": key_id,
+            "active": key_id == ring.active,
+            "in_ring": key_id in ring.keys,
+            "age_days": (now - ring.made_at[key_id]).days if key_id in ring.made_at else None,
+            "values": counted[key_id],
+        }
+        for key_id in ids
+    ]
+
+
+async def rewrap_fields(runtime: Runtime, progress: Callable[[str, Rewrapped], None] | None) -> Rewrapped:
+    """Have everything under the newest key; passes are repeated until one finds nothing left."""
+    total = Rewrapped()
+    for _ in range(3):
+        done = await rewrap(at_rest(runtime), progress=progress)
+        total.values += done.values
+        total.files += done.files
+        total.unreadable = done.unreadable
+        if not done.values and not done.files:
+            break
+    return total
+
+
+async def retire_field_key(runtime: Runtime, key_id: str, now: datetime) -> None:
+    """Have a key out of the ring once nothing needs it.
+
+    Raises KEY_STILL_NEEDED, KEY_TOO_FRESH, KEYRING_KEY_UNKNOWN, KEYRING_KEY_ACTIVE.
+    """
+    path = runtime.settings.field_keys
+    ring = read_keyring(path)
+    if key_id not in ring.keys:
+        raise KEYRING_KEY_UNKNOWN(key_id=key_id)
+    if key_id == ring.active:
+        raise KEYRING_KEY_ACTIVE(key_id=key_id)
+    key_files.check_settled(ring, now)  # before counting: afterwards nobody writes with the key any more
+    count = (await count_by_key(at_rest(runtime)))[key_id]
+    if count:
+        raise KEY_STILL_NEEDED(count=count, key_id=key_id)
+    key_files.retire_field_key(path, key_id, now)
+
+
+def token_files(runtime: Runtime) -> tuple[Path, Path]:
+    """Return intake's private key and the published key set. Raises NOT_SIGNING for another service."""
+    private: Path | None = getattr(runtime.settings, "token_key", None)
+    if private is None:
+        raise NOT_SIGNING(service=runtime.service)
+    return private, runtime.settings.token_keys
+
+
+def token_status(runtime: Runtime, now: datetime) -> list[dict[str, Any]]:
+    """Return each published key: whether it signs, and whether it still opens tokens."""
+    private, published = token_files(runtime)
+    signing = signing_key_from_pem(private.read_bytes()).kid
+    found = []
+    for key in read_jwks(published).keys:
+        until = key.get("exp")
+        opens = not isinstance(until, int) or until > now.timestamp()
+        found.append({"key_id": key.kid, "signs": key.kid == signing, "opens_tokens": opens, "until": until})
+    return found
+
+
+def keystore_file(runtime: Runtime) -> Path:
+    """Return the secret file of seal's keystore. Raises NOT_SIGNING for another service."""
+    if runtime.service != "seal":
+        raise NOT_SIGNING(service=runtime.service)
+    return Path(os.environ.get(SECRETS_DIR_VARIABLE, DEFAULT_SECRETS_DIR)) / KEYSTORE_FILE
+
+
+async def keystore_status(runtime: Runtime) -> dict[str, int]:
+    """Return how many secrets there are, and how many private keys are under the first and under another."""
+    from services.seal.app.rewrapping import count_keystore  # noqa: PLC0415 - only seal's
+
+    secret = keystore_file(runtime).read_text(encoding="utf-8").strip()
+    newest, older = await count_keystore(runtime.database, secret)
+    return {"secrets": len(secret.splitlines()), "newest": newest, "older": older}
+
+
+async def rewrap_keystore(runtime: Runtime) -> int:
+    """Have every private key under the first secret; return how many changed."""
+    from services.seal.app.rewrapping import rewrap_keystore as again  # noqa: PLC0415
+
+    return await again(runtime.database, keystore_file(runtime).read_text(encoding="utf-8").strip())
+
+
+async def retire_keystore_secrets(runtime: Runtime) -> None:
+    """Have only the first secret left. Raises KEY_STILL_NEEDED."""
+    older = (await keystore_status(runtime))["older"]
+    if older:
+        raise KEY_STILL_NEEDED(count=older, key_id="keystore")
+    key_files.retire_secrets(keystore_file(runtime))
