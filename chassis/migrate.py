@@ -3,7 +3,8 @@
 A migration file in ``services/<service>/migrations/versions/`` declares ``revision``,
 ``down_revision``, ``upgrade()`` and ``downgrade()`` and speaks plain SQL through ``op.execute``;
 several statements may stand in one call. A migration that takes something away from code of the
-release before sets ``code_floor`` to the oldest revision whose code may still serve.
+release before sets ``code_floor`` to the oldest revision whose code may still serve, and
+``contracts`` to the release that stopped using it (`chassis.migration_plan` tells what takes away).
 """
 
 from __future__ import annotations

@@ -36,15 +36,21 @@ MIGRATIONS_MALFORMED = declare(
 
 FLOOR_MARK = "code_floor="
 """Prefix of the version table's comment: the oldest head whose code may still serve."""
+_DECLARED = {"revision", "down_revision", "code_floor", "contracts"}
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One migration file: its revision, the one before it, the floor it declares, if any."""
+    """One migration file: its revision, the one before it, the floor it declares, if any.
+
+    ``contracts`` names the release that stopped using what the migration takes away; a migration
+    without it only adds, and the release before goes on serving.
+    """
 
     revision: str
     down_revision: str | None
     code_floor: str | None
+    contracts: str | None = None
 
 
 def versions_dir(service: str) -> Path:
@@ -108,8 +114,13 @@ def _read(path: Path) -> Step:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        if isinstance(target, ast.Name) and target.id in {"revision", "down_revision", "code_floor"}:
+        if isinstance(target, ast.Name) and target.id in _DECLARED:
             values[target.id] = ast.literal_eval(node.value)
     if not values.get("revision"):
         raise MIGRATIONS_MALFORMED(cause=f"{path.name} declares no revision")
-    return Step(str(values["revision"]), values.get("down_revision"), values.get("code_floor"))
+    return Step(
+        str(values["revision"]),
+        values.get("down_revision"),
+        values.get("code_floor"),
+        values.get("contracts"),
+    )
