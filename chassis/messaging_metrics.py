@@ -1,47 +1,69 @@
-"""Metrics of messaging, labelled by service only: a key or an id would make them endless and personal."""
+"""Metrics of messaging, by service, topic and event type only: a key or an id would make them endless and personal."""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from chassis.event import declared_events
+from chassis.telemetry import counter, gauge, histogram
 
-OUTBOX_PENDING = Gauge("tongban_outbox_pending", "Events not yet on the bus", ["service"])
-OUTBOX_OLDEST_SECONDS = Gauge(
-    "tongban_outbox_oldest_seconds", "Age of the oldest event not yet on the bus", ["service"]
-)
-OUTBOX_HELD = Gauge(
-    "tongban_outbox_held", "Events the bus refused and that wait for an operator", ["service"]
-)
-RELAY_PUBLISHED = Counter("tongban_relay_published_total", "Events the bus acknowledged", ["service"])
-RELAY_FAILURES = Counter("tongban_relay_failures_total", "Batches the relay could not send", ["service"])
-RELAY_REPUBLISHED = Counter(
-    "tongban_relay_republished_total", "Events sent again because the bus is a new one", ["service"]
+_OF = ["service"]
+_OF_TOPIC = ["service", "topic"]
+
+EVENTS_COMMITTED = counter(
+    "events_committed", "Events that became true, by type: the pulse of the business", ["event_type"]
 )
 
-CONSUMED = Counter("tongban_consumer_events_total", "Events applied", ["service"])
-CONSUMER_LAG_EVENTS = Gauge("tongban_consumer_lag_events", "Events on the bus not yet applied", ["service"])
-CONSUMER_LAG_SECONDS = Gauge(
-    "tongban_consumer_lag_seconds", "Age of the oldest event not yet applied", ["service"]
+OUTBOX_PENDING = gauge("outbox_pending", "Events not yet on the bus", _OF)
+OUTBOX_OLDEST_SECONDS = gauge("outbox_oldest_seconds", "Age of the oldest event not yet on the bus", _OF)
+OUTBOX_HELD = gauge("outbox_held", "Events the bus refused and that wait for an operator", _OF)
+RELAY_PUBLISHED = counter("relay_published", "Events the bus acknowledged", _OF)
+RELAY_FAILURES = counter("relay_failures", "Batches the relay could not send", _OF)
+RELAY_REPUBLISHED = counter("relay_republished", "Events sent again because the bus is a new one", _OF)
+RELAY_BUS_CHANGES = counter(
+    "relay_bus_changes", "Times the bus turned out to be another one (cluster id)", _OF
 )
-CONSUMER_BACKOFFS = Counter(
-    "tongban_consumer_backoffs_total", "Batches held back because a dependency was away", ["service"]
-)
-INBOX_DUPLICATES = Counter(
-    "tongban_inbox_duplicates_total", "Deliveries skipped as already seen", ["service"]
-)
-INBOX_STALE = Counter(
-    "tongban_inbox_stale_total", "Events skipped as older than the aggregate seen", ["service"]
-)
-INBOX_GAPS = Counter("tongban_inbox_gaps_total", "Jumps in an aggregate's versions", ["service"])
-INBOX_UNHANDLED = Counter(
-    "tongban_inbox_unhandled_total", "Events of a type nobody here handles", ["service"]
-)
-PARKED_KEYS = Gauge("tongban_parked_keys", "Keys whose events wait for an operator", ["service"])
-PARKED_OLDEST_SECONDS = Gauge("tongban_parked_oldest_seconds", "Age of the oldest parked key", ["service"])
-DEAD_LETTERS = Counter("tongban_dead_letters_total", "Events parked", ["service"])
 
-BUS_COMMIT_FAILURES = Counter(
-    "tongban_bus_commit_failures_total", "Offsets the bus refused to store", ["service"]
+CONSUMED = counter("consumer_events", "Events applied", _OF)
+CONSUMER_LAG_EVENTS = gauge("consumer_lag_events", "Events on the bus not yet applied", _OF_TOPIC)
+CONSUMER_LAG_SECONDS = gauge("consumer_lag_seconds", "Age of the oldest event not yet applied", _OF_TOPIC)
+CONSUMER_MEASURED = gauge(
+    "consumer_measured_timestamp_seconds", "When the lag was last measured, seconds since 1970", _OF
 )
-BUS_GROUP_BEHIND = Gauge(
-    "tongban_bus_group_behind", "Partitions whose unread events were deleted by retention", ["service"]
+CONSUMER_ATTEMPTS = counter("consumer_attempts", "Tries of single events after their batch failed", _OF)
+CONSUMER_BACKOFFS = counter("consumer_backoffs", "Batches held back because a dependency was away", _OF)
+CONSUMER_BATCH_SECONDS = histogram("consumer_batch_seconds", "Time to apply one batch of events", _OF)
+INBOX_DUPLICATES = counter("inbox_duplicates", "Deliveries skipped as already seen", _OF)
+INBOX_STALE = counter("inbox_stale", "Events skipped as older than the aggregate seen", _OF)
+INBOX_GAPS = counter("inbox_gaps", "Jumps in an aggregate's versions", _OF)
+INBOX_UNHANDLED = counter("inbox_unhandled", "Events of a type nobody here handles", _OF)
+PARKED_KEYS = gauge("parked_keys", "Keys whose events wait for an operator", _OF)
+PARKED_OLDEST_SECONDS = gauge("parked_oldest_seconds", "Age of the oldest parked key", _OF)
+DEAD_LETTERS = counter("dead_letters", "Events parked", _OF)
+
+BUS_COMMIT_FAILURES = counter("bus_commit_failures", "Offsets the bus refused to store", _OF)
+BUS_GROUP_BEHIND = gauge("bus_group_behind", "Partitions whose unread events were deleted by retention", _OF)
+
+_COUNTED = (
+    RELAY_PUBLISHED,
+    RELAY_FAILURES,
+    RELAY_REPUBLISHED,
+    RELAY_BUS_CHANGES,
+    CONSUMED,
+    CONSUMER_ATTEMPTS,
+    CONSUMER_BACKOFFS,
+    INBOX_DUPLICATES,
+    INBOX_STALE,
+    INBOX_GAPS,
+    INBOX_UNHANDLED,
+    DEAD_LETTERS,
+    BUS_COMMIT_FAILURES,
 )
+
+
+def announce(service: str) -> None:
+    """Have every counter of a service at zero: the first step of a counter that was not there is no increase."""
+    for each in _COUNTED:
+        each.labels(service)
+    BUS_GROUP_BEHIND.labels(service)
+    for event in declared_events():
+        if event.TYPE.startswith(f"{service}."):
+            EVENTS_COMMITTED.labels(event.TYPE)

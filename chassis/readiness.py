@@ -17,13 +17,16 @@ class Readiness:
     A condition starts out false. While draining the process is never ready again.
     """
 
-    def __init__(self, *conditions: str, ready_file: Path | None = None) -> None:
+    def __init__(
+        self, *conditions: str, ready_file: Path | None = None, beside_another: bool = False
+    ) -> None:
+        """Have no ready file; a living predecessor's stays until we take over if it serves ``beside_another``."""
         self._holds = dict.fromkeys(conditions, False)
         self._draining = False
         self._file = ready_file
         self._listeners: list[Callable[[bool], None]] = []
         self._changed = asyncio.Event()
-        if ready_file:
+        if ready_file and not (beside_another and _lives(_marked(ready_file))):
             ready_file.unlink(missing_ok=True)
 
     @property
@@ -74,6 +77,27 @@ class Readiness:
             fresh = self._file.with_suffix(".new")
             fresh.write_text(f"{os.getpid()}\n", encoding="ascii")
             fresh.replace(self._file)
-        else:
+        elif _marked(self._file) == os.getpid():  # not a successor's
             with contextlib.suppress(OSError):
                 self._file.unlink(missing_ok=True)
+
+
+def _marked(file: Path) -> int:
+    """Return the process id that a ready file names; 0 for none."""
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether another process of this id lives."""
+    if pid in {0, os.getpid()}:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
