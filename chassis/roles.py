@@ -3,12 +3,17 @@
 ``<service>_migrator`` owns database ``<service>`` and its schema; ``<service>_app`` may only read
 and write rows of what the owner creates, now and later. No role can connect to another service's
 database.
+
+A service may have further roles, which can connect and nothing else. What they may, and what its
+serving role may not, its migrations say in a function ``own_grants()`` of the schema, which is called
+whenever grants are set: after provisioning anew or a restore they are what they were.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -37,6 +42,10 @@ _DATABASE_GRANTS = (
     "GRANT CONNECT, TEMPORARY ON DATABASE {service} TO {service}_migrator",
     "GRANT CONNECT ON DATABASE {service} TO {service}_app",
 )
+_VERSION_IS_THE_OWNERS = (
+    "DO $$ BEGIN IF to_regclass('public.alembic_version') IS NOT NULL THEN"
+    " REVOKE INSERT, UPDATE, DELETE ON public.alembic_version FROM {service}_app; END IF; END $$"
+)
 _SCHEMA_GRANTS = (
     "ALTER SCHEMA public OWNER TO {service}_migrator",
     "REVOKE ALL ON SCHEMA public FROM PUBLIC",
@@ -45,7 +54,17 @@ _SCHEMA_GRANTS = (
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {service}_app",
     "ALTER DEFAULT PRIVILEGES FOR ROLE {service}_migrator GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {service}_app",
     "ALTER DEFAULT PRIVILEGES FOR ROLE {service}_migrator GRANT USAGE, SELECT ON SEQUENCES TO {service}_app",
+    _VERSION_IS_THE_OWNERS,
 )
+_FURTHER_GRANTS = (
+    "GRANT CONNECT ON DATABASE {service} TO {role}",
+    "GRANT USAGE ON SCHEMA public TO {role}",
+)
+_OWN_GRANTS = "own_grants()"
+
+Further = Mapping[str, Sequence[str]]
+"""The further roles of services, by the service."""
+_NONE: Further = MappingProxyType({})
 
 
 def roles_of(service: str) -> tuple[str, str]:
@@ -61,7 +80,9 @@ def dsn_for(admin_dsn: str, *, database: str, user: str, password: str) -> str:
     return urlunsplit((parts.scheme, f"{login}@{host}", f"/{database}", parts.query, ""))
 
 
-async def provision(admin_dsn: str, services: Iterable[str], passwords: Mapping[str, str]) -> None:
+async def provision(
+    admin_dsn: str, services: Iterable[str], passwords: Mapping[str, str], further: Further = _NONE
+) -> None:
     """Create or mend the database and the roles of each service; running it again changes nothing.
 
     ``passwords`` has one entry per role name; existing roles get it set again, which is how a
@@ -70,34 +91,34 @@ async def provision(admin_dsn: str, services: Iterable[str], passwords: Mapping[
     Raises DATABASE_NAME_MALFORMED, ROLE_WITHOUT_PASSWORD, PEER_UNAVAILABLE.
     """
     names = tuple(services)
-    _check(names, passwords)
+    roles = {service: (*roles_of(service), *further.get(service, ())) for service in names}
+    _check(roles, passwords)
     try:
         connection = await asyncpg.connect(admin_dsn)
         try:
             for service in names:
-                await _make_database(connection, service, passwords)
+                await _make_database(connection, service, roles[service], passwords)
         finally:
             await connection.close()
         for service in names:
-            await _grant_schema(admin_dsn, service)
+            await _grant_schema(admin_dsn, service, further.get(service, ()))
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as problem:
         raise PEER_UNAVAILABLE(peer="database") from problem
 
 
-def _check(services: tuple[str, ...], passwords: Mapping[str, str]) -> None:
-    for service in services:
-        if not _NAME.fullmatch(service):
-            raise DATABASE_NAME_MALFORMED(name=service)
-    bare = [role for service in services for role in roles_of(service) if not passwords.get(role)]
+def _check(roles: Mapping[str, Sequence[str]], passwords: Mapping[str, str]) -> None:
+    for name in (*roles, *(role for each in roles.values() for role in each)):
+        if not _NAME.fullmatch(name):
+            raise DATABASE_NAME_MALFORMED(name=name)
+    bare = [role for each in roles.values() for role in each if not passwords.get(role)]
     if bare:
         raise ROLE_WITHOUT_PASSWORD(roles=", ".join(bare))
 
 
 async def _make_database(
-    connection: asyncpg.Connection[Any], service: str, passwords: Mapping[str, str]
+    connection: asyncpg.Connection[Any], service: str, roles: Sequence[str], passwords: Mapping[str, str]
 ) -> None:
-    owner, app = roles_of(service)
-    for role in (owner, app):
+    for role in roles:
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
             await connection.execute(f"CREATE ROLE {role}")
         # The server quotes the literal: a password may hold any character.
@@ -110,18 +131,25 @@ async def _make_database(
         await connection.execute(change)
     if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", service):
         await connection.execute(
-            f"CREATE DATABASE {service} OWNER {owner} ENCODING 'UTF8' TEMPLATE template0"
+            f"CREATE DATABASE {service} OWNER {roles[0]} ENCODING 'UTF8' TEMPLATE template0"
         )
     for statement in _DATABASE_GRANTS:
         await connection.execute(statement.format(service=service))
 
 
-async def _grant_schema(admin_dsn: str, service: str) -> None:
+async def _grant_schema(admin_dsn: str, service: str, further: Sequence[str]) -> None:
     parts = urlsplit(admin_dsn)
     connection = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{service}")))
     try:
         async with connection.transaction():
             for statement in _SCHEMA_GRANTS:
                 await connection.execute(statement.format(service=service))
+            for role in further:
+                for statement in _FURTHER_GRANTS:
+                    await connection.execute(statement.format(service=service, role=role))
+            if await connection.fetchval("SELECT to_regprocedure($1) IS NOT NULL", f"public.{_OWN_GRANTS}"):
+                # As its owner: a superuser runs nothing that another role wrote.
+                await connection.execute(f"SET LOCAL ROLE {roles_of(service)[0]}")
+                await connection.execute(f"SELECT public.{_OWN_GRANTS}")
     finally:
         await connection.close()

@@ -17,12 +17,12 @@ import typer
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from chassis.bus import TOPIC_PARTITIONS, BusConfig, open_bus
+from chassis.bus import TOPIC_PARTITIONS, Bus, BusConfig, open_bus
 from chassis.errors import PEER_UNAVAILABLE, Fault, Kind, declare
 from chassis.event import topics
 from chassis.roles import dsn_for, provision, roles_of
 from chassis.settings import Sourced, load
-from cli.local.layout import SERVICES
+from cli.local.layout import FURTHER_ROLES, SERVICES
 from cli.local.prepare import make_bus_tables
 from cli.output import AsJson, refusals, show
 
@@ -53,6 +53,12 @@ class ProvisionSettings(Sourced):
     """JSON file: the password of each role by its name."""
     bus: Literal["kafka", "postgres"]
     kafka_bootstrap: str | None = None
+    kafka_tls: bool = False
+    """Whether the brokers are reached by mutual TLS; each service then gets its access rules."""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_authority: Path | None = None
+    """PEM files of mutual TLS, needed for it: own chain, own key, the authority both sides trust."""
     topic_partitions: int = Field(default=TOPIC_PARTITIONS, ge=1, le=64)
     """Of new topics, for ever: the order of a key's events hangs on it."""
     topic_replicas: int = Field(default=1, ge=1, le=5)
@@ -61,8 +67,10 @@ class ProvisionSettings(Sourced):
 
     @classmethod
     def required_by(cls, given: dict[str, Any]) -> tuple[str, ...]:
-        """Name the address of a Kafka bus."""
-        return ("kafka_bootstrap",) if given.get("bus") == "kafka" else ()
+        """Name the address of a Kafka bus, and the files of its TLS."""
+        tls = given.get("kafka_tls") in {True, "true", "1"}
+        needed = ("kafka_bootstrap",) if given.get("bus") == "kafka" else ()
+        return (*needed, *(("tls_certificate", "tls_key", "tls_authority") if tls else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,7 @@ async def provision_all(settings: ProvisionSettings) -> Provisioned:
     passwords, admin = _passwords(settings.role_passwords), settings.admin_dsn.get_secret_value()
     databases = (*SERVICES, BUS_DATABASE) if settings.bus == "postgres" else SERVICES
     try:
-        await _patiently(lambda: provision(admin, databases, passwords), settings.wait_seconds)
+        await _patiently(lambda: provision(admin, databases, passwords, FURTHER_ROLES), settings.wait_seconds)
         if settings.bus == "postgres":
             await make_bus_tables(_bus_dsn(admin, 0, passwords))
     except asyncpg.PostgresError as problem:
@@ -113,6 +121,9 @@ async def provision_all(settings: ProvisionSettings) -> Provisioned:
         "tongban-provision",
         kafka_bootstrap=settings.kafka_bootstrap,
         postgres_dsn=_bus_dsn(admin, 1, passwords) if settings.bus == "postgres" else None,
+        tls_ca_file=settings.tls_authority if settings.kafka_tls else None,
+        tls_cert_file=settings.tls_certificate,
+        tls_key_file=settings.tls_key,
         replication_factor=settings.topic_replicas,
     )
     await _patiently(lambda: _make_topics(config, settings.topic_partitions), settings.wait_seconds)
@@ -123,8 +134,19 @@ async def _make_topics(config: BusConfig, partitions: int) -> None:
     bus = await open_bus(config)
     try:
         await bus.create_topics(topics(), partitions)
+        if config.kind == "kafka" and config.tls_ca_file:
+            await _allow(bus)
     finally:
         await bus.close()
+
+
+async def _allow(bus: Bus) -> None:
+    """Let each service at its topics, and only there."""
+    from chassis.bus.kafka import KafkaBus  # noqa: PLC0415 - a Kafka client only where there is a Kafka
+    from cli.topic_access import topic_access  # noqa: PLC0415
+
+    assert isinstance(bus, KafkaBus)
+    await bus.allow(topic_access())
 
 
 def _bus_dsn(admin: str, which: int, passwords: dict[str, str]) -> str:

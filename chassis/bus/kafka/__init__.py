@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
+from chassis.bus.kafka.acls import Acl, add_acls
 from chassis.bus.kafka.connection import REQUEST_TIMEOUT_MS, Connection
 from chassis.bus.kafka.consumer import KafkaConsumer
 from chassis.bus.kafka.producer import KafkaProducer
@@ -67,6 +68,11 @@ class KafkaBus:
                     return
                 await asyncio.sleep(0.1)
         raise BUS_TOPIC_MISSING(topics=", ".join(missing))
+
+    async def allow(self, rules: Iterable[Acl]) -> None:
+        """Have the access rules in the cluster. Raises BUS_ACL_REFUSED, PEER_UNAVAILABLE."""
+        async with self.admin() as admin:
+            await add_acls(admin, rules)
 
     async def require_topics(self, topics: Sequence[str]) -> None:
         """Raise BUS_TOPIC_MISSING unless all topics exist."""

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ssl import SSLContext, create_default_context
+from ssl import SSLContext, SSLError, TLSVersion, create_default_context
 from typing import Any
 
 from chassis.bus.port import BusConfig
+from chassis.errors import Kind, declare
 
 REQUEST_TIMEOUT_MS = 10_000
+
+BUS_CERTIFICATES_UNREADABLE = declare(
+    "BUS_CERTIFICATES_UNREADABLE",
+    Kind.FAILED_PRECONDITION,
+    "消息总线的证书文件无法读取",
+    "The certificate files for the bus cannot be read",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +28,17 @@ class Connection:
 
     @classmethod
     def of(cls, config: BusConfig) -> Connection:
-        """Read the certificates once."""
+        """Read the certificates once. Raises BUS_CERTIFICATES_UNREADABLE."""
         if config.tls_ca_file is None:
             return cls(config, None)
-        tls = create_default_context(cafile=str(config.tls_ca_file))
-        if config.tls_cert_file:
-            tls.load_cert_chain(str(config.tls_cert_file), config.tls_key_file and str(config.tls_key_file))
+        try:
+            # Only this authority: the system's own are not asked where a file is named.
+            tls = create_default_context(cafile=str(config.tls_ca_file))
+            tls.minimum_version = TLSVersion.TLSv1_2
+            if config.tls_cert_file:
+                tls.load_cert_chain(config.tls_cert_file, config.tls_key_file)
+        except (OSError, SSLError) as problem:
+            raise BUS_CERTIFICATES_UNREADABLE() from problem
         return cls(config, tls)
 
     def arguments(self) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 NACK_ON_ERROR, batches, a parser that lets bad headers through to our code, a decoder that keeps raw
 records, and a listener that lets the running batch finish before partitions move. FastStream's
-default ACK_FIRST loses messages.
+default ACK_FIRST loses messages. Its acknowledgement commits where every assigned partition stands:
+a position that retention has moved over unread records would be committed with another partition's
+batch, and the gap with it. So a batch commits its own records' offsets only.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ from chassis.messaging_metrics import BUS_COMMIT_FAILURES
 from chassis.messaging_metrics import BUS_GROUP_BEHIND as BEHIND_GAUGE
 
 START_RETRY_SECONDS = 1.0
-BEHIND_PAUSE_SECONDS = 5.0
 RETRY_SECONDS = 0.5
 """Before a failed batch goes back: FastStream itself would redeliver it at once, hundreds of times a second."""
 DRAIN_SECONDS = 25.0
+METADATA_SECONDS = 10
+"""How soon a group notices topics that are made again: one that met a new cluster without them holds no partition."""
 _log = structlog.get_logger("tongban.bus")
 
 
@@ -65,6 +68,7 @@ class Drain(ConsumerRebalanceListener):
     def __init__(self) -> None:
         self.subscriber: Any = None
         self.expected: dict[TopicPartition, int] = {}
+        self.behind: set[TopicPartition] = set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Wait for the running batch."""
@@ -72,8 +76,25 @@ class Drain(ConsumerRebalanceListener):
         for place in revoked:
             self.expected.pop(place, None)
 
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Do nothing: positions are those the group committed."""
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002 - as above
+        """Start at what the group committed; whether that still exists shows at the first record."""
+        self.behind.clear()
+
+
+class _OwnOffsets:
+    """What a batch's message sees of its consumer: it commits that batch and nothing else."""
+
+    def __init__(self, consumer: Any, offsets: dict[TopicPartition, int]) -> None:
+        self._consumer, self.offsets = consumer, offsets
+
+    async def commit(self) -> None:
+        """Commit the batch; a partition behind retention stays where it is."""
+        if self.offsets:
+            await self._consumer.commit(dict(self.offsets))
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Have a failed batch come again."""
+        self._consumer.seek(partition, offset)
 
 
 class _CountCommitFailures(logging.Handler):
@@ -95,6 +116,7 @@ class KafkaConsumer:
     ) -> None:
         self._connection, self._group, self._topics, self._handle = connection, group, topics, handle
         self._drain = Drain()
+        self._own: _OwnOffsets | None = None
         self._logger = logging.getLogger(f"tongban.bus.kafka.{group}")
         self._logger.setLevel(logging.WARNING)
         if not self._logger.handlers:
@@ -123,6 +145,7 @@ class KafkaConsumer:
             apply_types=False,
             allow_auto_create_topics=False,
             graceful_timeout=30,
+            metadata_max_age_ms=METADATA_SECONDS * 1000,
             logger=self._logger,
         )
         subscriber = self._drain.subscriber = broker.subscriber(
@@ -134,50 +157,68 @@ class KafkaConsumer:
             batch=True,
             max_records=500,
             batch_timeout_ms=20,
-            parser=tolerant,
+            parser=self._parse,
             decoder=keep_records,
             listener=self._drain,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
+            session_timeout_ms=round(config.session_seconds * 1000),
+            heartbeat_interval_ms=round(config.session_seconds * 300),
             rebalance_timeout_ms=30_000,
             max_poll_interval_ms=300_000,
         )
         subscriber(self._receive)
         return broker
 
+    async def _parse(self, records: Any, default: Any) -> Any:
+        message = await tolerant(records, default)
+        ends = {TopicPartition(record.topic, record.partition): record.offset + 1 for record in records}
+        self._own = message.consumer = _OwnOffsets(message.consumer, ends)
+        return message
+
     async def _receive(self, records: tuple[ConsumerRecord[Any, Any], ...]) -> None:
         try:
-            await self._watch_position(records)
-            await self._handle([_record(record) for record in records])
+            behind = await self._behind(records)
+            whole = [
+                record for record in records if TopicPartition(record.topic, record.partition) not in behind
+            ]
+            if whole:
+                await self._handle([_record(record) for record in whole])
         except Exception as problem:
             _log.warning("batch_redelivered", group=self._group, cause=type(problem).__name__)
             await asyncio.sleep(RETRY_SECONDS)
             raise
-        for record in records:
+        for record in whole:
             self._drain.expected[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        BEHIND_GAUGE.labels(self._group).set(0)
+        BEHIND_GAUGE.labels(self._group).set(len(self._drain.behind))
 
-    async def _watch_position(self, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-        """Refuse a silent jump: Kafka resets a position whose records retention deleted."""
+    async def _behind(self, records: Sequence[ConsumerRecord[Any, Any]]) -> set[TopicPartition]:
+        """Refuse a silent jump: Kafka resets a position whose records retention deleted.
+
+        Such a partition is told, paused and left where it was until an operator decides; the others go on.
+        """
         firsts: dict[TopicPartition, int] = {}
         for record in records:
             firsts.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        behind: set[TopicPartition] = set()
         for place, first in firsts.items():
             position = self._drain.expected.get(place)
             if position is None:
                 position = await self._drain.subscriber.consumer.committed(place)
             if position is not None and first > position:
-                BEHIND_GAUGE.labels(self._group).set(1)
-                fault = BUS_GROUP_BEHIND(
-                    group=self._group,
-                    topic=place.topic,
-                    partition=place.partition,
-                    position=position,
-                    oldest=first,
-                )
-                _log.error("group_behind_retention", reason=fault.code, **fault.metadata)
-                await asyncio.sleep(BEHIND_PAUSE_SECONDS)
-                raise fault
+                behind.add(place)
+                self._drain.subscriber.consumer.pause(place)
+                if self._own is not None:
+                    self._own.offsets.pop(place, None)
+                self._alarm(place, position, first)
+        return behind
+
+    def _alarm(self, place: TopicPartition, position: int, oldest: int) -> None:
+        self._drain.behind.add(place)
+        BEHIND_GAUGE.labels(self._group).set(len(self._drain.behind))
+        topic, partition = place
+        fault = BUS_GROUP_BEHIND(
+            group=self._group, topic=topic, partition=partition, position=position, oldest=oldest
+        )
+        _log.error("group_behind_retention", reason=fault.code, **fault.metadata)
 
 
 def _record(record: ConsumerRecord[Any, Any]) -> Record:

@@ -7,25 +7,46 @@ import json
 import os
 import re
 import shutil
+from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 
 from chassis.settings import SECRETS_DIR_VARIABLE, MigrationSettings, ServiceSettings, Sourced
 from cli.commands.provision import ProvisionSettings
+from cli.local.credentials import SIGNING_KEYS
 from cli.local.kafka.container import image as kafka_image
+from cli.local.layout import SERVICES as LOCAL_SERVICES
+from cli.topic_access import READS
 from deploy import init
+from deploy.making.words import all_roles
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/__main__.py"))
 STORES = {"postgres", "kafka"}
-JOBS = {"provision", "seal-keys", "seal-maker", *(f"migrate-{name}" for name in SERVICES)}
-RUNNING = sorted({*SERVICES, *STORES})
-ALL = sorted({*RUNNING, *JOBS})
-REQUIRED = {"TONGBAN_UID", "TONGBAN_GID", "TONGBAN_VERSION", "TONGBAN_KAFKA_CLUSTER_ID", "TONGBAN_SECRETS"}
+MAKER = "seal-maker"
+JOBS = {"provision", "seal-keys", *(f"migrate-{name}" for name in SERVICES)}
+BY_HAND = {"tools", "backup", "restore"}
+PROFILES = {
+    "observability": {"collector", "prometheus", "grafana"},
+    "mail": {"mailpit"},
+    "s3": {"s3"},
+    "idp": {"idp"},
+    "tools": BY_HAND,
+}
+RUNNING = sorted({*SERVICES, *STORES, MAKER})
+OPTIONAL = sorted(set().union(*PROFILES.values()))
+ALL = sorted({*RUNNING, *JOBS, *OPTIONAL})
+REQUIRED = {
+    *("TONGBAN_UID", "TONGBAN_GID", "TONGBAN_VERSION", "TONGBAN_KAFKA_CLUSTER_ID", "TONGBAN_SECRETS"),
+    *("TONGBAN_TERMINAL_KEYS", "TONGBAN_BACKUPS", "TONGBAN_DATA"),
+}
+COUNTY = "测试县"
 RUN_SECRETS = "/run/secrets/"
 _VARIABLE = re.compile(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}")
 _SECRET_NAME = re.compile(r"PASSWORD|PASSPHRASE|SECRET|DSN|TOKEN$|KEYSTORE", re.IGNORECASE)
@@ -42,7 +63,7 @@ each_service = pytest.mark.parametrize("name", SERVICES)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     directory = tmp_path_factory.mktemp("county")
-    init.make_deployment(directory, init.Owner.current())
+    init.make_deployment(directory, init.Owner.current(), COUNTY)
     return directory
 
 
@@ -83,11 +104,14 @@ def settings_in(name: str, cls: type[Sourced], made: Path, tmp_path: Path, patch
     return cls()
 
 
-def test_every_service_has_its_process_its_migration_job_and_its_two_roles(made) -> None:
-    assert sorted(init.SERVICES) == SERVICES
+def test_every_service_has_its_process_its_migration_job_and_its_roles(made) -> None:
+    assert sorted(LOCAL_SERVICES) == SERVICES
     assert set(PARTS) == set(ALL)
     roles = json.loads((made / "secrets" / "provision" / "role_passwords.json").read_text())
-    assert set(roles) == {f"{name}_{role}" for name in SERVICES for role in ("app", "migrator")}
+    assert set(roles) == {f"{name}_{role}" for name in SERVICES for role in ("app", "migrator")} | {
+        "seal_maker"
+    }
+    assert sorted(roles) == sorted(all_roles())
 
 
 @each
@@ -120,6 +144,16 @@ def test_the_health_of_a_service_is_its_readiness(name) -> None:
     assert "/readyz" in (DEPLOY / "ready.py").read_text("utf-8")
 
 
+def test_the_profiles_are_those_of_the_readme() -> None:
+    found: dict[str, set[str]] = {}
+    for name, part in PARTS.items():
+        for profile in part.get("profiles", ()):
+            found.setdefault(profile, set()).add(name)
+    assert found == PROFILES
+    readme = (DEPLOY / "README.md").read_text("utf-8")
+    assert [profile for profile in PROFILES if f"`{profile}`" not in readme] == []
+
+
 @each
 def test_images_have_versions(name) -> None:
     image = PARTS[name]["image"]
@@ -135,7 +169,7 @@ def test_kafka_is_the_version_that_the_tests_run() -> None:
 def test_no_secret_stands_in_an_environment_or_on_a_command_line(name) -> None:
     part = PARTS[name]
     for key, value in (part.get("environment") or {}).items():
-        if _SECRET_NAME.search(key):
+        if _SECRET_NAME.search(key) and not key.endswith("_TYPE"):
             assert str(value).startswith(RUN_SECRETS), f"{key} must point to a file"
     assert "://" not in str(part.get("command", ""))
     assert "password" not in str(part.get("command", "")).lower()
@@ -149,7 +183,7 @@ def test_every_secret_is_a_file_that_has_no_default() -> None:
 
 def test_every_variable_is_demanded_or_has_a_harmless_default() -> None:
     found = {(name, kind) for name, kind, _ in _VARIABLE.findall(TEXT)}
-    assert {name for name, kind in found if kind == ":?"} == REQUIRED | {"TONGBAN_TERMINAL_KEYS"}
+    assert {name for name, kind in found if kind == ":?"} == REQUIRED
     assert {kind for _, kind in found} == {":?", ":-"}
     assert [name for name, kind in found if kind == ":-" and _SECRET_NAME.search(name)] == []
     example = (DEPLOY / ".env.example").read_text("utf-8")
@@ -160,10 +194,16 @@ def test_init_makes_exactly_the_files_that_are_referred_to(made) -> None:
     known = variables(made)
     referred = {Path(filled(secret["file"], known)) for secret in COMPOSE["secrets"].values()}
     there = {path for path in (made / "secrets").rglob("*") if path.is_file()}
-    assert there - {made / "secrets" / "authority" / "authority.key"} == referred
+    kept = {
+        "authority.key",
+        "web_hosts.json",
+        *(f"{name}.{kind}" for name in ("kafka", "idp") for kind in ("pem", "key")),
+    }
+    s3_client = {made / "secrets" / "s3" / name for name in ("access_key", "secret_key")}
+    assert there - {made / "secrets" / "authority" / name for name in kept} - s3_client == referred
     used = {secret["source"] for part in PARTS.values() for secret in part.get("secrets", ())}
     assert used == set(COMPOSE["secrets"])
-    assert known.keys() == REQUIRED | {"TONGBAN_TERMINAL_KEYS"}
+    assert known.keys() == REQUIRED
 
 
 def test_a_secret_has_one_holder_but_for_what_is_public() -> None:
@@ -172,23 +212,31 @@ def test_a_secret_has_one_holder_but_for_what_is_public() -> None:
     for name, part in PARTS.items():
         for secret in part.get("secrets", ()):
             holders.setdefault(secret["source"], []).append(name)
-    # The signing side of seal is one holder in two shapes: its process and its key job.
-    shared = {source: names for source, names in holders.items() if len(names) > 1 and source not in public}
-    assert shared == {
-        "seal_database_dsn": ["seal-keys", "seal"],
-        "seal_keystore_key": ["seal-keys", "seal"],
+    # An operator's one-off containers hold what the services hold, and nothing of owners and of the maker.
+    by_hand = {source for name in BY_HAND for source in (each["source"] for each in PARTS[name]["secrets"])}
+    assert not [source for source in by_hand if "migrator" in source or "sealmaker" in source]
+    shared = {
+        source: kept
+        for source, names in holders.items()
+        if len(kept := [name for name in names if name not in BY_HAND]) > 1 and source not in public
     }
+    # The signing side of seal is one holder in two shapes: its process and its key job.
+    sides = ("seal_database_dsn", "seal_keystore_key", "seal_tls_certificate", "seal_tls_key")
+    assert shared == {source: ["seal-keys", "seal"] for source in sides}
 
 
 def test_only_intake_speaks_http_outside_and_all_doors_are_on_loopback_unless_told() -> None:
-    doors = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
+    published = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
+    assert all(
+        door.startswith("${TONGBAN_BIND:-127.0.0.1}:") for ports in published.values() for door in ports
+    )
+    outside = {name for name, part in PARTS.items() if "edge" in part["networks"]}
+    assert outside == set(published)
+    doors = {name: ports for name, ports in published.items() if "profiles" not in PARTS[name]}
     assert sorted(doors) == ["certs", "intake", "seal"]
     inner = [(name, door.rsplit(":", 1)[1]) for name, ports in doors.items() for door in ports]
     assert sorted(inner) == [("certs", "9000"), ("intake", "8080"), ("intake", "9000"), ("seal", "9000")]
-    assert all(door.startswith("${TONGBAN_BIND:-127.0.0.1}:") for ports in doors.values() for door in ports)
     assert COMPOSE["networks"]["inside"] == {"internal": True}
-    outside = {name for name, part in PARTS.items() if "edge" in part["networks"]}
-    assert outside == set(doors)
 
 
 @each_service
@@ -210,9 +258,12 @@ def test_a_service_finds_every_setting_it_demands(name, made, tmp_path, monkeypa
     assert settings.environment == "production"
     assert f"{name}_app" in settings.database_dsn.get_secret_value()
     assert settings.kafka_bootstrap == "kafka:9092"
+    assert settings.kafka_tls
+    assert settings.http_certificate.is_file()
+    assert settings.http_key.is_file()
     files = [settings.tls_certificate, settings.tls_key, settings.tls_authority]
     files += [settings.token_keys, settings.field_keys]
-    files += [getattr(settings, key) for key in init.SIGNING_KEYS.get(name, ())]
+    files += [getattr(settings, key) for key in SIGNING_KEYS.get(name, ())]
     assert [path for path in files if not path.is_file()] == []
     for peer in SERVICES:
         host, port = getattr(settings, f"{peer}_address").split(":")
@@ -226,23 +277,90 @@ def test_a_migration_job_finds_the_owners_dsn_and_nothing_else(name, made, tmp_p
     assert issubclass(app.migration_settings, MigrationSettings)
     settings = settings_in(f"migrate-{name}", app.migration_settings, made, tmp_path, monkeypatch)
     assert f"{name}_migrator" in settings.migrator_dsn.get_secret_value()
-    assert len(PARTS[f"migrate-{name}"]["secrets"]) == 1
+    assert {each["target"] for each in PARTS[f"migrate-{name}"]["secrets"]} == {
+        f"tongban_{name}_migrator_dsn",
+        *("tls.pem", "tls.key", "authority.pem"),
+    }
 
 
 @pytest.mark.parametrize(
-    ("name", "cls"), [("seal-keys", "SealKeySettings"), ("seal-maker", "SealMakerSettings")]
+    ("name", "cls", "role"),
+    [("seal-keys", "SealKeySettings", "seal_app"), (MAKER, "SealMakerSettings", "seal_maker")],
 )
-def test_the_two_sides_of_seal_find_their_own_keystores(name, cls, made, tmp_path, monkeypatch) -> None:
+def test_the_two_sides_of_seal_find_their_own_keystores(name, cls, role, made, tmp_path, monkeypatch) -> None:
     from services.seal import settings as seal
 
     settings = settings_in(name, getattr(seal, cls), made, tmp_path, monkeypatch)
-    assert "seal_app" in settings.database_dsn.get_secret_value()
+    assert f"{role}:" in settings.database_dsn.get_secret_value()
+
+
+def test_the_maker_keeps_its_own_time(made, tmp_path, monkeypatch) -> None:
+    from services.seal.app.timer import SealTimerSettings
+    from services.seal.settings import SealMakerSettings
+
+    settings = settings_in(MAKER, SealTimerSettings, made, tmp_path, monkeypatch)
+    path, seconds = PARTS[MAKER]["healthcheck"]["test"][2:]
+    assert str(settings.done_file) == path
+    lists_live_seconds = SealMakerSettings.model_fields["list_lifetime_days"].default * 86_400
+    assert settings.every_seconds < float(seconds) < lists_live_seconds / 2
 
 
 def test_the_provisioning_job_finds_its_settings(made, tmp_path, monkeypatch) -> None:
     settings = settings_in("provision", ProvisionSettings, made, tmp_path, monkeypatch)
     words = (made / "secrets" / "postgres" / "superuser_password").read_text()
     assert words in settings.admin_dsn.get_secret_value()
+
+
+@each
+def test_the_database_is_reached_by_tls_with_a_certificate_or_not_at_all(name, made) -> None:
+    known = variables(made)
+    targets = {secret["target"] for secret in PARTS[name].get("secrets", ())}
+    for secret in PARTS[name].get("secrets", ()):
+        text = Path(filled(COMPOSE["secrets"][secret["source"]]["file"], known)).read_text("utf-8")
+        if not text.startswith("postgresql://"):
+            continue
+        asked = parse_qs(urlsplit(text).query)
+        assert asked["sslmode"] == ["verify-full"]
+        for key in ("sslrootcert", "sslcert", "sslkey"):
+            assert asked[key][0].removeprefix(RUN_SECRETS) in targets
+    rules = [line.split() for line in (DEPLOY / "postgres" / "pg_hba.conf").read_text("utf-8").splitlines()]
+    assert {rule[0] for rule in rules if rule and not rule[0].startswith("#")} == {"local", "hostssl"}
+
+
+def test_kafka_admits_certificates_of_the_authority_only_and_knows_each_by_name() -> None:
+    said = PARTS["kafka"]["environment"]
+    assert {each.split(":")[1] for each in said["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(",")} == {"SSL"}
+    assert said["KAFKA_SSL_CLIENT_AUTH"] == "required"
+    assert said["KAFKA_ALLOW_EVERYONE_IF_NO_ACL_FOUND"] == "false"
+    assert "ANONYMOUS" not in said["KAFKA_SUPER_USERS"]
+    rule = said["KAFKA_SSL_PRINCIPAL_MAPPING_RULES"].split(",")[0].split("/")[0].removeprefix("RULE:")
+    pattern = re.compile(rule.replace("$$", "$"))
+    assert pattern.match("CN=service/intake")[2] == "intake"
+    assert pattern.match("CN=job/provision")[2] == "provision"
+    assert not pattern.match("CN=department/11361103TB1000011X")
+    assert not pattern.match("CN=terminal/provision")
+
+
+def test_each_service_may_read_exactly_the_topics_it_has_handlers_for() -> None:
+    found: dict[str, set[str]] = {}
+    for name in SERVICES:
+        consumers = importlib.import_module(f"services.{name}.consumers")
+        makers = [make for key, make in vars(consumers).items() if key.endswith("handlers")]
+        made = [
+            handler
+            for make in makers
+            for handler in make(*(SimpleNamespace() for _ in signature(make).parameters))
+        ]
+        found[name] = {handler.event.TOPIC for handler in made}
+    assert {name: set(topics) for name, topics in READS.items()} == found
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_what_is_optional_mounts_only_files_that_are_there(name) -> None:
+    for volume in PARTS[name].get("volumes", ()):
+        source = volume.get("source", "") if isinstance(volume, dict) else ""
+        if source.startswith("./"):
+            assert (DEPLOY / source).exists(), source
 
 
 @pytest.mark.parametrize("name", sorted(JOBS))

@@ -10,15 +10,22 @@ import pytest
 from cryptography import x509
 
 from chassis.errors import Fault
+from cli.local.layout import SERVICES
 from deploy import init
+from deploy.making import identities
+from deploy.making.closed_files import walk
+from deploy.making.environment import new_cluster_id
 from standards.identifiers import build_uscc
 
 OWNER = init.Owner.current()
+COUNTY = "上饶市广丰区"
+GROUP_TOO = {"kafka-store.pem", "idp-store.pem", "admin_password"}
+PUBLIC = {"authority.pem"}
 
 
 @pytest.fixture
 def county(tmp_path: Path) -> Path:
-    init.make_deployment(tmp_path, OWNER)
+    init.make_deployment(tmp_path, OWNER, COUNTY)
     return tmp_path
 
 
@@ -29,8 +36,10 @@ def uris(path: Path) -> list[str]:
 
 
 def test_only_the_owner_can_read_what_is_secret(county):
-    for path in init.walk(county / "secrets"):
-        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    for path in walk(county / "secrets"):
+        own = 0o640 if path.name in GROUP_TOO and "grafana" not in path.parts else 0o600
+        own = 0o644 if path.name in PUBLIC else own
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else own), path
         assert (path.stat().st_uid, path.stat().st_gid) == (OWNER.uid, OWNER.gid)
     assert OWNER.uid != 0
 
@@ -38,8 +47,9 @@ def test_only_the_owner_can_read_what_is_secret(county):
 def test_no_secret_is_used_twice_or_stands_in_the_environment_file(county):
     words = list(json.loads((county / "secrets/provision/role_passwords.json").read_text()).values())
     names = ("postgres/superuser_password", "seal/keystore_key", "sealmaker/keystore_key")
+    names += ("grafana/admin_password", "idp/admin_password")
     words += [(county / "secrets" / name).read_text() for name in names]
-    assert len(set(words)) == len(words) == 11
+    assert len(set(words)) == len(words) == 14
     assert min(map(len, words)) >= 43
     environment = (county / ".env").read_text()
     assert [word for word in words if word in environment] == []
@@ -47,26 +57,28 @@ def test_no_secret_is_used_twice_or_stands_in_the_environment_file(county):
 
 def test_a_service_is_told_of_its_own_database_only(county):
     known = json.loads((county / "secrets/provision/role_passwords.json").read_text())
-    for service in init.SERVICES:
+    for service in SERVICES:
         dsn = (county / "secrets" / service / "database_dsn").read_text()
         assert [role for role, word in known.items() if word in dsn] == [f"{service}_app"]
-        assert dsn.endswith(f"@postgres:5432/{service}")
+        assert f"@postgres:5432/{service}?sslmode=verify-full&" in dsn
+    maker = (county / "secrets/sealmaker/database_dsn").read_text()
+    assert [role for role, word in known.items() if word in maker] == ["seal_maker"]
 
 
 def test_what_exists_is_never_overwritten(county):
-    before = {path: path.read_bytes() for path in init.walk(county) if path.is_file()}
+    before = {path: path.read_bytes() for path in walk(county) if path.is_file()}
     with pytest.raises(Fault, match="DEPLOYMENT_EXISTS"):
-        init.make_deployment(county, OWNER)
-    assert {path: path.read_bytes() for path in init.walk(county) if path.is_file()} == before
+        init.make_deployment(county, OWNER, COUNTY)
+    assert {path: path.read_bytes() for path in walk(county) if path.is_file()} == before
 
 
 def test_a_run_that_breaks_off_leaves_nothing(tmp_path, monkeypatch):
-    def broken(place: Path) -> None:
+    def broken(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(init, "issue_certificates", broken)
+    monkeypatch.setattr(identities, "make_authority", broken)
     with pytest.raises(OSError, match="disk full"):
-        init.make_deployment(tmp_path, OWNER)
+        init.make_deployment(tmp_path, OWNER, COUNTY)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,12 +114,63 @@ def test_a_department_of_no_deployment_is_refused(tmp_path):
         init.issue_department(tmp_path, "11350200004138000X")
 
 
+def test_a_terminal_gets_its_identity_once_and_intake_its_public_key(county):
+    folder = init.issue_terminal(county, "KIOSK-361103-01")
+    assert uris(folder / "tls.pem") == ["spiffe://tongban/terminal/KIOSK-361103-01"]
+    assert "PUBLIC KEY" in (county / "terminal_keys/KIOSK-361103-01.pem").read_text()
+    with pytest.raises(Fault, match="DEPLOYMENT_EXISTS"):
+        init.issue_terminal(county, "KIOSK-361103-01")
+    with pytest.raises(Fault, match="TERMINAL_ID_MALFORMED"):
+        init.issue_terminal(county, "../../x")
+
+
+def test_the_authority_bears_the_countys_name_for_ten_years_and_its_leafs_live_ninety_days(county):
+    root = x509.load_pem_x509_certificate((county / "secrets/authority/authority.pem").read_bytes())
+    assert COUNTY in root.subject.rfc4514_string()
+    assert "development" not in root.subject.rfc4514_string()
+    assert 3_649 <= (root.not_valid_after_utc - root.not_valid_before_utc).days <= 3_651
+    for path in (county / "secrets/authority").glob("*.pem"):
+        if path.name != "authority.pem":
+            leaf = x509.load_pem_x509_certificate(path.read_bytes())
+            leaf.verify_directly_issued_by(root)
+            assert (leaf.not_valid_after_utc - leaf.not_valid_before_utc).days == 90
+
+
+def test_a_lost_authority_is_never_made_anew_in_silence(county):
+    (county / "secrets/authority/authority.pem").write_text("damaged")
+    with pytest.raises(Fault, match="AUTHORITY_UNUSABLE"):
+        init.renew(county, OWNER)
+
+
+def test_stores_and_jobs_have_names_but_no_identity_that_grpc_reads(county):
+    for path in (county / "secrets/authority").glob("*.pem"):
+        if path.name.startswith(("job-", "kafka", "postgres", "web-", "s3", "idp", "grafana", "mailpit")):
+            assert uris(path) == [], path.name
+
+
+def test_the_door_of_intake_bears_the_names_it_is_reached_by(tmp_path):
+    init.make_deployment(tmp_path, OWNER, COUNTY, ["hall.example.test", "192.0.2.7"])
+    leaf = x509.load_pem_x509_certificate((tmp_path / "secrets/authority/web-intake.pem").read_bytes())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "hall.example.test" in names.get_values_for_type(x509.DNSName)
+    assert "192.0.2.7" in {str(each) for each in names.get_values_for_type(x509.IPAddress)}
+    before = (tmp_path / "secrets/authority/web-intake.pem").read_bytes()
+    init.renew(tmp_path, OWNER)
+    assert (tmp_path / "secrets/authority/web-intake.pem").read_bytes() == before
+
+
+def test_without_the_countys_name_nothing_is_made(tmp_path, capsys):
+    assert init.main([str(tmp_path / "new")]) == 1
+    assert "COUNTY_NAME_MISSING" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_command_says_why_it_refuses(county, capsys):
-    assert init.main([str(county)]) == 1
+    assert init.main([str(county), "--county", COUNTY]) == 1
     assert "DEPLOYMENT_EXISTS" in capsys.readouterr().err
 
 
 def test_a_cluster_id_is_sixteen_bytes_and_never_an_option():
-    made = [init.new_cluster_id() for _ in range(200)]
+    made = [new_cluster_id() for _ in range(200)]
     assert {len(each) for each in made} == {22}
     assert not [each for each in made if each.startswith("-")]

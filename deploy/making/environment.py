@@ -1,0 +1,48 @@
+"""The ``.env`` of Compose: which user, which release, where the files are; no secret."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tomllib
+from pathlib import Path
+
+from deploy.making.closed_files import Owner
+
+DEPLOY = Path(__file__).resolve().parents[1]
+
+
+def environment_text(directory: Path, owner: Owner) -> str:
+    """Return what Compose must be told; relative paths where the files lie beside the Compose file."""
+    root = Path() if directory.resolve() == DEPLOY else directory.resolve()
+    values = {
+        "TONGBAN_UID": owner.uid,
+        "TONGBAN_GID": owner.gid,
+        "TONGBAN_VERSION": project_version(),
+        "TONGBAN_KAFKA_CLUSTER_ID": new_cluster_id(),
+        "TONGBAN_SECRETS": shown(root / "secrets"),
+        "TONGBAN_TERMINAL_KEYS": shown(root / "terminal_keys"),
+        "TONGBAN_BACKUPS": shown(root / "backups"),
+        "TONGBAN_DATA": shown(root / "data"),
+    }
+    head = "# Made by deploy/init.py; .env.example lists what else may be set. No secret stands here.\n"
+    return head + "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def shown(path: Path) -> str:
+    """Return a path so that Compose takes it for one, not for the name of a volume."""
+    return str(path) if path.is_absolute() else f"./{path}"
+
+
+def project_version() -> str:
+    """Return the version in pyproject.toml, the tag of the images."""
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(project["project"]["version"])
+
+
+def new_cluster_id() -> str:
+    """Return 16 random bytes as Kafka writes them; it refuses a leading dash."""
+    while True:
+        made = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        if not made.startswith("-"):
+            return made

@@ -1,0 +1,86 @@
+"""Passwords, data sources, keyrings and signing keys: each made once, at random."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+
+from chassis.auth import new_signing_key, signing_key_from_pem, write_jwks
+from chassis.clock import system_clock
+from chassis.keyring import new_keyring
+from chassis.roles import dsn_for, roles_of
+from cli.local.credentials import SIGNING_KEYS, SUPERUSER
+from cli.local.layout import FURTHER_ROLES, SEAL_MAKER, SEAL_MAKER_ROLE, SERVICES
+from cli.operations.signing import new_signing_key_pem, public_key_pem
+from deploy.making.closed_files import write
+
+SERVER_DSN = (
+    "postgresql://postgres:5432/?sslmode=verify-full&sslrootcert=/run/secrets/authority.pem"
+    "&sslcert=/run/secrets/tls.pem&sslkey=/run/secrets/tls.key"
+)
+"""The database as the other containers see it: each proves who it is and checks whom it reached."""
+SECRET_BYTES = 32
+
+
+def all_roles() -> list[str]:
+    """Return every database role of a deployment but the superuser."""
+    return [role for service in SERVICES for role in (*roles_of(service), *FURTHER_ROLES.get(service, ()))]
+
+
+def make_words(place: Path) -> None:
+    """Write every secret that is no certificate below an empty directory."""
+    known = {role: new_secret() for role in all_roles()}
+    superuser = new_secret()
+    write(place / "postgres" / "superuser_password", superuser)
+    write(place / "provision" / "admin_dsn", dsn(SUPERUSER, SUPERUSER, superuser))
+    write(place / "provision" / "role_passwords.json", json.dumps(known, indent=1))
+    for service in SERVICES:
+        migrator, app = roles_of(service)
+        write(place / service / "database_dsn", dsn(service, app, known[app]))
+        write(place / service / "migrator_dsn", dsn(service, migrator, known[migrator]))
+        write(place / service / "field_keys.json", new_keyring(system_clock()))
+        for name in SIGNING_KEYS.get(service, ()):
+            write(place / service / f"{name}.pem", new_signing_key().as_pem(private=True).decode())
+    # Who signs cannot make and who makes cannot sign: two keystores, two keys, two database roles.
+    write(place / "seal" / "keystore_key", new_secret())
+    write(place / SEAL_MAKER / "keystore_key", new_secret())
+    write(place / SEAL_MAKER / "database_dsn", dsn("seal", SEAL_MAKER_ROLE, known[SEAL_MAKER_ROLE]))
+    make_backup_keys(place / "backup")
+    write(place / "grafana" / "admin_password", new_secret())
+    write(place / "idp" / "admin_password", new_secret())
+    (place / "idp" / "admin_password").chmod(0o640)  # its container runs as its image's own user
+    make_s3_identity(place / "s3")
+    token_key = signing_key_from_pem((place / "intake" / "token_key.pem").read_bytes())
+    write_jwks([token_key], place / "token_keys.json")
+    (place / "token_keys.json").chmod(0o600)
+
+
+def make_backup_keys(place: Path) -> None:
+    """Write the key pair of the backups' manifests."""
+    pem = new_signing_key_pem()
+    for name, content in (("signing_key.pem", pem), ("verifying_key.pem", public_key_pem(pem))):
+        write(place / name, content.decode() if isinstance(content, bytes) else content)
+
+
+def make_s3_identity(place: Path) -> None:
+    """Write the one identity of the object store, as SeaweedFS reads it, and its halves for a client."""
+    access_key, secret_key = secrets.token_hex(10), new_secret()
+    identity = {
+        "name": "tongban",
+        "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
+        "actions": ["Read:tongban", "Write:tongban", "List:tongban", "Tagging:tongban"],
+    }
+    write(place / "identities.json", json.dumps({"identities": [identity]}, indent=1))
+    write(place / "access_key", access_key)
+    write(place / "secret_key", secret_key)
+
+
+def new_secret() -> str:
+    """Return 256 random bits as text."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def dsn(database: str, role: str, password: str) -> str:
+    """Return the DSN of a role."""
+    return dsn_for(SERVER_DSN, database=database, user=role, password=password)
