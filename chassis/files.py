@@ -1,7 +1,7 @@
 """Files by content: stored under a name made from their bytes, checked when read back.
 
 No name, type or date of a caller is kept with the bytes; what a file is stands in the database row
-that refers to it. Another store (S3) implements the same three calls.
+that refers to it. Another store (`chassis.object_files`, S3) implements the same port.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -32,8 +33,11 @@ FILE_STORE_FAILED = declare(
     "FILE_STORE_FAILED", Kind.UNAVAILABLE, "文件存储不可用", "The file store is unavailable"
 )
 
-_KEY = re.compile(r"[0-9a-f]{64}")
-_FIELD = "file"
+FILE_KEY = re.compile(r"[0-9a-f]{64}")
+ENCRYPTED_AS = "file"
+"""The field under which a store encrypts."""
+BEGINNING_BYTES = 64
+"""Enough of a ciphertext to tell its key."""
 
 
 class FileStore(Protocol):
@@ -49,6 +53,33 @@ class FileStore(Protocol):
 
     async def remove(self, key: str) -> None:
         """Have the bytes gone; the caller knows that nothing refers to them."""
+        ...
+
+
+class KeptFiles(FileStore, Protocol):
+    """A file store with what a rotation of keys needs; these calls block."""
+
+    def keys(self) -> Iterator[str]:
+        """Yield the key of every file; what is added meanwhile may be missed."""
+        ...
+
+    def beginning(self, key: str) -> bytes:
+        """Return the first bytes as they are stored. Raises FILE_NOT_FOUND, FILE_STORE_FAILED."""
+        ...
+
+    def stored(self, key: str) -> bytes:
+        """Return the bytes as they are stored, unchecked. Raises FILE_NOT_FOUND, FILE_STORE_FAILED."""
+        ...
+
+    def rewrite(self, key: str, change: Callable[[bytes], bytes]) -> None:
+        """Replace what is stored under a key by what ``change`` makes of it, in one step.
+
+        Raises FILE_NOT_FOUND, FILE_STORE_FAILED, and what ``change`` raises; then nothing changed.
+        """
+        ...
+
+    def rewrap(self, key: str) -> None:
+        """Have a file under the newest field key. Raises FILE_NOT_FOUND, FILE_BROKEN, FILE_STORE_FAILED."""
         ...
 
 
@@ -78,12 +109,56 @@ class DirectoryStore:
         except OSError as problem:
             raise FILE_STORE_FAILED() from problem
 
+    def keys(self) -> Iterator[str]:
+        """Yield the key of every file; what is added meanwhile may be missed."""
+        for path in self._root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
+            if FILE_KEY.fullmatch(path.name):
+                yield path.name
+
+    def beginning(self, key: str) -> bytes:
+        """Return the first bytes as they are on disk. Raises FILE_NOT_FOUND, FILE_STORE_FAILED."""
+        with self._reading(), self._path(key).open("rb") as file:
+            return file.read(BEGINNING_BYTES)
+
+    def stored(self, key: str) -> bytes:
+        """Return the bytes as they are on disk, unchecked. Raises FILE_NOT_FOUND, FILE_STORE_FAILED."""
+        with self._reading():
+            return self._path(key).read_bytes()
+
+    def rewrite(self, key: str, change: Callable[[bytes], bytes]) -> None:
+        """Replace what is on disk under a key by what ``change`` makes of it, in one step.
+
+        Raises FILE_NOT_FOUND, FILE_STORE_FAILED, and what ``change`` raises; then nothing changed.
+        """
+        data = change(self.stored(key))
+        with self._reading():
+            if not self._path(key).exists():  # removed meanwhile: it must not come back
+                raise FILE_NOT_FOUND()
+            _write_durably(self._path(key), data)
+
+    def rewrap(self, key: str) -> None:
+        """Have a file under the newest field key. Raises FILE_NOT_FOUND, FILE_BROKEN, FILE_STORE_FAILED."""
+        cipher = self._cipher
+        assert cipher is not None, "this store does not encrypt"
+        self.rewrite(key, lambda _: cipher.encrypt_bytes(self._get(key), field=ENCRYPTED_AS))
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise FILE_NOT_FOUND() from None
+        except OSError as problem:
+            raise FILE_STORE_FAILED() from problem
+
     def _put(self, data: bytes) -> str:
         key = hashlib.sha256(data).hexdigest()
         path = self._path(key)
         try:
             if not self._holds(path, data):  # a rotten copy is replaced
-                _write_durably(path, self._cipher.encrypt_bytes(data, field=_FIELD) if self._cipher else data)
+                _write_durably(
+                    path, self._cipher.encrypt_bytes(data, field=ENCRYPTED_AS) if self._cipher else data
+                )
         except OSError as problem:
             raise FILE_STORE_FAILED() from problem
         return key
@@ -110,10 +185,10 @@ class DirectoryStore:
 
     def _read(self, path: Path) -> bytes:
         data = path.read_bytes()
-        return self._cipher.decrypt_bytes(data, field=_FIELD) if self._cipher else data
+        return self._cipher.decrypt_bytes(data, field=ENCRYPTED_AS) if self._cipher else data
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):  # also what keeps a path from outside out
+        if not FILE_KEY.fullmatch(key):  # also what keeps a path from outside out
             raise FILE_NOT_FOUND()
         return self._root / key[-2:] / key[-4:-2] / key
 

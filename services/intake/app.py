@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from joserfc.jwk import ECKey
-
-from chassis.auth import DocumentSigner, TokenVerifier, public_keys, signing_key_from_pem
-from chassis.files import DirectoryStore
+from chassis.auth import DocumentSigner, SigningKeyFile, TokenVerifier
+from chassis.limits import Budget
 from chassis.logs import get_logger
+from chassis.object_files import open_files
 from chassis.requests import EncryptedAnswers
+from chassis.rewrap import AtRest
 from chassis.service import TOKEN_ISSUER, Made, Runtime, serve_service
 from chassis.settings import load
 from chassis.worker import repeating
@@ -24,7 +24,9 @@ from services.intake.rpc.contact import ContactServicer, add_contact_service
 from services.intake.rpc.issuing import IssuingServicer, add_issuing_service
 from services.intake.rpc.part import PartServicer, add_part_service
 from services.intake.settings import IntakeMigrationSettings, IntakeSettings
+from services.intake.store import measures
 from services.intake.store.applicants import Applicants
+from services.intake.store.encrypted import ENCRYPTED
 from services.intake.store.files import EncryptedFiles
 from services.intake.store.identity import IdentityWorks
 from services.intake.store.work import Works
@@ -35,6 +37,15 @@ from services.intake.wiring import make_doors
 
 migration_settings = IntakeMigrationSettings
 log = get_logger(__name__)
+RPC_BUDGETS = {
+    f"/tongban.intake.v1.PartService/{method}": Budget(f"rpc_{name}", amount, 60, aligned=True)
+    for method, name, amount in (
+        ("ListParts", "list_parts", 3_000),
+        ("ListPartChanges", "list_changes", 3_000),
+        ("GetMaterialFile", "files", 1_200),
+    )
+}
+"""What costs much, for each department and minute; several times what its staff and a poller need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class CaseParts:
     files: Files
     sign: SignDocument
     answers: EncryptedAnswers
-    key: ECKey
+    key: SigningKeyFile
     """Signs bearer tokens, receipts and archive manifests."""
 
 
@@ -61,7 +72,7 @@ async def build(runtime: Runtime) -> Made:
     settings = runtime.settings
     assert isinstance(settings, IntakeSettings)
     parts = case_parts(runtime, settings)
-    doors = make_doors(runtime, parts, settings.terminal_keys)
+    doors = make_doors(runtime, parts, settings)
 
     async def sweep() -> bool:
         await sweep_cases(parts)
@@ -81,15 +92,17 @@ async def build(runtime: Runtime) -> Made:
             (add_contact_service, ContactServicer(doors.log_in.open_work)),
         ],
         routers=[api_router(doors)],
+        budgets=RPC_BUDGETS,
         workers=[repeating("sweep", sweep, every_seconds=settings.sweep_seconds)],
-        verifier=TokenVerifier(public_keys([parts.key]), TOKEN_ISSUER, now=runtime.clock),
+        measures=[measures.calendar(lambda: parts.catalogue().calendar.last_day)],
+        verifier=TokenVerifier(doors.receipt_keys, TOKEN_ISSUER, now=runtime.clock),
     )
 
 
 def case_parts(runtime: Runtime, settings: IntakeSettings) -> CaseParts:
     """Return the parts of cases. Raises CATALOGUE_INVALID naming every mistake in the catalogue's files."""
     catalogue = load_catalogue(settings.catalogue_dir)
-    key = signing_key_from_pem(settings.token_key.read_bytes())
+    key = SigningKeyFile(settings.token_key)
     signer = DocumentSigner(key)
 
     def sign(document: dict[str, Any], kind: str) -> str:
@@ -99,11 +112,20 @@ def case_parts(runtime: Runtime, settings: IntakeSettings) -> CaseParts:
         works=Works(runtime.database, runtime.cipher, lambda tx: Applicants(tx, runtime.cipher)),
         catalogue=lambda: catalogue,
         licences=CertsLicences(runtime.peer("certs")),
-        files=EncryptedFiles(DirectoryStore(settings.data_dir / "files"), runtime.cipher),
+        files=_files(runtime),
         sign=sign,
         answers=EncryptedAnswers(runtime.cipher),
         key=key,
     )
+
+
+def at_rest(runtime: Runtime) -> AtRest:
+    """Return everything that intake keeps encrypted, for a rotation of its field keys."""
+    return AtRest(runtime.database, runtime.cipher, ENCRYPTED, _files(runtime))
+
+
+def _files(runtime: Runtime) -> EncryptedFiles:
+    return EncryptedFiles(open_files(runtime.settings, "files"), runtime.cipher)
 
 
 async def sweep_cases(parts: CaseParts) -> None:

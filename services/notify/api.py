@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from chassis.clock import CHINA_TIME
 from services.notify.usecases.ports import TakenMessage
@@ -28,6 +28,8 @@ class Sandbox(Protocol):
 
 class PhoneQuery(BaseModel):
     """A number to look for; in the body, so that it stands in no URL."""
+
+    model_config = ConfigDict(extra="forbid")
 
     phone: str
 

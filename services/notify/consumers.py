@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -11,6 +11,7 @@ from chassis.db import Transaction
 from chassis.event import Envelope, Event, new_event_id
 from chassis.inbox import Handler
 from events import intake
+from services.notify.domain.address import EMAIL
 from services.notify.domain.template import Channel
 from services.notify.usecases.accept import Order, accept
 from services.notify.usecases.ports import Contact, Contacts, Messages, Templates
@@ -38,6 +39,8 @@ class Telling:
     contacts: Contacts
     store_of: Callable[[Transaction], Messages]
     wake: Callable[[], None]
+    channels: frozenset[Channel] = field(default=frozenset({Channel.SMS, Channel.INBOX}))
+    """The channels that something carries here."""
 
 
 def notice_of(event: Event, department_names: Mapping[str, str]) -> Notice | None:
@@ -67,7 +70,7 @@ def handlers(telling: Telling) -> tuple[Handler[Any, Any], ...]:
         facts = {**notice.facts, "masked_name": contact.masked_name}
         chosen = {name: facts[name] for name in template.parameters if name in facts}
         for channel in template.channels():
-            if channel is Channel.SMS and not contact.phone:
+            if channel not in telling.channels or not _reached(channel, contact):
                 continue  # an organisation nobody represents any more: its inbox still has the message
             order = _order(notice, contact, channel, chosen, str(envelope.event_id))
             await accept(telling.store_of(tx), telling.templates, order, new_event_id(), tx.now())
@@ -85,6 +88,17 @@ def handlers(telling: Telling) -> tuple[Handler[Any, Any], ...]:
     )
 
 
+def _reached(channel: Channel, contact: Contact) -> bool:
+    """Say whether a contact can be reached so; an address we would refuse must not park the event."""
+    match channel:
+        case Channel.SMS:
+            return bool(contact.phone)
+        case Channel.EMAIL:
+            return EMAIL.fullmatch(contact.email) is not None
+        case Channel.INBOX:
+            return True
+
+
 def _order(
     notice: Notice, contact: Contact, channel: Channel, parameters: Mapping[str, str], event_id: str
 ) -> Order:
@@ -95,6 +109,7 @@ def _order(
         parameters=parameters,
         language=contact.language,
         phone=contact.phone if channel is Channel.SMS else None,
+        email=contact.email if channel is Channel.EMAIL else None,
         person_id=notice.person_id,
         case_id=notice.case_id,
     )

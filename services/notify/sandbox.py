@@ -13,8 +13,9 @@ from uuid import UUID
 from chassis.clock import Clock
 from chassis.db import Database
 from chassis.fields import FieldCipher
+from chassis.rewrap import EncryptedTable
 from services.notify.domain.message import Outcome
-from services.notify.usecases.ports import TakenMessage
+from services.notify.usecases.ports import Contents, TakenMessage
 
 BUSY = "19900000001"
 REFUSES = "19900000002"
@@ -22,6 +23,8 @@ SILENT = "19900000003"
 """Takes the message over, but the answer is lost."""
 
 _FIELD = "sandbox.sms"
+ENCRYPTED = EncryptedTable("sandbox_sms", ("message_id",), {"contents": _FIELD})
+"""What the sandbox keeps encrypted."""
 
 
 class SandboxProvider:
@@ -34,8 +37,9 @@ class SandboxProvider:
         self._cipher = cipher
         self._clock = clock
 
-    async def send(self, message_id: UUID, phone: str, text: str) -> Outcome:
+    async def send(self, message_id: UUID, contents: Contents) -> Outcome:
         """Take a message over once; magic numbers answer as their names say."""
+        phone, text = contents.address or "", contents.text
         if phone == BUSY:
             return Outcome.REFUSED_FOR_NOW
         if phone == REFUSES:
@@ -56,7 +60,7 @@ class SandboxProvider:
         """Say whether a message was taken over before."""
         async with self._database.transaction() as tx:
             taken = await tx.fetchval("select 1 from sandbox_sms where message_id = $1", message_id)
-        return Outcome.TAKEN if taken else Outcome.UNKNOWN
+        return Outcome.TAKEN if taken else Outcome.NEVER_ARRIVED
 
     async def newest(self, limit: int, phone: str | None = None) -> list[TakenMessage]:
         """Return what was taken over, newest first; only for one number if given."""

@@ -12,6 +12,8 @@ import asyncpg
 
 from chassis.db import Database, Transaction
 from chassis.fields import FieldCipher
+from chassis.rewrap import STORED_ANSWERS, EncryptedTable
+from chassis.telemetry import gauge, histogram
 from events.notify import MessageFailed, MessageSent
 from services.notify.domain.message import Message, MessageState, Outcome
 from services.notify.domain.template import Category, Channel
@@ -20,6 +22,19 @@ from services.notify.usecases.ports import Contents, InboxEntry
 _COLUMNS = """message_id, source_key, channel, category, template_code, template_version, language,
  person_id, case_id, state, attempts, created_at, next_attempt_at, expires_at"""
 _CONTENTS = "message.contents"
+ENCRYPTED = (
+    EncryptedTable("message", ("message_id",), {"contents": _CONTENTS}),
+    STORED_ANSWERS,
+)
+"""What notify keeps encrypted beside what the sandbox took."""
+HANDOVER_SECONDS = histogram(
+    "message_handover_seconds",
+    "Age of a message when the provider answered for it, by answer",
+    ["channel", "outcome"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800),
+)
+DUE = gauge("messages_due", "Messages that are due and not handed over")
+DUE_OLDEST_SECONDS = gauge("messages_due_oldest_seconds", "How long the longest waiting message is due")
 _ONLY_EVENT = 1
 """A message publishes one event in its life, sent or failed; a second one would fail the commit."""
 
@@ -65,11 +80,12 @@ class MessageStore:
             self.publish_sent(message, message.created_at)
         return _message(row)
 
-    async def claim_due(self, now: datetime, limit: int) -> Sequence[Message]:
-        """Lock and return due messages that nobody else holds."""
+    async def claim_due(self, channel: Channel, now: datetime, limit: int) -> Sequence[Message]:
+        """Lock and return a channel's due messages that nobody else holds."""
         rows = await self._tx.fetch(
-            f"""select {_COLUMNS} from message where next_attempt_at <= $1
-            order by next_attempt_at limit $2 for update skip locked""",  # noqa: S608
+            f"""select {_COLUMNS} from message where channel = $1 and next_attempt_at <= $2
+            order by next_attempt_at limit $3 for update skip locked""",  # noqa: S608
+            channel,
             now,
             limit,
         )
@@ -104,12 +120,36 @@ class MessageStore:
             at,
         )
 
-    async def close_attempt(self, message: Message, outcome: Outcome, at: datetime) -> None:
+    async def close_attempt(self, message: Message, provider: str, outcome: Outcome, at: datetime) -> None:
         """Enter the provider's answer."""
+        HANDOVER_SECONDS.labels(message.channel, outcome).observe((at - message.created_at).total_seconds())
         await self._tx.execute(
-            "update send_attempt set outcome = $3, ended_at = $4 where message_id = $1 and attempt = $2",
+            """update send_attempt set outcome = $4, ended_at = $5
+            where message_id = $1 and attempt = $2 and provider = $3""",
             message.message_id,
             message.attempts,
+            provider,
+            outcome,
+            at,
+        )
+
+    async def doubtful(self, message_id: UUID) -> Sequence[str]:
+        """Return the providers that were called and of whose answer nothing is known, latest first."""
+        rows = await self._tx.fetch(
+            """select provider from send_attempt
+            where message_id = $1 and (outcome is null or outcome = 'unknown')
+            group by provider order by max(started_at) desc""",
+            message_id,
+        )
+        return [row["provider"] for row in rows]
+
+    async def settle(self, message_id: UUID, provider: str, outcome: Outcome, at: datetime) -> None:
+        """Enter what a provider said of its earlier calls when it was asked."""
+        await self._tx.execute(
+            """update send_attempt set outcome = $3, ended_at = coalesce(ended_at, $4)
+            where message_id = $1 and provider = $2 and (outcome is null or outcome = 'unknown')""",
+            message_id,
+            provider,
             outcome,
             at,
         )
@@ -162,14 +202,14 @@ class MessageStore:
         return InboxEntry(_message(row), self._open(row["contents"]), row["read_at"])
 
     def _seal(self, contents: Contents) -> bytes:
-        plain = json.dumps([contents.title, contents.text, contents.phone], ensure_ascii=False)
+        plain = json.dumps([contents.title, contents.text, contents.address], ensure_ascii=False)
         return self._cipher.encrypt(plain, field=_CONTENTS)
 
     def _open(self, sealed: bytes | None) -> Contents:
         if sealed is None:
             return Contents("", "", None)
-        title, text, phone = json.loads(self._cipher.decrypt(sealed, field=_CONTENTS))
-        return Contents(title, text, phone)
+        title, text, address = json.loads(self._cipher.decrypt(sealed, field=_CONTENTS))
+        return Contents(title, text, address)
 
 
 class StoreUnit:
@@ -184,6 +224,17 @@ class StoreUnit:
         """Return the transaction as a context manager; it commits at the end of the block."""
         async with self._database.transaction() as tx:
             yield MessageStore(tx, self._cipher)
+
+
+async def measure(tx: Transaction) -> None:
+    """Set the gauges of what is due."""
+    row = await tx.fetchrow(
+        "select count(*) as due, min(next_attempt_at) as oldest from message where next_attempt_at <= $1",
+        tx.now(),
+    )
+    assert row is not None
+    DUE.set(row["due"])
+    DUE_OLDEST_SECONDS.set((tx.now() - row["oldest"]).total_seconds() if row["oldest"] else 0)
 
 
 def _sent(message: Message, at: datetime) -> MessageSent:

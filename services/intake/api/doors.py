@@ -10,9 +10,8 @@ from typing import Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from joserfc.jwk import KeySet
 
-from chassis.auth import ActingPerson, TokenVerifier
+from chassis.auth import ActingPerson, KeysSource, TokenVerifier
 from chassis.db import Transaction
 from chassis.errors import NOT_AUTHENTICATED
 from chassis.requests import EncryptedAnswers
@@ -21,10 +20,12 @@ from services.intake.domain.catalogue.model import Catalogue
 from services.intake.domain.identity.session import Session
 from services.intake.domain.identity.terminals import Terminal
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument, Work
+from services.intake.usecases.identity.platform_log_in import PlatformLogIn
 from services.intake.usecases.identity.ports import Allowance, LicenceRegistry, Limits, LogIn
 from services.intake.usecases.identity.sessions import require_session
 from services.intake.usecases.inbox import Inbox
 from services.intake.usecases.licences import SealVerifier, Wallet
+from services.intake.usecases.uploads import Inspector
 
 TERMINAL_ID_LIMIT = 64
 
@@ -59,8 +60,11 @@ class Doors:
     wallet: Wallet
     seals: SealVerifier
     inbox: Inbox
-    receipt_keys: KeySet
+    inspector: Inspector
+    receipt_keys: KeysSource
     """Public keys of intake's receipts and tokens; published at ``/.well-known/jwks.json``."""
+    platform: PlatformLogIn | None = None
+    """The identity platform, where one is connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +132,15 @@ async def enter(
 EnteredHere = Annotated[Entered, Depends(enter)]
 
 
+def source_of(request: Request) -> str:
+    """Return the network address a request comes from; a proxy's word counts only where it is trusted."""
+    return request.client.host if request.client else "unknown"
+
+
 def limited(allowance: Allowance) -> Any:
     """Return a dependency that takes one try of an allowance for the address a request comes from."""
 
     async def check(request: Request, doors: DoorsHere) -> None:
-        await doors.limits.check(allowance, request.client.host if request.client else "unknown")
+        await doors.limits.check(allowance, source_of(request))
 
     return Depends(check)

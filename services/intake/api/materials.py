@@ -13,7 +13,7 @@ from services.intake.api.case_views import CaseView, MaterialLineView, case_view
 from services.intake.api.cases import CaseId
 from services.intake.api.doors import DoorsHere, EnteredHere
 from services.intake.api.shapes import CODE_LIMIT, Body
-from services.intake.api.uploads import FORM_OVERHEAD_BYTES, MAX_UPLOAD_BYTES, media_type_of
+from services.intake.api.uploads import FORM_OVERHEAD_BYTES, MAX_UPLOAD_BYTES
 from services.intake.domain.cases.materials import SupplyKind
 from services.intake.usecases.cases.supplying import (
     SupplyChoice,
@@ -21,11 +21,9 @@ from services.intake.usecases.cases.supplying import (
     choose_supply,
     find_material_licences,
 )
-from services.intake.usecases.identity.ports import Allowance
+from services.intake.usecases.uploads import admit_upload
 
 router = APIRouter(prefix="/v1/cases/{case_id}/materials", tags=["materials"])
-UPLOADS_BY_PERSON = Allowance("uploads_by_person", 200, 3_600)
-"""Several times what the longest material list takes; what is replaced stays on the disk for a while."""
 MaterialCode = Annotated[str, Path(min_length=1, max_length=CODE_LIMIT)]
 
 
@@ -91,12 +89,16 @@ async def upload_material(
     entered: EnteredHere,
     doors: DoorsHere,
 ) -> CaseView:
-    """Supply a material by a file; its type is told by its content and must fit its name."""
-    await doors.limits.check(UPLOADS_BY_PERSON, entered.person.person_id)
+    """Supply a material by a file of at most 7 MiB, which fits one message to a department.
+
+    Its type is told by its content and must fit its name. It is refused with scripts, actions, files
+    inside, unsafe names or too much to unpack; an image is kept without its metadata.
+    """
     content = await file.read(MAX_UPLOAD_BYTES + 1)
     if len(content) > MAX_UPLOAD_BYTES:
         raise BODY_TOO_LARGE(limit_bytes=MAX_UPLOAD_BYTES)
     name = file.filename or ""
+    admitted = await admit_upload(doors.limits, doors.inspector, entered.person.person_id, content, name)
     case = await attach_file(
         doors.cases,
         doors.files,
@@ -104,8 +106,9 @@ async def upload_material(
         case_id,
         material_code,
         file_name=name,
-        media_type=media_type_of(content, name),
-        content=content,
-        sha256=hashlib.sha256(content).hexdigest(),
+        media_type=admitted.media_type,
+        content=admitted.content,
+        sha256=hashlib.sha256(admitted.content).hexdigest(),
+        scan=admitted.scan,
     )
     return case_view(case, doors.log_in.now())

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from services.intake.api.doors import DoorsHere, EnteredHere
 from services.intake.api.shapes import UUID_PATTERN, Body, View
+from services.intake.usecases.identity.contacts import change_email
 from services.intake.usecases.identity.organisations import (
     Organisation,
     list_organisations,
@@ -39,6 +40,8 @@ class MeView(View):
     name_masked: str
     id_number_masked: str
     phone_masked: str
+    email_masked: str
+    """Empty when the person gave none."""
     assurance: int
     terminal_id: str
     session_expires_at: datetime
@@ -52,6 +55,12 @@ class OrganisationBody(Body):
     uscc: str = Field(min_length=1, max_length=18)
 
 
+class EmailBody(Body):
+    """An e-mail address, or null for none."""
+
+    email: str | None = Field(max_length=254)
+
+
 @router.get("", summary="当前登录人")
 async def who_am_i(entered: EnteredHere, doors: DoorsHere) -> MeView:
     """Return who is logged in, masked."""
@@ -63,12 +72,20 @@ async def who_am_i(entered: EnteredHere, doors: DoorsHere) -> MeView:
         name_masked=found.masked_name,
         id_number_masked=found.id_number_masked,
         phone_masked=found.phone_masked,
+        email_masked=found.email_masked,
         assurance=entered.session.assurance,
         terminal_id=entered.session.terminal_id,
         session_expires_at=entered.session.expires_at,
         acting_for=found.acting_for,
         organisations=[_view(each) for each in found.organisations],
     )
+
+
+@router.put("/email", status_code=204, summary="登记电子邮箱")
+async def change_my_email(body: EmailBody, entered: EnteredHere, doors: DoorsHere) -> None:
+    """Have notices go to an e-mail address as well, or to none any more; the person's own, whoever is acted for."""
+    async with doors.log_in.open_work() as work:
+        await change_email(work, entered.person.person_id, body.email or "")
 
 
 @router.get("/organisations", summary="我可代表的单位")

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends
 
+from chassis.auth import keys_of
 from services.intake.api import (
     cases,
     catalogue,
@@ -14,6 +15,7 @@ from services.intake.api import (
     licences,
     materials,
     me,
+    platform_log_in,
     sessions,
     verifications,
 )
@@ -26,7 +28,7 @@ public = APIRouter(tags=["keys"])
 @public.get("/.well-known/jwks.json", summary="公钥")
 async def publish_keys(doors: DoorsHere) -> dict[str, Any]:
     """Return the public keys that verify receipts and archive manifests without the network (RFC 7517)."""
-    return dict(doors.receipt_keys.as_dict(private=False))
+    return dict(keys_of(doors.receipt_keys).as_dict(private=False))
 
 
 @public.get("/v1/terminals", summary="自助终端")
@@ -49,6 +51,7 @@ def api_router(doors: Doors) -> APIRouter:
     for each in (
         public,
         sessions,
+        platform_log_in,
         me,
         catalogue,
         cases,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
-from services.intake.api.doors import DoorsHere, EnteredHere, TerminalHere, limited
+from services.intake.api.doors import DoorsHere, EnteredHere, TerminalHere, limited, source_of
 from services.intake.api.shapes import UUID_PATTERN, Body, View
 from services.intake.domain.identity.person import CardReading
 from services.intake.usecases.identity.opening import Opened, open_session, resend_code
@@ -61,6 +61,8 @@ class TokenView(View):
     expires_at: datetime
     person_id: str
     assurance: int
+    terminal_id: str
+    """What ``X-Terminal-Id`` has to say beside the token."""
     acting_for: str | None = None
 
 
@@ -71,10 +73,11 @@ class ActingBody(Body):
 
 
 @router.post("", status_code=202, summary="读取证件并发送验证码")
-async def open_a_session(body: OpenBody, doors: DoorsHere) -> OpenedView:
+async def open_a_session(request: Request, body: OpenBody, doors: DoorsHere) -> OpenedView:
     """Begin a log-in: the terminal's single-use assertion over a card reading. A code goes out by SMS."""
     reading = CardReading(body.reading.id_number, body.reading.name, body.reading.reader)
-    return _opened(await open_session(doors.log_in, body.assertion, reading, body.phone))
+    source = source_of(request)
+    return _opened(await open_session(doors.log_in, body.assertion, reading, body.phone, source))
 
 
 @router.post(
@@ -83,9 +86,11 @@ async def open_a_session(body: OpenBody, doors: DoorsHere) -> OpenedView:
     dependencies=[limited(TRIES_BY_SOURCE)],
     summary="重发验证码",
 )
-async def resend_the_code(session_id: SessionId, terminal: TerminalHere, doors: DoorsHere) -> OpenedView:
+async def resend_the_code(
+    request: Request, session_id: SessionId, terminal: TerminalHere, doors: DoorsHere
+) -> OpenedView:
     """Send the same code again, a minute after the last time at the earliest."""
-    return _opened(await resend_code(doors.log_in, session_id, terminal))
+    return _opened(await resend_code(doors.log_in, session_id, terminal, source_of(request)))
 
 
 @router.post("/{session_id}/verify", dependencies=[limited(TRIES_BY_SOURCE)], summary="核对验证码并登录")
@@ -93,14 +98,14 @@ async def verify_the_code(
     session_id: SessionId, body: CodeBody, terminal: TerminalHere, doors: DoorsHere
 ) -> TokenView:
     """Finish the log-in. A person's first one registers them. Every failure has the same answer."""
-    return _token(await verify_code(doors.log_in, session_id, terminal, body.code))
+    return token_view(await verify_code(doors.log_in, session_id, terminal, body.code))
 
 
 @router.post("/current/acting", summary="切换办事主体")
 async def act_for_an_organisation(body: ActingBody, entered: EnteredHere, doors: DoorsHere) -> TokenView:
     """Return a token of the same session that acts for an organisation, or for the person again."""
     found = await act_for(doors.log_in, entered.person, body.organisation_id)
-    return _token(found, body.organisation_id)
+    return token_view(found, body.organisation_id)
 
 
 @router.delete("/current", status_code=204, summary="结束办理并退出")
@@ -120,11 +125,13 @@ def _opened(opened: Opened) -> OpenedView:
     )
 
 
-def _token(found: LoggedIn, acting_for: str | None = None) -> TokenView:
+def token_view(found: LoggedIn, acting_for: str | None = None) -> TokenView:
+    """Return a token as its holder gets it."""
     return TokenView(
         access_token=found.token,
         expires_at=found.expires_at,
         person_id=found.session.person_id,
         assurance=found.session.assurance,
+        terminal_id=found.session.terminal_id,
         acting_for=acting_for,
     )

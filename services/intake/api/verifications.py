@@ -10,10 +10,11 @@ from fastapi import APIRouter, Request
 from fastapi import Body as RawBody
 from pydantic import Field
 
-from chassis.auth import verify_document
+from chassis.auth import keys_of, verify_document
 from chassis.auth.documents import SIGNATURE_WRONG
-from chassis.errors import FIELD_REQUIRED, Fault, refuse
-from services.intake.api.doors import DoorsHere, limited
+from chassis.errors import FIELD_REQUIRED, Fault, Kind, refuse
+from chassis.telemetry import counter
+from services.intake.api.doors import DoorsHere, limited, source_of
 from services.intake.api.licences import LicenceView, licence_view
 from services.intake.api.shapes import Body, View
 from services.intake.api.uploads import MAX_UPLOAD_BYTES
@@ -21,6 +22,10 @@ from services.intake.domain.cases.submission import RECEIPT_KIND
 from services.intake.usecases.identity.ports import Allowance
 
 VERIFICATIONS_BY_SOURCE = Allowance("verifications_by_source", 30, 60)
+
+MISSES_BY_SOURCE = Allowance("verification_misses_by_source", 20, 3_600)
+"""Codes nobody was given: at a window people mistype a few, a guesser needs millions."""
+MISSES = counter("verification_misses", "Codes and receipts that turned out to be nobody's", ("kind",))
 
 router = APIRouter(
     prefix="/v1/verifications", tags=["verifications"], dependencies=[limited(VERIFICATIONS_BY_SOURCE)]
@@ -84,9 +89,17 @@ class ReceiptVerdict(View):
 
 
 @router.post("/presentation", summary="核验亮证码")
-async def verify_presentation(body: CodeBody, doors: DoorsHere) -> ScanView:
+async def verify_presentation(request: Request, body: CodeBody, doors: DoorsHere) -> ScanView:
     """Take the one scan of a presentation code and return the licence, masked, with a verdict."""
-    found = await doors.wallet.scan(body.code, str(uuid_utils.compat.uuid7()))
+    source = source_of(request)
+    await doors.limits.require_left(MISSES_BY_SOURCE, source)
+    try:
+        found = await doors.wallet.scan(body.code, str(uuid_utils.compat.uuid7()))
+    except Fault as fault:
+        if fault.kind in {Kind.NOT_FOUND, Kind.INVALID_ARGUMENT, Kind.FAILED_PRECONDITION}:
+            MISSES.labels("presentation").inc()
+            await doors.limits.check(MISSES_BY_SOURCE, source)
+        raise
     return ScanView(verdict=found.verdict, verified_at=found.verified_at, licence=licence_view(found.licence))
 
 
@@ -136,9 +149,10 @@ async def verify_sealed_document(request: Request, doors: DoorsHere) -> Document
 async def verify_receipt(body: Annotated[ReceiptBody, RawBody()], doors: DoorsHere) -> ReceiptVerdict:
     """Say whether a receipt was signed by intake and not changed since."""
     try:
-        document = verify_document(body.receipt, doors.receipt_keys, kind=RECEIPT_KIND)
+        document = verify_document(body.receipt, keys_of(doors.receipt_keys), kind=RECEIPT_KIND)
     except Fault as fault:
         if fault.reason is SIGNATURE_WRONG:
+            MISSES.labels("receipt").inc()
             return ReceiptVerdict(genuine=False, document=None)
         raise
     return ReceiptVerdict(genuine=True, document=document)

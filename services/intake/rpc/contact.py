@@ -33,4 +33,5 @@ class ContactServicer(contact_pb2_grpc.ContactServiceServicer):
             phone=found.phone,
             masked_name=found.masked_name,
             language=found.language,
+            email=found.email,
         )

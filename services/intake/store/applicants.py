@@ -15,7 +15,7 @@ class Applicants:
     def __init__(self, tx: Transaction, cipher: FieldCipher) -> None:
         self._applicants = ApplicantRows(tx, cipher)
         self._persons = PersonRows(tx, cipher)
-        self._representations = RepresentationRows(tx)
+        self._representations = RepresentationRows(tx, cipher)
 
     async def load(self, person_id: str) -> Applicant | None:
         """Return the person in clear, or None."""

@@ -21,9 +21,13 @@ RETRY_AFTER = (
 
 MAX_ATTEMPTS = len(RETRY_AFTER) + 1
 
-SENDING_LEASE = timedelta(seconds=20)
-"""How long a worker may hold a message: twice the longest call to a provider. After that the provider is
-asked before anything is sent again."""
+SENDING_LEASE = {
+    Channel.SMS: timedelta(seconds=20),
+    Channel.EMAIL: timedelta(minutes=3),
+    Channel.INBOX: timedelta(0),
+}
+"""How long a worker may hold a message: longer than it asks and calls every provider once. After that the
+providers it called are asked before anything is sent again."""
 
 
 class MessageState(StrEnum):
@@ -52,6 +56,15 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     UNKNOWN = "unknown"
     """The call ended without an answer: it may or may not have been taken."""
+    NEVER_ARRIVED = "never_arrived"
+    """The provider was asked and has nothing of it: it may be sent again."""
+    LOST = "lost"
+    """As unknown, of a provider that cannot be asked (SMTP): it is never sent again."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is certain what became of the call."""
+        return self is not Outcome.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +97,23 @@ class Message:
             self,
             state=MessageState.SENDING,
             attempts=self.attempts + 1,
-            next_attempt_at=now + SENDING_LEASE,
+            next_attempt_at=now + SENDING_LEASE[self.channel],
         )
 
     def answered(self, outcome: Outcome, now: datetime) -> Message:
         """Return the message after a provider's answer.
 
         A temporary refusal waits for the next step of `RETRY_AFTER`; when the steps are used up, or
-        the next one lies after the expiry, the end state is technical failure.
+        the next one lies after the expiry, the end state is technical failure. So it is at once for a
+        message that is lost: twice would be worse than not at all, and its reader has it in the inbox.
         """
         match outcome:
             case Outcome.TAKEN:
                 return replace(self, state=MessageState.SENT, next_attempt_at=None)
             case Outcome.REFUSED:
                 return replace(self, state=MessageState.PERMANENT_FAILURE, next_attempt_at=None)
+            case Outcome.LOST:
+                return replace(self, state=MessageState.TECHNICAL_FAILURE, next_attempt_at=None)
             case _:
                 return self._again(now)
 

@@ -36,6 +36,7 @@ class Channel(StrEnum):
 
     SMS = "sms"
     INBOX = "inbox"
+    EMAIL = "email"
 
 
 class Category(StrEnum):

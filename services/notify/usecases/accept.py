@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.errors import FIELD_REQUIRED, refuse
-from services.notify.domain.address import MOBILE, PHONE_MALFORMED
+from services.notify.domain.address import EMAIL, EMAIL_MALFORMED, MOBILE, PHONE_MALFORMED
 from services.notify.domain.message import Message, MessageState
 from services.notify.domain.template import Channel, Template
 from services.notify.usecases.ports import Contents, Messages, Templates
@@ -25,6 +25,7 @@ class Order:
     parameters: Mapping[str, str]
     language: str = "zh"
     phone: str | None = None
+    email: str | None = None
     person_id: str | None = None
     case_id: str | None = None
     expires_at: datetime | None = None
@@ -35,19 +36,31 @@ async def accept(
 ) -> Message:
     """Store the message of an order and return it; the same source and channel again changes nothing.
 
-    An inbox message is delivered with the commit; a short message is due at once.
+    An inbox message is delivered with the commit; any other is due at once.
     Raises TEMPLATE_UNKNOWN, TEMPLATE_CHANNEL, or INVALID_REQUEST naming every wrong field.
     """
     template = templates.approved(order.template_code)
     _check_address(order)
     text = template.render(order.channel, order.language, order.parameters)
     message = _new(order, template, message_id, now)
-    return await messages.add(message, Contents(template.title(order.language), text, order.phone))
+    return await messages.add(
+        message,
+        Contents(
+            template.title(order.language),
+            text,
+            order.email if order.channel is Channel.EMAIL else order.phone,
+        ),
+    )
 
 
 def _check_address(order: Order) -> None:
     if order.channel is Channel.INBOX:
         refuse([] if order.person_id else [FIELD_REQUIRED.at("person_id")])
+    elif order.channel is Channel.EMAIL:
+        if not order.email:
+            refuse([FIELD_REQUIRED.at("email")])
+        elif not EMAIL.fullmatch(order.email):
+            refuse([EMAIL_MALFORMED.at("email")])
     elif not order.phone:
         refuse([FIELD_REQUIRED.at("phone")])
     elif not MOBILE.fullmatch(order.phone):

@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.notify.domain.message import Message, Outcome
-from services.notify.domain.template import Template
+from services.notify.domain.template import Channel, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class Contents:
 
     title: str
     text: str
-    phone: str | None
+    address: str | None
+    """A mobile number or an e-mail address, as the channel needs; none for the inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Contact:
     phone: str
     masked_name: str
     language: str
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ class Messages(Protocol):
     async def add(self, message: Message, contents: Contents) -> Message:
         """Store a message and return it, or return the one its source and channel already have."""
 
-    async def claim_due(self, now: datetime, limit: int) -> Sequence[Message]:
-        """Lock and return messages whose next attempt is due and that nobody else holds."""
+    async def claim_due(self, channel: Channel, now: datetime, limit: int) -> Sequence[Message]:
+        """Lock and return a channel's messages whose next attempt is due and that nobody else holds."""
 
     async def contents(self, message_id: UUID) -> Contents:
         """Return the personal part."""
@@ -76,8 +78,14 @@ class Messages(Protocol):
     async def open_attempt(self, message: Message, provider: str, at: datetime) -> None:
         """Enter an attempt into the send ledger before the provider is called."""
 
-    async def close_attempt(self, message: Message, outcome: Outcome, at: datetime) -> None:
+    async def close_attempt(self, message: Message, provider: str, outcome: Outcome, at: datetime) -> None:
         """Enter the provider's answer."""
+
+    async def doubtful(self, message_id: UUID) -> Sequence[str]:
+        """Return the providers that were called and of whose answer nothing is known, latest first."""
+
+    async def settle(self, message_id: UUID, provider: str, outcome: Outcome, at: datetime) -> None:
+        """Enter what a provider said of its earlier calls when it was asked."""
 
     def publish_sent(self, message: Message, at: datetime) -> None:
         """Have MessageSent leave with this transaction."""
@@ -106,15 +114,18 @@ class UnitOfWork(Protocol):
 
 
 class Provider(Protocol):
-    """A short-message provider behind one port."""
+    """What takes messages of one channel over: a short-message gateway, a mail server."""
 
     name: str
 
-    async def send(self, message_id: UUID, phone: str, text: str) -> Outcome:
+    async def send(self, message_id: UUID, contents: Contents) -> Outcome:
         """Hand a message over once; the id lets the provider refuse a repeat. Never raises."""
 
     async def find(self, message_id: UUID) -> Outcome:
-        """Say whether a message was taken over before: TAKEN, or UNKNOWN if it never arrived."""
+        """Say what became of an earlier call: TAKEN, REFUSED, NEVER_ARRIVED, or UNKNOWN for now.
+
+        LOST where it can never be known. Never raises.
+        """
 
 
 class Store(Messages, Inbox, Protocol):

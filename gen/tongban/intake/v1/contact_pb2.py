@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tongban.common.v1 import access_pb2 as tongban_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftongban/intake/v1/contact.proto\x12\x11tongban.intake.v1\x1a\x1etongban/common/v1/access.proto\"7\n\x11GetContactRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"]\n\x12GetContactResponse\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\r\n\x05phone\x18\x02 \x01(\t\x12\x13\n\x0bmasked_name\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t2\x83\x01\n\x0e\x43ontactService\x12q\n\nGetContact\x12$.tongban.intake.v1.GetContactRequest\x1a%.tongban.intake.v1.GetContactResponse\"\x16\xaa\xd4\x18\x12\n\x01\x04\x1a\rperson existsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftongban/intake/v1/contact.proto\x12\x11tongban.intake.v1\x1a\x1etongban/common/v1/access.proto\"7\n\x11GetContactRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"l\n\x12GetContactResponse\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\r\n\x05phone\x18\x02 \x01(\t\x12\x13\n\x0bmasked_name\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t2\x83\x01\n\x0e\x43ontactService\x12q\n\nGetContact\x12$.tongban.intake.v1.GetContactRequest\x1a%.tongban.intake.v1.GetContactResponse\"\x16\xaa\xd4\x18\x12\n\x01\x04\x1a\rperson existsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCONTACTREQUEST']._serialized_start=86
   _globals['_GETCONTACTREQUEST']._serialized_end=141
   _globals['_GETCONTACTRESPONSE']._serialized_start=143
-  _globals['_GETCONTACTRESPONSE']._serialized_end=236
-  _globals['_CONTACTSERVICE']._serialized_start=239
-  _globals['_CONTACTSERVICE']._serialized_end=370
+  _globals['_GETCONTACTRESPONSE']._serialized_end=251
+  _globals['_CONTACTSERVICE']._serialized_start=254
+  _globals['_CONTACTSERVICE']._serialized_end=385
 # @@protoc_insertion_point(module_scope)

@@ -47,11 +47,14 @@ class GetContactResponse(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     MASKED_NAME_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     phone: _builtins.str
     masked_name: _builtins.str
     """First character and **."""
     language: _builtins.str
+    email: _builtins.str
+    """Empty when the person gave none."""
     def __init__(
         self,
         *,
@@ -59,10 +62,11 @@ class GetContactResponse(_message.Message):
         phone: _builtins.str = ...,
         masked_name: _builtins.str = ...,
         language: _builtins.str = ...,
+        email: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "masked_name", b"masked_name", "person_id", b"person_id", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "language", b"language", "masked_name", b"masked_name", "person_id", b"person_id", "phone", b"phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -113,6 +113,8 @@ class Supplied:
     media_type: str = ""
     sha256: str = ""
     size_bytes: int = 0
+    scan: str = ""
+    """Of an upload: "clean" or "unscanned", as the malware scanner left it; empty before there was one."""
     due: date | None = None
     """Promise and tolerance: by when the material must be there; None while the calendar is pending."""
 

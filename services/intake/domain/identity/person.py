@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from chassis.clock import CHINA_TIME
@@ -19,8 +19,15 @@ CARD_AND_CODE_LEVEL = 3
 """Real-name level of catalogue/realname_levels.yaml: ID card read and one-time code confirmed."""
 NAME_LIMIT = 60
 READERS = ("simulator", "chip")
+BY_PLATFORM = "platform"
+"""No reader: an identity platform checked number and name; no terminal may say so."""
 
 _MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
+_EMAIL = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{4,190}$)([a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}",
+    re.ASCII | re.IGNORECASE,
+)
+"""The form of HTML's input type email, with a dot in the domain."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 PERSON_NOT_FOUND = declare("PERSON_NOT_FOUND", Kind.NOT_FOUND, "没有这个用户", "There is no such person")
@@ -64,6 +71,8 @@ class Person:
     phone: str = field(repr=False)
     registered_at: datetime
     address: str = field(default="", repr=False)
+    email: str = field(default="", repr=False)
+    """Where notices also go, when the person gave one; of a legal person its agent's."""
     version: int = 1
 
 
@@ -71,6 +80,14 @@ def reading_mistakes(reading: CardReading, now: datetime) -> list[Violation]:
     """Return everything wrong with a reading, as ``reading.<field>``."""
     today = now.astimezone(CHINA_TIME).date()
     number = normalise_citizen_id(reading.id_number)
+    found = identity_mistakes(reading, number, today)
+    if reading.reader not in READERS:
+        found.append(FIELD_MALFORMED.at("reading.reader"))
+    return found
+
+
+def identity_mistakes(reading: CardReading, number: str, today: date) -> list[Violation]:
+    """Return what is wrong with number and name, wherever they were read."""
     found = list(check_citizen_id(number, today=today).violations("reading.id_number"))
     if not reading.name.strip():
         found.append(FIELD_REQUIRED.at("reading.name"))
@@ -78,14 +95,17 @@ def reading_mistakes(reading: CardReading, now: datetime) -> list[Violation]:
         found.append(FIELD_TOO_LONG.at("reading.name", limit=NAME_LIMIT))
     elif _CONTROL.search(reading.name):
         found.append(FIELD_MALFORMED.at("reading.name"))
-    if reading.reader not in READERS:
-        found.append(FIELD_MALFORMED.at("reading.reader"))
     return found
 
 
 def phone_mistakes(phone: str | None) -> list[Violation]:
     """Return what is wrong with a mobile number, as ``phone``; none given is no mistake."""
     return [] if not phone or _MOBILE.fullmatch(phone) else [FIELD_MALFORMED.at("phone")]
+
+
+def email_mistakes(email: str) -> list[Violation]:
+    """Return what is wrong with an e-mail address, as ``email``; none given is no mistake."""
+    return [] if not email or _EMAIL.fullmatch(email) else [FIELD_MALFORMED.at("email")]
 
 
 def registered(person_id: str, reading: CardReading, phone: str, now: datetime) -> Person:

@@ -16,7 +16,7 @@ from services.intake.domain.identity.person import CardReading
 from services.intake.domain.identity.session import Session
 from services.intake.usecases.identity.ports import Waiting
 
-_CLAIM = "login_challenge.claim"
+CLAIM_FIELD = "login_challenge.claim"
 
 
 class ChallengeRows:
@@ -91,10 +91,10 @@ class ChallengeRows:
         if waiting.reading is None:
             return None
         claim = {**waiting.reading.as_claim(), "phone": waiting.phone}
-        return self._cipher.encrypt(json.dumps(claim, ensure_ascii=False), field=_CLAIM)
+        return self._cipher.encrypt(json.dumps(claim, ensure_ascii=False), field=CLAIM_FIELD)
 
     def _waiting(self, row: asyncpg.Record) -> Waiting:
-        claim = json.loads(self._cipher.decrypt(row["claim"], field=_CLAIM)) if row["claim"] else None
+        claim = json.loads(self._cipher.decrypt(row["claim"], field=CLAIM_FIELD)) if row["claim"] else None
         challenge = Challenge(
             session_id=row["session_id"],
             terminal_id=row["terminal_id"],

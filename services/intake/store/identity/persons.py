@@ -13,10 +13,18 @@ from services.intake.domain.identity.person import Person, PersonKind
 from services.intake.store.identity.codes import HashedCodes
 
 _NAME, _NUMBER, _PHONE, _ADDRESS = "person.name", "person.id_number", "person.phone", "person.address"
+_EMAIL = "person.email"
+PERSON_FIELDS = {
+    "name": _NAME,
+    "id_number": _NUMBER,
+    "phone": _PHONE,
+    "address": _ADDRESS,
+    "email": _EMAIL,
+}
 _READ = """
-select p.*, agent.phone as agent_phone from person p
+select p.*, agent.phone as agent_phone, agent.email as agent_email from person p
 left join lateral (
-  select a.phone from representation r join person a using (person_id)
+  select a.phone, a.email from representation r join person a using (person_id)
   where p.kind = 'legal' and r.organisation_id = p.person_id and r.revoked_at is null
   order by r.confirmed_at, r.person_id limit 1
 ) agent on true
@@ -64,8 +72,17 @@ class PersonRows:
         )
         return bool(added)
 
+    async def set_email(self, person_id: str, email: str) -> None:
+        """Store where notices also go; empty: nowhere."""
+        await self._tx.execute(
+            "update person set email = $2 where person_id = $1",
+            person_id,
+            self._cipher.encrypt(email, field=_EMAIL) if email else None,
+        )
+
     def _person(self, row: asyncpg.Record) -> Person:
         phone = row["agent_phone"] or row["phone"]
+        email = row["agent_email"] or row["email"]
         return Person(
             person_id=row["person_id"],
             kind=PersonKind(row["kind"]),
@@ -74,6 +91,7 @@ class PersonRows:
             name=self._cipher.decrypt(row["name"], field=_NAME),
             phone=self._cipher.decrypt(phone, field=_PHONE),
             address=self._cipher.decrypt(row["address"], field=_ADDRESS),
+            email=self._cipher.decrypt(email, field=_EMAIL) if email else "",
             registered_at=row["registered_at"],
             version=row["version"],
         )

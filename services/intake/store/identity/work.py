@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from asyncpg import Record
 
 from chassis.db import Database, Transaction
 from chassis.event import Event
@@ -14,27 +17,30 @@ from services.intake.store.identity.log_ins import AssertionRows, ChallengeRows,
 from services.intake.store.identity.persons import PersonRows
 from services.intake.usecases.identity.ports import ContactRead
 
+_TABLE = "representation"
+
 
 class RepresentationRows:
-    """The port ``RepresentationStore`` on one transaction."""
+    """The port ``RepresentationStore`` on one transaction; rows altered elsewhere are told (ROW_ALTERED)."""
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+    def __init__(self, tx: Transaction, cipher: FieldCipher) -> None:
+        self._tx, self._cipher = tx, cipher
 
     async def put(self, representation: Representation) -> None:
         """Store one, in place of an earlier one of the same pair."""
         await self._tx.execute(
             """
-            insert into representation (organisation_id, person_id, licence_id, confirmed_at, revoked_at)
-            values ($1, $2, $3, $4, $5)
+            insert into representation (organisation_id, person_id, licence_id, confirmed_at, revoked_at, mac)
+            values ($1, $2, $3, $4, $5, $6)
             on conflict (organisation_id, person_id) do update set licence_id = excluded.licence_id,
-              confirmed_at = excluded.confirmed_at, revoked_at = excluded.revoked_at
+              confirmed_at = excluded.confirmed_at, revoked_at = excluded.revoked_at, mac = excluded.mac
             """,
             representation.organisation_id,
             representation.person_id,
             representation.licence_id,
             representation.confirmed_at,
             representation.revoked_at,
+            self._cipher.row_mac(*_stable(representation), field=_TABLE),
         )
 
     async def load(self, organisation_id: str, person_id: str) -> Representation | None:
@@ -44,7 +50,7 @@ class RepresentationRows:
             organisation_id,
             person_id,
         )
-        return Representation(**dict(row)) if row else None
+        return self._checked(row) if row else None
 
     async def of_person(self, person_id: str) -> Sequence[Representation]:
         """Return the active ones of a person, oldest first."""
@@ -55,7 +61,7 @@ class RepresentationRows:
             """,
             person_id,
         )
-        return [Representation(**dict(row)) for row in rows]
+        return [self._checked(row) for row in rows]
 
     async def of_organisation(self, organisation_id: str) -> Sequence[Representation]:
         """Return the active ones; the organisation's row is locked, so that two at once see each other."""
@@ -64,20 +70,35 @@ class RepresentationRows:
             "select * from representation where organisation_id = $1 and revoked_at is null order by person_id",
             organisation_id,
         )
-        return [Representation(**dict(row)) for row in rows]
+        return [self._checked(row) for row in rows]
 
     async def end_by_licence(self, licence_id: str, ended_at: datetime) -> int:
         """End the active ones a licence proved before a moment; return how many."""
-        tag = await self._tx.execute(
+        rows = await self._tx.fetch(
             """
-            update representation set revoked_at = $3
-            where licence_id = $1 and revoked_at is null and confirmed_at <= $2
+            select * from representation where licence_id = $1 and revoked_at is null and confirmed_at <= $2
+            order by organisation_id, person_id for update
             """,
             licence_id,
             ended_at,
-            self._tx.now(),
         )
-        return int(tag.split()[-1])
+        for row in rows:
+            await self.put(replace(self._checked(row), revoked_at=self._tx.now()))
+        return len(rows)
+
+    def _checked(self, row: Record) -> Representation:
+        values = dict(row)
+        mac = values.pop("mac")
+        found = Representation(**values)
+        self._cipher.check_row(mac, *_stable(found), field=_TABLE)
+        return found
+
+
+def _stable(row: Representation) -> tuple[object, ...]:
+    """Return the values in the one form that is the same before writing and after reading."""
+    moments = (row.confirmed_at, row.revoked_at)
+    texts = (each.astimezone(UTC).isoformat(timespec="microseconds") if each else None for each in moments)
+    return row.organisation_id, row.person_id, row.licence_id, *texts
 
 
 class ContactReadRows:
@@ -106,7 +127,7 @@ class PostgresIdentityWork:
         self.challenges = ChallengeRows(tx, cipher)
         self.sessions = SessionRows(tx)
         self.assertions = AssertionRows(tx)
-        self.representations = RepresentationRows(tx)
+        self.representations = RepresentationRows(tx, cipher)
         self.contact_reads = ContactReadRows(tx)
 
     def now(self) -> datetime:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import uuid_utils.compat
 
 from chassis.auth.person import ActingPerson
-from chassis.errors import FIELD_REQUIRED, Fault, Kind, declare, refuse
+from chassis.errors import FIELD_REQUIRED, Fault, Kind, refuse
 from services.intake.domain.cases.applicant import UNIFIED_CODE
 from services.intake.domain.cases.case import CASE_NOT_FOUND, Case
 from services.intake.domain.cases.issuing import taken_over
@@ -40,17 +40,11 @@ from services.intake.usecases.cases.ports import (
     Work,
 )
 from services.intake.usecases.cases.record import load_own, record
+from services.intake.usecases.uploads import UPLOAD_TOO_LARGE
 
 USE_CODE_LIFETIME = timedelta(days=120)
 """Longer than a joint procedure of 45 + 15 working days; certs allows at most 180 days."""
 FILE_NAME_LIMIT = 120
-
-UPLOAD_TOO_LARGE = declare(
-    "UPLOAD_TOO_LARGE",
-    Kind.INVALID_ARGUMENT,
-    "文件不能超过 {limit_bytes} 字节",
-    "A file has at most {limit_bytes} bytes",
-)
 
 Holders = Mapping[MaterialHolder, tuple[str, str]]
 
@@ -132,8 +126,9 @@ async def attach_file(
     media_type: str,
     content: bytes,
     sha256: str,
+    scan: str = "",
 ) -> Case:
-    """Supply a material by an upload; ``sha256`` is the content's, in hex.
+    """Supply a material by an upload that `admit_upload` let in; ``sha256`` is the content's, in hex.
 
     Raises UPLOAD_TOO_LARGE, FILE_TYPE_REFUSED, and what `choose_supply` raises.
     """
@@ -153,6 +148,7 @@ async def attach_file(
         media_type=media_type,
         sha256=sha256,
         size_bytes=len(content),
+        scan=scan,
     )
     return await _put(open_work, actor, case_id, material_code, supplied)
 

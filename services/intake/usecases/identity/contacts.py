@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, refuse
-from services.intake.domain.identity.person import PERSON_NOT_FOUND, Person, PersonKind
+from services.intake.domain.identity.person import PERSON_NOT_FOUND, Person, PersonKind, email_mistakes
 from services.intake.usecases.identity.ports import ContactRead, IdentityWork
 from standards.masking import mask_name
 
@@ -21,6 +21,7 @@ class Contact:
     phone: str = field(repr=False)
     masked_name: str
     language: str
+    email: str = field(default="", repr=False)
 
 
 async def get_contact(work: IdentityWork, person_id: str, reader: str, purpose: str) -> Contact:
@@ -36,7 +37,13 @@ async def get_contact(work: IdentityWork, person_id: str, reader: str, purpose: 
     if person is None:
         raise PERSON_NOT_FOUND()
     await work.contact_reads.add(ContactRead(person_id, reader, purpose, work.now()))
-    return Contact(person.person_id, person.phone, addressed(person), LANGUAGE)
+    return Contact(person.person_id, person.phone, addressed(person), LANGUAGE, person.email)
+
+
+async def change_email(work: IdentityWork, person_id: str, email: str) -> None:
+    """Have notices go to an e-mail address as well; empty: to none any more. Raises INVALID_REQUEST."""
+    refuse(email_mistakes(email))
+    await work.persons.set_email(person_id, email)
 
 
 def addressed(person: Person) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,8 @@ from services.intake.usecases.identity.ports import Allowance, IdentityWork, Log
 from standards.identifiers.citizen import normalise_citizen_id
 from standards.masking import mask_mobile
 
+# The windows of a person and a number move: whatever clock a provider aligns its own minute, hour and
+# day to, no more than these fall into one (1 a minute, 5 an hour, 10 a day).
 SESSIONS_BY_TERMINAL = Allowance("sessions_by_terminal", 30, 60)
 CODES_BY_PERSON = (
     Allowance("codes_by_person_minute", 1, 60),
@@ -55,8 +58,12 @@ class Opened:
     resend_after_seconds: int
 
 
-async def open_session(log_in: LogIn, assertion: str, reading: CardReading, phone: str | None) -> Opened:
+async def open_session(
+    log_in: LogIn, assertion: str, reading: CardReading, phone: str | None, source: str = ""
+) -> Opened:
     """Have a one-time code on its way to the person whose card a terminal read.
+
+    ``source`` is the network address the request came from.
 
     A known person's code goes to the stored phone, whatever is given; a new person's to ``phone``,
     which is then needed. Raises INVALID_REQUEST, NOT_AUTHENTICATED for any assertion but a fresh one
@@ -71,7 +78,7 @@ async def open_session(log_in: LogIn, assertion: str, reading: CardReading, phon
         await _require_unlocked(work, subject)
         person = await work.persons.find(CITIZEN_NUMBER, number)
     target = _phone(person, reading, phone)
-    await _take_budgets(log_in, subject, target)
+    await _take_budgets(log_in, subject, target, terminal_id, source)
     session_id = str(uuid_utils.compat.uuid7())
     challenge = new_challenge(session_id, terminal_id, now)
     code = log_in.codes.code_of(session_id)
@@ -82,7 +89,7 @@ async def open_session(log_in: LogIn, assertion: str, reading: CardReading, phon
     return _opened(challenge, target)
 
 
-async def resend_code(log_in: LogIn, session_id: str, terminal_id: str) -> Opened:
+async def resend_code(log_in: LogIn, session_id: str, terminal_id: str, source: str = "") -> Opened:
     """Have the same code sent again, at most once a minute and a few times in all.
 
     Raises CODE_NOT_ACCEPTED for anything but a challenge of this terminal that still waits,
@@ -91,7 +98,9 @@ async def resend_code(log_in: LogIn, session_id: str, terminal_id: str) -> Opene
     async with log_in.open_work() as work:
         waiting = await _waiting(work, session_id, terminal_id)
         waiting.challenge.resend(work.now())
-    await _take_budgets(log_in, waiting.subject, waiting.phone)  # its own transactions: none is open now
+    await _take_budgets(
+        log_in, waiting.subject, waiting.phone, terminal_id, source
+    )  # its own transactions: none is open now
     async with log_in.open_work() as work:
         waiting = await _waiting(work, session_id, terminal_id)
         challenge = waiting.challenge
@@ -134,11 +143,29 @@ def _phone(person: Person | None, reading: CardReading, phone: str | None) -> st
     return target or ""
 
 
-async def _take_budgets(log_in: LogIn, subject: bytes, phone: str) -> None:
-    for allowance in CODES_BY_PERSON:
-        await log_in.limits.check(allowance, subject.hex())
-    for allowance in CODES_BY_PHONE:
-        await log_in.limits.check(allowance, phone)
+def network_of(address: str) -> str:
+    """Return the network of an address, whose neighbours are as easily had: /24 of IPv4, /56 of IPv6."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    plain = mapped or found
+    return str(ipaddress.ip_network((plain, 24 if plain.version == 4 else 56), strict=False))
+
+
+async def _take_budgets(log_in: LogIn, subject: bytes, phone: str, terminal_id: str, source: str) -> None:
+    """Take one of every budget that a code falls under, or nothing of any."""
+    hourly = log_in.code_budgets
+    await log_in.limits.check_all(
+        [
+            *((each, subject.hex()) for each in CODES_BY_PERSON),
+            *((each, phone) for each in CODES_BY_PHONE),
+            (Allowance("codes_by_terminal", hourly.per_terminal, 3_600, aligned=True), terminal_id),
+            (Allowance("codes_by_network", hourly.per_network, 3_600, aligned=True), network_of(source)),
+            (Allowance("codes_in_all", hourly.in_all, 3_600, aligned=True), "all"),
+        ]
+    )
 
 
 async def _send(log_in: LogIn, request_id: str, challenge: Challenge, phone: str, code: str) -> None:

@@ -11,7 +11,7 @@ from services.intake.domain.identity.session import Session
 from services.intake.usecases.identity.contacts import addressed
 from services.intake.usecases.identity.organisations import Organisation, list_organisations
 from services.intake.usecases.identity.ports import IdentityWork
-from standards.masking import mask_citizen_id, mask_mobile
+from standards.masking import mask_citizen_id, mask_email, mask_mobile
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Self:
     masked_name: str
     id_number_masked: str
     phone_masked: str
+    email_masked: str
     session: Session
     acting_for: str | None
     organisations: Sequence[Organisation] = field(repr=False)
@@ -39,6 +40,7 @@ async def whoami(work: IdentityWork, actor: ActingPerson, session: Session) -> S
         masked_name=addressed(person),
         id_number_masked=mask_citizen_id(person.id_number),
         phone_masked=mask_mobile(person.phone),
+        email_masked=mask_email(person.email) if person.email else "",
         session=session,
         acting_for=actor.acting_for,
         organisations=await list_organisations(work, actor),

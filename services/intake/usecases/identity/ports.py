@@ -54,6 +54,10 @@ class PersonStore(Protocol):
         """Store a new person; False when the number is registered already (by whoever was quicker)."""
         ...
 
+    async def set_email(self, person_id: str, email: str) -> None:
+        """Store where notices also go; empty: nowhere."""
+        ...
+
 
 class ChallengeStore(Protocol):
     """The challenges of log-ins."""
@@ -233,18 +237,37 @@ class Allowance:
     name: str
     amount: int
     per_seconds: int
+    aligned: bool = False
+    """Counted from multiples of the window's length on; for large amounts."""
 
 
 class Limits(Protocol):
     """Counts tries, also failed ones, across restarts and processes."""
 
-    async def check(self, allowance: Allowance, key: str) -> None:
-        """Take one try. Raises TOO_MANY_REQUESTS."""
+    async def check(self, allowance: Allowance, key: str, *, cost: int = 1) -> None:
+        """Take one try, or ``cost`` units. Raises TOO_MANY_REQUESTS."""
+        ...
+
+    async def check_all(self, wanted: Sequence[tuple[Allowance, str]]) -> None:
+        """Take one try of each, or none of any. Raises TOO_MANY_REQUESTS."""
+        ...
+
+    async def require_left(self, allowance: Allowance, key: str) -> None:
+        """Do nothing while an allowance has a try left; takes none. Raises TOO_MANY_REQUESTS."""
         ...
 
     async def forget_expired(self) -> int:
         """Delete counts that matter no more; return how many."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CodeBudgets:
+    """How many one-time codes leave in an hour, beyond what one person and one number may have."""
+
+    per_terminal: int = 600
+    per_network: int = 3_000
+    in_all: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,3 +297,4 @@ class LogIn:
     terminals: Terminals
     tokens: Tokens
     limits: Limits
+    code_budgets: CodeBudgets = field(default_factory=CodeBudgets)

@@ -78,7 +78,7 @@ async def _answer(work: IdentityWork, waiting: Waiting, *, right: bool) -> Sessi
     await work.challenges.save(challenge)
     if not accepted or waiting.reading is None:
         return None
-    person = await _identify(work, waiting.reading, waiting.phone)
+    person = await identify(work, waiting.reading, waiting.phone)
     if person is None:
         return None
     session = new_session(
@@ -88,7 +88,7 @@ async def _answer(work: IdentityWork, waiting: Waiting, *, right: bool) -> Sessi
     return session
 
 
-async def _identify(work: IdentityWork, reading: CardReading, phone: str) -> Person | None:
+async def identify(work: IdentityWork, reading: CardReading, phone: str) -> Person | None:
     """Return the person of a card, registered now if need be; None for one registered under another name."""
     fresh = registered(str(uuid_utils.compat.uuid7()), reading, phone, work.now())
     if await work.persons.add(fresh):

@@ -1,4 +1,4 @@
-"""What notify asks of others: contacts, from intake."""
+"""Contacts of persons, from intake."""
 
 from __future__ import annotations
 
@@ -20,4 +20,6 @@ class IntakeContacts:
             self._stub.GetContact,
             contact_pb2.GetContactRequest(person_id=person_id, purpose=f"case:{case_id}"),
         )
-        return Contact(answer.person_id, answer.phone, answer.masked_name, answer.language or "zh")
+        return Contact(
+            answer.person_id, answer.phone, answer.masked_name, answer.language or "zh", answer.email
+        )
