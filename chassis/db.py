@@ -6,9 +6,10 @@ The outbox row of a published event is written in the transaction that made it t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -16,6 +17,16 @@ from chassis.clock import Clock, system_clock
 from chassis.errors import PEER_UNAVAILABLE, Fault
 from chassis.event import Event
 from chassis.failures import DATABASE_TROUBLE, is_outage
+from chassis.messaging_metrics import EVENTS_COMMITTED
+from chassis.process_metrics import (
+    POOL_TIMEOUTS,
+    POOL_WAIT_SECONDS,
+    QUEUE_IN_USE,
+    QUEUE_LIMIT,
+    TRANSACTION_SECONDS,
+)
+from chassis.telemetry import step
+from chassis.traceparent import current_traceparent
 
 STATEMENT_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 5_000
@@ -26,13 +37,21 @@ CLOSE_SECONDS = 3.0
 RETRY_AFTER_SECONDS = 1.0
 
 
+class Pending(NamedTuple):
+    """An event that leaves with its transaction, in the trace that made it true."""
+
+    event: Event
+    version: int
+    traceparent: str | None
+
+
 class Transaction:
     """An open transaction. Statements run at once; events are written just before the commit."""
 
     def __init__(self, connection: asyncpg.Connection[Any], now: Clock) -> None:
         self.connection = connection
         self.now = now
-        self.pending: list[tuple[Event, int]] = []
+        self.pending: list[Pending] = []
         self.afterwards: list[Callable[[], None]] = []
 
     def after_commit(self, call: Callable[[], None]) -> None:
@@ -45,7 +64,7 @@ class Transaction:
         ``version`` is the aggregate's version after the event: one step per event, under the
         aggregate's row lock or version check; the same version twice fails the commit.
         """
-        self.pending.append((event, version))
+        self.pending.append(Pending(event, version, current_traceparent()))
 
     async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
         """Return all rows."""
@@ -126,8 +145,20 @@ class Database:
         Raises PEER_UNAVAILABLE when no connection is free in time, the server is gone, or it gave the
         transaction up for another's sake (deadlock, lock timeout): the same again may succeed.
         """
+        with step("transaction"):
+            async with self._committing() as tx:
+                yield tx
+        for pending in tx.pending:
+            EVENTS_COMMITTED.labels(pending.event.TYPE).inc()
+        if tx.pending:
+            self.committed.set()
+        for call in tx.afterwards:
+            call()
+
+    @asynccontextmanager
+    async def _committing(self) -> AsyncIterator[Transaction]:
         async with self.connection() as connection:
-            tx = Transaction(connection, self.now)
+            tx, began = Transaction(connection, self.now), time.perf_counter()
             try:
                 await connection.execute("begin")
                 yield tx
@@ -137,21 +168,22 @@ class Database:
                 with suppress(*DATABASE_TROUBLE):  # the first problem counts; the pool drops the connection
                     await connection.execute("rollback")
                 raise
+            finally:
+                TRANSACTION_SECONDS.observe(time.perf_counter() - began)
             if done != "COMMIT":  # what PostgreSQL answers, without an error, after a failed statement
                 message = "rolled back: a failed statement was swallowed within the transaction"
                 raise RuntimeError(message)
-        if tx.pending:
-            self.committed.set()
-        for call in tx.afterwards:
-            call()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection[Any]]:
         """Lend a connection, each statement its own transaction. Raises PEER_UNAVAILABLE."""
+        asked = time.perf_counter()
         try:
             connection = await self.pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
         except (OSError, *DATABASE_TROUBLE) as problem:
+            POOL_TIMEOUTS.inc()
             raise _unavailable() from problem
+        POOL_WAIT_SECONDS.observe(time.perf_counter() - asked)
         try:
             yield connection  # type: ignore[misc]  # the pool's proxy has all of it
         except Exception as problem:
@@ -161,6 +193,11 @@ class Database:
         finally:
             with suppress(*DATABASE_TROUBLE):  # it is closed then, and what was committed stays so
                 await self.pool.release(connection)
+
+    def measure(self) -> None:
+        """Set the gauges of the pool."""
+        QUEUE_IN_USE.labels("database").set(self.pool.get_size() - self.pool.get_idle_size())
+        QUEUE_LIMIT.labels("database").set(self.pool.get_max_size())
 
     async def _flush(self, tx: Transaction) -> None:
         if not tx.pending:

@@ -7,7 +7,7 @@ A service's ``app.py`` gives its settings and a function that builds what is its
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,21 +15,27 @@ from typing import Any
 from fastapi import APIRouter
 
 from chassis import logs, telemetry
-from chassis.auth import TokenVerifier, read_jwks
+from chassis.auth import PublishedKeys, TokenVerifier
 from chassis.bus import Bus, BusConfig, open_bus
 from chassis.clock import Clock, system_clock
 from chassis.db import Database
 from chassis.event import topics
 from chassis.fields import FieldCipher
-from chassis.inbox import Consumer, Handler
-from chassis.keyring import read_keyring
+from chassis.inbox import Consumer, Handler, Limits
+from chassis.keyring import LiveKeyring
+from chassis.limits import Budget, RateLimits
+from chassis.measuring import Looked, Measure, measuring
+from chassis.messaging_metrics import announce
+from chassis.metrics_door import metrics_door
 from chassis.outbox import outbox_writer
 from chassis.readiness import Readiness
 from chassis.relay import Relay
 from chassis.requests import CLEANUP_ROWS, forget_expired
+from chassis.rpc.admission import admission
 from chassis.rpc.channel import PeerChannel, open_channel
 from chassis.rpc.channel import service as service_peer
-from chassis.rpc.server import RpcServer
+from chassis.rpc.guard import Admit
+from chassis.rpc.server import RpcServer, ServerLimits
 from chassis.rpc.server import serve as serve_rpc
 from chassis.rpc.tls import TlsFiles
 from chassis.run import Part, run
@@ -41,6 +47,8 @@ from chassis.worker import repeating
 
 TOKEN_ISSUER = "tongban-intake"  # noqa: S105 - a name
 HOUSEKEEPING_SECONDS = 300.0
+NOTICE_SECONDS = 0.5
+"""Between saying NOT_SERVING and going away; none where a successor listens on the same port already."""
 
 
 @dataclass(slots=True)
@@ -78,6 +86,10 @@ class Made:
     servicers: Sequence[tuple[Callable[[Any, Any], None], object]] = ()
     routers: Sequence[APIRouter] = ()
     workers: Sequence[Part] = ()
+    measures: Sequence[Measure] = ()
+    """Set the service's own gauges, each in a transaction."""
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    """How often a peer may call a method, by ``/package.Service/Method``; needs the table of windows."""
     verifier: TokenVerifier | None = None
     """In place of the one made from the ``token_keys`` file."""
 
@@ -89,10 +101,15 @@ async def serve_service(settings: ServiceSettings, build: Build, *, clock: Clock
     """Run one service process until it is told to stop; return its exit status."""
     service = settings.service()
     logs.configure(service, level=settings.log_level, log_format=settings.log_format)
-    telemetry.set_up(service, otlp_endpoint=settings.otlp_endpoint)
-    async with open_runtime(settings, clock=clock) as runtime:
-        made = await build(runtime)
-        return await run(_parts(runtime, made), ready=runtime.readiness)
+    tls = TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_authority)
+    telemetry.set_up(service, otlp_endpoint=settings.otlp_endpoint, tls=tls, ratio=settings.trace_ratio)
+    announce(service)
+    try:
+        async with open_runtime(settings, clock=clock) as runtime:
+            made = await build(runtime)
+            return await run(_parts(runtime, made), ready=runtime.readiness)
+    finally:
+        await asyncio.to_thread(telemetry.shut_down)
 
 
 @asynccontextmanager
@@ -121,8 +138,12 @@ async def open_runtime(settings: ServiceSettings, *, clock: Clock = system_clock
             database=database,
             bus=bus,
             tls=TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_authority),
-            cipher=FieldCipher(read_keyring(settings.field_keys), service=service),
-            readiness=Readiness("database", "bus", "rpc", "web", ready_file=settings.ready_file),
+            cipher=FieldCipher(LiveKeyring(settings.field_keys), service=service),
+            readiness=Readiness(
+                *("database", "bus", "rpc", "web"),
+                ready_file=settings.ready_file,
+                beside_another=settings.share_ports,
+            ),
             clock=clock,
         )
         opened.push_async_callback(runtime.close_channels)
@@ -135,6 +156,9 @@ def _bus_config(service: str, settings: ServiceSettings) -> BusConfig:
         client_id=service,
         kafka_bootstrap=settings.kafka_bootstrap,
         postgres_dsn=settings.bus_dsn.get_secret_value() if settings.bus_dsn else None,
+        tls_ca_file=settings.tls_authority if settings.kafka_tls else None,
+        tls_cert_file=settings.tls_certificate,
+        tls_key_file=settings.tls_key,
     )
 
 
@@ -153,9 +177,18 @@ def _parts(runtime: Runtime, made: Made) -> list[Part]:
     needed |= {handler.event.TOPIC for handler in made.handlers}
     parts = [watching(dsn, runtime.bus, sorted(needed), runtime.readiness), Part("relay", relay.run)]
     if made.handlers:
-        consumer = Consumer(service, runtime.database, made.handlers, runtime.bus)
+        consumer = Consumer(
+            service,
+            runtime.database,
+            made.handlers,
+            runtime.bus,
+            limits=Limits(measure_seconds=settings.measure_seconds),
+        )
         parts.append(Part("consumer", consumer.run))
-    return [*parts, _housekeeping(runtime), *made.workers, _rpc(runtime, made), _web(runtime, made)]
+    looked = Looked(settings, runtime.database, runtime.readiness, runtime.clock, made.measures)
+    shown = metrics_door(settings, runtime.tls)
+    parts = [*([shown] if shown else []), measuring(looked), *parts]
+    return [*parts, _housekeeping(runtime), *made.workers, _doors(_rpc(runtime, made), _web(runtime, made))]
 
 
 def _housekeeping(runtime: Runtime) -> Part:
@@ -168,31 +201,65 @@ def _housekeeping(runtime: Runtime) -> Part:
     return repeating("housekeeping", forget, every_seconds=HOUSEKEEPING_SECONDS)
 
 
+def _doors(*doors: Part) -> Part:
+    """Return the doors as one part: they are drained together, so that none says no for long while another ends."""
+
+    async def serve(stop: asyncio.Event) -> None:
+        serving = [asyncio.ensure_future(door.run(stop)) for door in doors]
+        try:
+            await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                await asyncio.wait(serving)
+            for door in serving:
+                if door.done():
+                    door.result()
+        finally:
+            for door in serving:
+                door.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
+
+    return Part("doors", serve)
+
+
 def _rpc(runtime: Runtime, made: Made) -> Part:
     settings = runtime.settings
-    verifier = made.verifier or TokenVerifier(read_jwks(settings.token_keys), TOKEN_ISSUER, now=runtime.clock)
-    server = RpcServer(runtime.tls, verifier=verifier)
+    verifier = made.verifier or TokenVerifier(
+        PublishedKeys(settings.token_keys), TOKEN_ISSUER, now=runtime.clock
+    )
+    limits = ServerLimits(reuse_port=settings.share_ports)
+    server = RpcServer(runtime.tls, verifier=verifier, limits=limits, admit=_admit(runtime, made))
     for add_to_server, servicer in made.servicers:
         server.register(add_to_server, servicer)
 
     async def serve(stop: asyncio.Event) -> None:
         address = f"{settings.grpc_host}:{settings.grpc_port}"
-        await serve_rpc(server, address, stop, ready=runtime.readiness)
+        notice = 0.0 if settings.share_ports else NOTICE_SECONDS
+        await serve_rpc(server, address, stop, ready=runtime.readiness, notice_seconds=notice)
 
     return Part("rpc", serve)
 
 
+def _admit(runtime: Runtime, made: Made) -> Admit | None:
+    if not made.budgets:
+        return None
+    key = runtime.cipher.blind_index("hash key", field="rate_window.key")
+    return admission(RateLimits(runtime.database, key), made.budgets)
+
+
 def _web(runtime: Runtime, made: Made) -> Part:
     settings = runtime.settings
+    tls = None
+    if settings.http_certificate and settings.http_key:
+        tls = TlsFiles(settings.http_certificate, settings.http_key, settings.tls_authority)
     local = settings.environment == "development"
-    options = WebOptions(behind_tls=not local, show_documentation=True)
+    options = WebOptions(behind_tls=not local, show_documentation=True, show_metrics=local)
     app = web_app(f"tongban {runtime.service}", missing=runtime.readiness.missing, options=options)
     for router in made.routers:
         app.include_router(router)
 
     async def serve(stop: asyncio.Event) -> None:
-        listener = bind(settings.http_host, settings.http_port)
+        listener = bind(settings.http_host, settings.http_port, reuse_port=settings.share_ports)
         runtime.readiness.set("web", holds=True)
-        await serve_web(app, settings.http_host, settings.http_port, stop, listener=listener)
+        await serve_web(app, settings.http_host, settings.http_port, stop, tls=tls, listener=listener)
 
     return Part("web", serve)

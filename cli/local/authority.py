@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,8 +25,14 @@ from chassis.rpc.tls import TlsFiles
 ROOT_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=90)
 RENEW_BEFORE = timedelta(days=30)
-_SKEW = timedelta(minutes=5)
-_ADDRESSES = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
+_SKEW = timedelta(hours=1)
+"""A machine whose clock is behind trusts fresh certificates all the same."""
+_LOCAL_NAMES: tuple[x509.GeneralName, ...] = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    x509.IPAddress(ipaddress.ip_address("::1")),
+)
+DEVELOPMENT = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{TRUST_DOMAIN} development authority")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +45,49 @@ class Authority:
     now: Clock
 
     @property
+    def local_names(self) -> tuple[x509.GeneralName, ...]:
+        """The names of this machine to itself."""
+        return _LOCAL_NAMES
+
+    @property
     def root_file(self) -> Path:
         """The certificate that everyone trusts."""
         return self.directory / "authority.pem"
 
     def identity(self, peer: Peer) -> TlsFiles:
         """Return the PEM files of a peer; made if missing, renewed 30 days before their end."""
-        stem = self.directory / f"{peer.kind}-{peer.name}"
-        files = TlsFiles(
-            stem.with_name(stem.name + ".pem"), stem.with_name(stem.name + ".key"), self.root_file
-        )
-        if not self._usable(files):
+        names: list[x509.GeneralName] = [
+            x509.UniformResourceIdentifier(peer.uri),
+            x509.DNSName(peer.host_name),
+        ]
+        return self.leaf(f"{peer.kind}-{peer.name}", str(peer), [*names, *_LOCAL_NAMES])
+
+    def leaf(self, stem: str, common_name: str, names: Sequence[x509.GeneralName]) -> TlsFiles:
+        """Return the PEM files of a leaf for these names, kept under a stem; made and renewed as an identity."""
+        files = TlsFiles(self.directory / f"{stem}.pem", self.directory / f"{stem}.key", self.root_file)
+        if not self._usable(files, names):
             key = ec.generate_private_key(ec.SECP256R1())
+            leaf = self._issue(common_name, names, key)
             _write_key(files.key, key)
-            _write(files.certificate, self._issue(peer, key).public_bytes(serialization.Encoding.PEM), 0o644)
+            _write(files.certificate, leaf.public_bytes(serialization.Encoding.PEM), 0o644)
         return files
 
-    def _usable(self, files: TlsFiles) -> bool:
+    def _usable(self, files: TlsFiles, names: Sequence[x509.GeneralName]) -> bool:
         try:
             leaf = x509.load_pem_x509_certificate(files.certificate.read_bytes())
             key = serialization.load_pem_private_key(files.key.read_bytes(), None)
-        except (OSError, ValueError):
+            said = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (OSError, ValueError, x509.ExtensionNotFound):
             return False
         fresh = leaf.not_valid_after_utc - RENEW_BEFORE > self.now()
         ours = leaf.issuer == self.certificate.subject and leaf.public_key() == key.public_key()
-        return fresh and ours and _signed_by(leaf, self.certificate)
+        return list(said) == list(names) and fresh and ours and _signed_by(leaf, self.certificate)
 
-    def _issue(self, peer: Peer, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-        names = [
-            x509.UniformResourceIdentifier(peer.uri),
-            x509.DNSName(peer.host_name),
-            x509.DNSName("localhost"),
-            *(x509.IPAddress(address) for address in _ADDRESSES),
-        ]
+    def _issue(
+        self, common_name: str, names: Sequence[x509.GeneralName], key: ec.EllipticCurvePrivateKey
+    ) -> x509.Certificate:
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-        draft = _draft(_subject(str(peer)), self.certificate.subject, key, self.now(), LEAF_LIFETIME)
+        draft = _draft(_subject(common_name), self.certificate.subject, key, self.now(), LEAF_LIFETIME)
         return (
             draft.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
@@ -85,25 +100,39 @@ class Authority:
         )
 
 
-def open_authority(directory: Path, *, now: Clock = system_clock) -> Authority:
-    """Return the authority kept in a directory; made at the first call, renewed with all leaves near its end."""
+def open_authority(
+    directory: Path, *, subject: x509.Name = DEVELOPMENT, now: Clock = system_clock
+) -> Authority:
+    """Return the authority kept in a directory; made at the first call, renewed with all leaves near its end.
+
+    ``subject`` is the name of one that is made.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key_file, certificate_file = directory / "authority.key", directory / "authority.pem"
+    return find_authority(directory, now=now) or _new_authority(directory, subject, now)
+
+
+def find_authority(directory: Path, *, now: Clock = system_clock) -> Authority | None:
+    """Return the authority kept in a directory; None where there is none that is whole and outlives a leaf."""
+    key_file, certificate_file = _root_files(directory)
     try:
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
     except (OSError, ValueError):
-        return _new_authority(directory, key_file, certificate_file, now)
+        return None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
-        return _new_authority(directory, key_file, certificate_file, now)
+        return None
     if certificate.not_valid_after_utc - LEAF_LIFETIME <= now():
-        return _new_authority(directory, key_file, certificate_file, now)
+        return None
     return Authority(directory, key, certificate, now)
 
 
-def _new_authority(directory: Path, key_file: Path, certificate_file: Path, now: Clock) -> Authority:
+def _root_files(directory: Path) -> tuple[Path, Path]:
+    return directory / "authority.key", directory / "authority.pem"
+
+
+def _new_authority(directory: Path, name: x509.Name, now: Clock) -> Authority:
+    key_file, certificate_file = _root_files(directory)
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _subject(f"{TRUST_DOMAIN} development authority")
     certificate = (
         _draft(name, name, key, now(), ROOT_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

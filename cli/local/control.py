@@ -82,6 +82,11 @@ def run_detached(layout: Layout) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    await_supervisor(layout, process)
+
+
+def await_supervisor(layout: Layout, process: subprocess.Popen[bytes]) -> None:
+    """Return when the process has put itself into stack.json as the supervisor, or ended."""
     while process.poll() is None:
         state = read_state(layout.state_file)
         if state is not None and state.supervisor is not None:
@@ -148,6 +153,7 @@ def _endpoints(name: str, number: int, wanted: Wanted, before: Endpoints | None)
     return Endpoints(
         http=_address(http, before.http if before else None),
         grpc=_address(grpc, before.grpc if before else None),
+        metrics=_address(None, before.metrics if before else None),
     )
 
 

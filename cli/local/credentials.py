@@ -8,11 +8,11 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from chassis.auth import new_signing_key, signing_key_from_pem, write_jwks
+from chassis.auth import new_signing_key, publish_key, signing_key_from_pem
 from chassis.clock import system_clock
 from chassis.keyring import new_keyring
 from chassis.roles import dsn_for, roles_of
-from cli.local.layout import SEAL_MAKER, SERVICES, Layout
+from cli.local.layout import FURTHER_ROLES, SEAL_MAKER, SEAL_MAKER_ROLE, SERVICES, Layout
 
 DATABASES = (*SERVICES, "bus")
 SIGNING_KEYS = {"intake": ("token_key",), "certs": ("presentation_key",)}
@@ -23,7 +23,7 @@ _PASSWORD_BYTES = 32
 
 def make_secrets(layout: Layout) -> None:
     """Have every secret that does not depend on an address; what exists stays as it is."""
-    _once(layout.secrets("stack") / "passwords.json", _new_passwords)
+    _complete_passwords(layout.secrets("stack") / "passwords.json")
     for service in SERVICES:
         _once(layout.secrets(service) / "field_keys.json", lambda: new_keyring(system_clock()))
     _once(layout.secrets("seal") / "tongban_seal_keystore_key", _new_password)
@@ -32,7 +32,7 @@ def make_secrets(layout: Layout) -> None:
         for name in names:
             _once(signing_key_file(layout, service, name), _new_signing_key)
     token_key = signing_key_file(layout, "intake", "token_key")
-    write_jwks([signing_key_from_pem(token_key.read_bytes())], layout.token_keys)
+    publish_key(layout.token_keys, signing_key_from_pem(token_key.read_bytes()))
 
 
 def signing_key_file(layout: Layout, service: str, name: str) -> Path:
@@ -55,8 +55,8 @@ def write_dsns(layout: Layout, server_dsn: str) -> None:
         app = _dsn(server_dsn, service, roles_of(service)[1], known)
         _write(owner / f"tongban_{service}_database_dsn", app)
         _write(owner / f"tongban_{service}_bus_dsn", bus)
-    seal = _dsn(server_dsn, "seal", roles_of("seal")[1], known)
-    _write(layout.secrets(SEAL_MAKER) / f"tongban_{SEAL_MAKER}_database_dsn", seal)
+    maker = _dsn(server_dsn, "seal", SEAL_MAKER_ROLE, known)
+    _write(layout.secrets(SEAL_MAKER) / f"tongban_{SEAL_MAKER}_database_dsn", maker)
 
 
 def admin_dsn(layout: Layout, server_dsn: str) -> str:
@@ -78,9 +78,13 @@ def _dsn(server_dsn: str, database: str, role: str, known: dict[str, str]) -> st
     return dsn_for(server_dsn, database=database, user=role, password=known[role])
 
 
-def _new_passwords() -> str:
-    roles = [role for database in DATABASES for role in roles_of(database)]
-    return json.dumps({role: _new_password() for role in (SUPERUSER, *roles)})
+def _complete_passwords(path: Path) -> None:
+    """Have a password for each role; a release may bring new roles to a stack that has the others."""
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    roles = [SUPERUSER, *(role for database in DATABASES for role in roles_of(database))]
+    roles += [role for further in FURTHER_ROLES.values() for role in further]
+    if any(role not in known for role in roles):
+        _write(path, json.dumps({role: known.get(role) or _new_password() for role in roles}))
 
 
 def _new_signing_key() -> str:

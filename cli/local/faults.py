@@ -22,6 +22,12 @@ STACK_RUNS_OTHERWISE = declare(
     "本地服务已使用 {bus} 消息总线运行,请先执行 tongban down。",
     "The local stack already runs with the {bus} bus; stop it first with: tongban down",
 )
+SUCCESSOR_NOT_READY = declare(
+    "SUCCESSOR_NOT_READY",
+    Kind.UNAVAILABLE,
+    "{name} 的新进程未能就绪,原进程继续运行,见 {log}",
+    "The new process of {name} did not become ready, the old one serves on; see {log}",
+)
 PORT_TAKEN = declare(
     "PORT_TAKEN",
     Kind.FAILED_PRECONDITION,

@@ -8,6 +8,9 @@ from pathlib import Path
 SERVICES = ("intake", "certs", "seal", "notify")
 SEAL_MAKER = "sealmaker"
 """The job that makes seals: another owner of secrets than the service that signs with them."""
+SEAL_MAKER_ROLE = "seal_maker"
+FURTHER_ROLES = {"seal": (SEAL_MAKER_ROLE,)}
+"""Database roles of services beyond their owner and the one that serves."""
 
 
 @dataclass(frozen=True, slots=True)

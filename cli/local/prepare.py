@@ -21,7 +21,7 @@ from chassis.messaging_schema import BUS_V1
 from chassis.migrate import migrate
 from chassis.roles import provision
 from cli.local.credentials import DATABASES, admin_dsn, bus_app_dsn, migrator_dsn, passwords
-from cli.local.layout import SERVICES, Layout
+from cli.local.layout import FURTHER_ROLES, SERVICES, Layout
 from cli.local.postgres import EmbeddedPostgres
 from cli.output import refusal
 
@@ -31,7 +31,7 @@ async def prepare(layout: Layout, bus: str, kafka_bootstrap: str | None) -> None
     import events  # noqa: F401, PLC0415 - declares the topics
 
     server = EmbeddedPostgres(layout.postgres).server_dsn
-    await provision(admin_dsn(layout, server), DATABASES, passwords(layout))
+    await provision(admin_dsn(layout, server), DATABASES, passwords(layout), FURTHER_ROLES)
     for service in SERVICES:
         await migrate(service, migrator_dsn(layout, server, service))
     if bus == "postgres":

@@ -11,10 +11,11 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from chassis.errors import Fault
+from chassis.logs import get_logger
 from cli.local.credentials import make_secrets, passwords, write_dsns
 from cli.local.faults import PREPARATION_FAILED, STACK_DID_NOT_START, STACK_NOT_RUNNING
 from cli.local.jobs import make_seals, register_terminals
@@ -22,19 +23,23 @@ from cli.local.kafka import RunningKafka, start_kafka
 from cli.local.layout import Layout
 from cli.local.postgres import EmbeddedPostgres
 from cli.local.processes import ProcessId, me
-from cli.local.services import service_processes
+from cli.local.restarts import answer_restarts
+from cli.local.services import ServiceProcess, service_processes
 from cli.local.state import Failure, Running, StackState, read_state
 from cli.local.supervisor import Supervisor
 
 READY_TIMEOUT_SECONDS = 60.0
 _WATCH_SECONDS = 1.0
+Described = Callable[[Layout, StackState], Sequence[ServiceProcess]]
+
+log = get_logger(__name__)
 
 
 class Stack:
     """One stack in this process; ``state`` is on disk whenever it changes."""
 
-    def __init__(self, layout: Layout, state: StackState) -> None:
-        self.layout, self.state = layout, state
+    def __init__(self, layout: Layout, state: StackState, described: Described = service_processes) -> None:
+        self.layout, self.state, self._described = layout, state, described
         self._postgres = EmbeddedPostgres(layout.postgres)
         self._kafka: RunningKafka | None = None
         self._supervisor: Supervisor | None = None
@@ -49,7 +54,7 @@ class Stack:
         write_dsns(self.layout, self._postgres.server_dsn)
         await self._prepare()
         register_terminals(self.layout, self.state.catalogue)
-        described = service_processes(self.layout, self.state)
+        described = self._described(self.layout, self.state)
         self._supervisor = Supervisor(described, lambda: self._write(self.state.state))
         self._supervisor.start()
         _, late = await asyncio.gather(
@@ -61,15 +66,25 @@ class Stack:
         self._write("ready")
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Bring the database and the broker back when they die, until ``stop``."""
+        """Bring the database and the broker back when they die, and restart what is asked for, until ``stop``.
+
+        One that does not start now (a full disk) is tried again for ever: the stack heals with its cause.
+        """
         while not stop.is_set():
             if not self._postgres.pid:
-                await asyncio.to_thread(self._start_postgres)
-                self._write("ready")
+                await self._revive("postgres", self._start_postgres)
             if self._kafka is not None and not self._kafka.pid:
-                await asyncio.to_thread(self._kafka.restart)
-                self._write("ready")
+                await self._revive("kafka", self._kafka.restart)
+            if self._supervisor is not None:
+                await answer_restarts(self.layout, self._supervisor)
             await _either(stop, _WATCH_SECONDS)
+
+    async def _revive(self, name: str, start: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(start)
+            self._write("ready")
+        except (Fault, OSError) as problem:
+            log.warning("not_revived", name=name, cause=str(problem))
 
     async def stop(self) -> None:
         """Have nothing of the stack running: services first, then the bus, then the database."""
@@ -123,14 +138,16 @@ class Stack:
         return {name: running for name, running in found.items() if running is not None}
 
 
-async def run_stack(layout: Layout, on_ready: Callable[[StackState], None]) -> int:
+async def run_stack(
+    layout: Layout, on_ready: Callable[[StackState], None], stack_class: type[Stack] = Stack
+) -> int:
     """Run the described stack until SIGTERM or SIGINT; return the exit status."""
     state = read_state(layout.state_file)
     if state is None:
         raise STACK_NOT_RUNNING()
     this = me()
     state.supervisor = Running(pid=this.pid, started_at=this.started_at)
-    stack, stop = Stack(layout, state), asyncio.Event()
+    stack, stop = stack_class(layout, state), asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     try:

@@ -23,6 +23,9 @@ from cli.local.state import Endpoints, StackState
 STACK_POOL_MAX_SIZE = 8
 """Connections of each service; with relays and listeners below max_connections of the server."""
 
+_PASSED_ON = ("OTLP_ENDPOINT", "TRACE_RATIO", "MEASURE_SECONDS", "BACKUP_STATE_FILE")
+"""Settings of observability that the caller's environment may give to all services."""
+
 _PARTICULAR = {"notify": {"SANDBOX_PAGE": "true"}}
 """Settings that only one service has, as far as they need no address and no secret."""
 
@@ -66,6 +69,7 @@ def _shared(layout: Layout, state: StackState) -> dict[str, str]:
         "TOKEN_KEYS": str(layout.token_keys),
         **({"KAFKA_BOOTSTRAP": state.kafka_bootstrap} if state.kafka_bootstrap else {}),
         **{f"{name.upper()}_ADDRESS": at.grpc for name, at in state.services.items()},
+        **{key: os.environ[f"TONGBAN_{key}"] for key in _PASSED_ON if f"TONGBAN_{key}" in os.environ},
     }
 
 
@@ -78,12 +82,14 @@ def _own(layout: Layout, name: str, endpoints: Endpoints, tls: TlsFiles) -> dict
         "GRPC_PORT": endpoints.grpc.rpartition(":")[2],
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": endpoints.http.rpartition(":")[2],
+        **({"METRICS_PORT": endpoints.metrics.rpartition(":")[2]} if endpoints.metrics else {}),
         "TLS_CERTIFICATE": str(tls.certificate),
         "TLS_KEY": str(tls.key),
         "TLS_AUTHORITY": str(tls.authority),
         "FIELD_KEYS": str(layout.secrets(name) / "field_keys.json"),
         "DATA_DIR": str(layout.data(name)),
         "READY_FILE": str(layout.ready(name)),
+        "SHARE_PORTS": "true",
         "POOL_MAX_SIZE": str(STACK_POOL_MAX_SIZE),
         **signing_keys,
         **({"TERMINAL_KEYS": str(layout.terminal_keys)} if name == "intake" else {}),

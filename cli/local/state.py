@@ -15,10 +15,11 @@ Bus = Literal["postgres", "kafka"]
 
 
 class Endpoints(BaseModel):
-    """Where one service listens, ``host:port``."""
+    """Where one service listens, ``host:port``; ``https://host:port`` where its HTTP door speaks TLS."""
 
     http: str
     grpc: str
+    metrics: str | None = None
 
 
 class Running(BaseModel):

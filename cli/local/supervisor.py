@@ -1,13 +1,18 @@
-"""Keeps processes alive: starts them, restarts what dies with back-off, stops all in order."""
+"""Keeps processes alive: starts them, restarts what dies with back-off, stops all in order.
+
+A process may also be replaced while it serves: its successor shares its ports (SO_REUSEPORT) and must
+be ready before the old one is asked to end, so that at no moment nobody listens.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from cli.local.faults import SUCCESSOR_NOT_READY
 from cli.local.processes import ProcessId
 from cli.local.services import ServiceProcess
 
@@ -19,6 +24,7 @@ STEADY_AFTER_SECONDS = 30.0
 """A process that lived this long is forgiven its earlier deaths."""
 HOPELESS_AFTER_RESTARTS = 2
 """While the stack starts; later a process is restarted for ever."""
+SUCCESSOR_READY_SECONDS = 60.0
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 _READY_POLL_SECONDS = 0.05
 _LOG_POLL_SECONDS = 10.0
@@ -32,12 +38,19 @@ class Kept:
     process: ProcessId | None = None
     restarts: int = 0
     exited_with: int | None = None
+    hand_over: asyncio.Future[None] | None = None
+    """Set while somebody waits for the process to be replaced by a successor."""
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def ready(self) -> bool:
         """Whether the present process says of itself that it is ready."""
+        return self.process is not None and self.marked(self.process.pid)
+
+    def marked(self, pid: int) -> bool:
+        """Tell whether the ready file names this process."""
         try:
-            return self.process is not None and int(self.described.ready_file.read_text()) == self.process.pid
+            return int(self.described.ready_file.read_text()) == pid
         except (OSError, ValueError):
             return False
 
@@ -70,6 +83,18 @@ class Supervisor:
             await asyncio.sleep(_READY_POLL_SECONDS)
         return ()
 
+    async def replace(self, name: str) -> float:
+        """Have a successor serve in a process' place and the old one drained; return the seconds that took.
+
+        Raises SUCCESSOR_NOT_READY, and then the old process serves on as if nothing had been asked.
+        """
+        began = asyncio.get_running_loop().time()
+        kept = next(each for each in self.kept if each.described.name == name)
+        kept.hand_over = asyncio.get_running_loop().create_future()
+        kept.wanted.set()
+        await kept.hand_over
+        return asyncio.get_running_loop().time() - began
+
     async def stop(self) -> None:
         """Have no process left: all are asked to end at once, and killed when they do not in time."""
         self._stopping.set()
@@ -89,19 +114,68 @@ class Supervisor:
             kept.restarts += 1
 
     async def _live(self, kept: Kept) -> float:
-        """Start the process and return how long it lived, in seconds; ends it when we are to stop."""
+        """Start the process and return how long it lived, in seconds; ends it when we are to stop.
+
+        A successor that took over lives on as the same process.
+        """
         started = asyncio.get_running_loop().time()
-        process = await _spawn(kept.described)
-        kept.process = ProcessId.of(process.pid)
-        self._changed()
+        process = await self._started(kept)
         stopping = asyncio.create_task(self._stopping.wait())
         death = asyncio.create_task(process.wait())
-        await asyncio.wait([stopping, death], return_when=asyncio.FIRST_COMPLETED)
+        while True:
+            wanted = asyncio.create_task(kept.wanted.wait())
+            await asyncio.wait([stopping, death, wanted], return_when=asyncio.FIRST_COMPLETED)
+            wanted.cancel()
+            if stopping.done() or death.done():
+                break
+            successor = await self._hand_over(kept, process, death)
+            if successor is not None:
+                process, death = successor, asyncio.create_task(successor.wait())
         stopping.cancel()
         if not death.done():
             await _end(process, death)
         kept.exited_with = process.returncode
+        _give_up(kept)
         return asyncio.get_running_loop().time() - started
+
+    async def _started(self, kept: Kept) -> asyncio.subprocess.Process:
+        process = await _spawn(kept.described)
+        kept.process = ProcessId.of(process.pid)
+        self._changed()
+        return process
+
+    async def _hand_over(
+        self, kept: Kept, process: asyncio.subprocess.Process, death: asyncio.Task[int]
+    ) -> asyncio.subprocess.Process | None:
+        """Start the successor, wait until it is ready, end the old process; None when it stays."""
+        asked = kept.hand_over
+        kept.wanted.clear()
+        successor = await _spawn(kept.described, beside=True)
+        ended = asyncio.create_task(successor.wait())
+        if not await self._takes_over(kept, successor, ended):
+            await _end(successor, ended)
+            kept.exited_with = successor.returncode
+            if asked is not None and not asked.done():
+                asked.set_exception(SUCCESSOR_NOT_READY(name=kept.described.name, log=kept.described.log))
+            return None
+        ended.cancel()
+        kept.process = ProcessId.of(successor.pid)
+        self._changed()
+        await _end(process, death)
+        if asked is not None and not asked.done():
+            asked.set_result(None)
+        return successor
+
+    async def _takes_over(
+        self, kept: Kept, successor: asyncio.subprocess.Process, ended: asyncio.Task[int]
+    ) -> bool:
+        deadline = asyncio.get_running_loop().time() + SUCCESSOR_READY_SECONDS
+        while not kept.marked(successor.pid):
+            late = asyncio.get_running_loop().time() > deadline
+            if late or ended.done() or self._stopping.is_set():
+                return False
+            await asyncio.sleep(_READY_POLL_SECONDS)
+        return True
 
     async def _bound_logs(self) -> None:
         while True:
@@ -127,8 +201,17 @@ def _plight(kept: Kept) -> str:
     return f"{kept.described.name} is not ready{ended}, see {kept.described.log}"
 
 
-async def _spawn(described: ServiceProcess) -> asyncio.subprocess.Process:
-    described.ready_file.unlink(missing_ok=True)
+def _give_up(kept: Kept) -> None:
+    """Tell who waits for a successor that the process ended before there was one."""
+    kept.wanted.clear()
+    if kept.hand_over is not None and not kept.hand_over.done():
+        kept.hand_over.set_exception(SUCCESSOR_NOT_READY(name=kept.described.name, log=kept.described.log))
+
+
+async def _spawn(described: ServiceProcess, *, beside: bool = False) -> asyncio.subprocess.Process:
+    """Start the process; ``beside`` another one, the ready file is that one's until it is replaced."""
+    if not beside:
+        described.ready_file.unlink(missing_ok=True)
     with described.log.open("ab") as log:
         return await asyncio.create_subprocess_exec(
             *described.command,
