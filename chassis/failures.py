@@ -20,8 +20,9 @@ DATABASE_TROUBLE = (
 
 _PASSING_KINDS = {Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED, Kind.RESOURCE_EXHAUSTED}
 
-_PASSING_SQLSTATES = ("08", "40", "53", "55P03", "57", "58")
-"""Connection, rollback (serialisation, deadlock), resources, lock time-out, operator, system."""
+_PASSING_SQLSTATES = ("08", "25006", "40", "53", "55P03", "57", "58")
+"""Connection, read-only (a standby before it takes over), rollback (serialisation, deadlock), resources, lock
+time-out, operator, system."""
 
 
 def is_outage(problem: BaseException) -> bool:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from chassis import inbox_store as store
 from chassis.bus.port import Bus, Lag, Record
@@ -28,12 +29,17 @@ from chassis.delivery import Delivery, Handler, decode
 from chassis.failures import describe, is_outage
 from chassis.inbox_batch import Inbox
 from chassis.messaging_metrics import (
+    CONSUMER_ATTEMPTS,
     CONSUMER_BACKOFFS,
+    CONSUMER_BATCH_SECONDS,
     CONSUMER_LAG_EVENTS,
     CONSUMER_LAG_SECONDS,
+    CONSUMER_MEASURED,
     PARKED_KEYS,
     PARKED_OLDEST_SECONDS,
 )
+from chassis.notifier import wait_for
+from chassis.telemetry import span
 
 __all__ = ["Consumer", "Handler", "Inbox", "Limits"]
 
@@ -98,6 +104,20 @@ class Consumer:
     async def receive(self, records: Sequence[Record]) -> None:
         """Have every record applied, seen before, or parked. Raises only for a lasting outage."""
         batch = [decode(record, self.inbox.handlers) for record in records]
+        began = [delivery.envelope.traceparent for delivery in batch if delivery.envelope]
+        with (
+            CONSUMER_BATCH_SECONDS.labels(self.service).time(),
+            span(
+                "consume batch",
+                kind=SpanKind.CONSUMER,
+                behind=began,
+                consumer=self.service,
+                batch_size=len(batch),
+            ),
+        ):
+            await self._settle(batch)
+
+    async def _settle(self, batch: Sequence[Delivery]) -> None:
         try:
             if not await self._patiently(lambda: self._begin(batch)):
                 try:
@@ -145,6 +165,7 @@ class Consumer:
         await self._patiently(lambda: self.inbox.apply([delivery], park_cause=cause, attempts=tried))
 
     async def _count(self, delivery: Delivery, step: int) -> int:
+        CONSUMER_ATTEMPTS.labels(self.service).inc(max(0, step))
         async with self.db.transaction() as tx:
             return await store.count_attempt(tx, self.service, delivery.event_id, step)
 
@@ -161,8 +182,7 @@ class Consumer:
                     raise
                 CONSUMER_BACKOFFS.labels(self.service).inc()
                 _log.info("consumer_waits", service=self.service, cause=describe(problem))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._jittered(pause))
+            await wait_for(self._stopping, self._jittered(pause))
             pause = min(pause * 2, limits.outage_longest_pause_seconds)
 
     @staticmethod
@@ -181,9 +201,12 @@ class Consumer:
         """Set the gauges of lag and of parked keys; return the lag."""
         lags = await self.bus.lag(self.service, self.topics)
         now = self.db.now()
-        ages = [(now - lag.oldest_unread_at).total_seconds() for lag in lags if lag.oldest_unread_at]
-        CONSUMER_LAG_EVENTS.labels(self.service).set(sum(lag.events for lag in lags))
-        CONSUMER_LAG_SECONDS.labels(self.service).set(max(0.0, *ages, 0.0))
+        for topic in self.topics:
+            parts = [lag for lag in lags if lag.topic == topic]
+            ages = [(now - lag.oldest_unread_at).total_seconds() for lag in parts if lag.oldest_unread_at]
+            CONSUMER_LAG_EVENTS.labels(self.service, topic).set(sum(lag.events for lag in parts))
+            CONSUMER_LAG_SECONDS.labels(self.service, topic).set(max(0.0, *ages, 0.0))
+        CONSUMER_MEASURED.labels(self.service).set(now.timestamp())
         async with self.db.transaction() as tx:
             row = await tx.fetchrow(
                 "select count(*) as keys, min(parked_at) as oldest from parked_key where consumer = $1",

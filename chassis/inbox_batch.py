@@ -103,7 +103,9 @@ class Inbox:
         if handler is None or handler.prepare is None or delivery.event is None or delivery.is_prepared:
             return
         async with self._slots:
-            delivery.prepared = await handler.prepare(delivery.event)
+            above = delivery.envelope.traceparent if delivery.envelope else None
+            with traced(f"prepare {handler.event.TYPE}", above, SpanKind.CONSUMER):
+                delivery.prepared = await handler.prepare(delivery.event)
             delivery.is_prepared = True
 
     async def _prepare(self, batch: Sequence[Delivery]) -> None:

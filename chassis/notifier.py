@@ -44,9 +44,13 @@ async def notify_commits(service: str, dsn: str, committed: asyncio.Event, stop:
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
-    """Return when the event is set, or after so long."""
+    """Return when the event is set, or after so long.
+
+    Not by ``asyncio.wait_for``: in Python 3.11 it swallows a cancellation that comes with the event.
+    """
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 async def set_after(stop: asyncio.Event, event: asyncio.Event) -> None:

@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from chassis.db import Transaction
+from chassis.db import Pending, Transaction
 from chassis.errors import ETAG_MISMATCH
-from chassis.event import EVENT_TOO_LARGE, MAX_BODY_BYTES, Envelope, Event, new_event_id
-from chassis.traceparent import current_traceparent
+from chassis.event import EVENT_TOO_LARGE, MAX_BODY_BYTES, Envelope, new_event_id
 
 _INSERT = """
 insert into event_log (event_id, aggregate_type, aggregate_id, version, type, topic, headers, payload, shard)
@@ -37,7 +36,7 @@ def outbox_writer(source: str, *, shards: int = 1) -> Callable[[Transaction], Aw
 
         Raises EVENT_TOO_LARGE, or ETAG_MISMATCH when the aggregate already has that version.
         """
-        rows = [_row(event, version, tx, source, shards) for event, version in tx.pending]
+        rows = [_row(pending, tx, source, shards) for pending in tx.pending]
         try:
             await tx.execute(_INSERT, *(list(column) for column in zip(*rows, strict=True)))
         except asyncpg.UniqueViolationError as problem:
@@ -46,12 +45,13 @@ def outbox_writer(source: str, *, shards: int = 1) -> Callable[[Transaction], Aw
     return write_events
 
 
-def _row(event: Event, version: int, tx: Transaction, source: str, shards: int) -> tuple[object, ...]:
+def _row(pending: Pending, tx: Transaction, source: str, shards: int) -> tuple[object, ...]:
+    event, version, traceparent = pending
     body = event.model_dump_json().encode()
     if len(body) > MAX_BODY_BYTES:
         raise EVENT_TOO_LARGE(limit_bytes=MAX_BODY_BYTES)
     key = event.aggregate_id
-    envelope = Envelope(new_event_id(), event.TYPE, source, key, version, tx.now(), current_traceparent())
+    envelope = Envelope(new_event_id(), event.TYPE, source, key, version, tx.now(), traceparent)
     headers = json.dumps({name: value.decode() for name, value in envelope.headers()})
     aggregate_type = event.TOPIC.split(".")[1]
     shard = shard_of(key, shards)

@@ -11,20 +11,31 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import structlog
+from opentelemetry.trace import SpanKind
 
 from chassis.bus.port import Bus, BusProducer, NewRecord, Refused
 from chassis.db import connect_alone
 from chassis.errors import Fault
 from chassis.failures import DATABASE_TROUBLE, describe
-from chassis.messaging_metrics import RELAY_FAILURES, RELAY_PUBLISHED, RELAY_REPUBLISHED
+from chassis.messaging_metrics import (
+    RELAY_BUS_CHANGES,
+    RELAY_FAILURES,
+    RELAY_PUBLISHED,
+    RELAY_REPUBLISHED,
+)
 from chassis.notifier import CHANNEL, notify_commits, set_after, wait_for
+from chassis.relay_shards import adopt_shards, hold
 from chassis.retention import Retention, clean, measure_outbox
+from chassis.telemetry import span
 
 BATCH_ROWS = 500
+BATCH_BYTES = 4 * 1024 * 1024
+"""A batch ends with the event that passes this: 500 of the largest would be 450 MB."""
 POLL_SECONDS = 1.0
 MEASURE_SECONDS = 1.0
 CLUSTER_CHECK_SECONDS = 30.0
@@ -37,7 +48,6 @@ REOPEN_SECONDS = 600.0
 HELD_SECONDS = (1.0, 300.0)
 """First and longest wait before an event the bus refused is tried again."""
 
-_LOCK_CLASS = 0x746F6E67  # "tong": one name space of advisory locks for relays
 _log = structlog.get_logger("tongban.relay")
 
 _HELD = """
@@ -45,9 +55,12 @@ select distinct aggregate_id from event_log
 where shard = $1 and published_at is null and next_attempt_at > clock_timestamp()
 """
 _PENDING = """
-select seq, event_id, topic, aggregate_id, headers, payload, attempts from event_log
-where shard = $1 and published_at is null and aggregate_id <> all($2::text[])
-order by seq limit $3
+select * from (
+  select first.*, sum(octet_length(payload)) over (order by seq) - octet_length(payload) as bytes_before from (
+    select seq, event_id, topic, aggregate_id, headers, payload, attempts from event_log
+    where shard = $1 and published_at is null and aggregate_id <> all($2::text[])
+    order by seq limit $3) first) sized
+where bytes_before < $4 order by seq
 """
 _MARK = "update event_log set published_at = clock_timestamp(), last_error = null where seq = any($1)"
 _HOLD = """
@@ -58,6 +71,10 @@ where seq = $1
 _REOPEN = """
 update event_log set published_at = null, next_attempt_at = null
 where shard = $1 and published_at is not null and created_at > clock_timestamp() - make_interval(secs => $2)
+"""
+_KNOW_ALL = """
+insert into relay_state (shard, cluster_id) select shard, $1 from generate_series(0, $2::int - 1) shard
+on conflict do nothing
 """
 
 
@@ -83,19 +100,35 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until ``stop`` is set; the running batch is finished. Outages are waited out."""
         async with asyncio.TaskGroup() as tasks:
-            for shard in range(self._shards):
-                tasks.create_task(self._keep_relaying(shard, stop))
             if self._committed is not None:
                 tasks.create_task(notify_commits(self._service, self._dsn, self._committed, stop))
+            await self._patiently(lambda: self._adopt_shards(stop), stop)
+            for shard in range(self._shards):
+                tasks.create_task(self._keep_relaying(shard, stop))
 
     async def _keep_relaying(self, shard: int, stop: asyncio.Event) -> None:
         while not stop.is_set():
+            await self._patiently(lambda: self._hold_shard(shard, stop), stop)
+
+    async def _patiently(self, step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
+        """Repeat a step while it fails for an outage, until ``stop``."""
+        while not stop.is_set():
             try:
-                await self._hold_shard(shard, stop)
+                await step()
             except (*DATABASE_TROUBLE, Fault) as problem:
                 RELAY_FAILURES.labels(self._service).inc()
-                _log.warning("relay_interrupted", service=self._service, shard=shard, cause=describe(problem))
+                _log.warning("relay_interrupted", service=self._service, cause=describe(problem))
                 await wait_for(stop, random.uniform(0.2, 1.0))  # noqa: S311 - jitter
+            else:
+                return
+
+    async def _adopt_shards(self, stop: asyncio.Event) -> None:
+        name = f"{self._service}-relay"
+        connection = await connect_alone(self._dsn, name, answer_seconds=STATEMENT_SECONDS)
+        try:
+            await adopt_shards(connection, self._service, self._shards, stop, self._poll_seconds)
+        finally:
+            connection.terminate()
 
     async def _hold_shard(self, shard: int, stop: asyncio.Event) -> None:
         connection = await connect_alone(
@@ -103,10 +136,8 @@ class Relay:
         )
         producer = self._bus.producer()
         try:
-            while not await connection.fetchval("select pg_try_advisory_lock($1, $2)", _LOCK_CLASS, shard):
-                await wait_for(stop, self._poll_seconds)
-                if stop.is_set():
-                    return
+            if not await hold(connection, shard, stop, self._poll_seconds):
+                return
             _log.info("relay_active", service=self._service, shard=shard, bus=self._bus.transport)
             await self._relay(connection, producer, shard, stop)
         finally:
@@ -149,13 +180,21 @@ class Relay:
 
     async def _pending(self, connection: asyncpg.Connection[Any], shard: int) -> list[Any]:
         held = [row["aggregate_id"] for row in await connection.fetch(_HELD, shard)]
-        return await connection.fetch(_PENDING, shard, held, BATCH_ROWS)
+        return await connection.fetch(_PENDING, shard, held, BATCH_ROWS, BATCH_BYTES)
 
     async def _publish(
         self, connection: asyncpg.Connection[Any], producer: BusProducer, rows: list[Any]
     ) -> bool:
         """Send one batch and mark what was acknowledged; tell whether more may wait."""
-        outcomes = await producer.append([_new_record(row) for row in rows])
+        records = [_new_record(row) for row in rows]
+        began = (dict(record.headers).get("traceparent") for record in records)
+        with span(
+            "relay publish",
+            kind=SpanKind.PRODUCER,
+            behind=[each.decode() for each in began if each],
+            batch_size=len(rows),
+        ):
+            outcomes = await producer.append(records)
         sent = [row["seq"] for row, refused in zip(rows, outcomes, strict=True) if refused is None]
         if sent:
             await connection.execute(_MARK, sent)
@@ -163,7 +202,8 @@ class Relay:
         for row, refused in zip(rows, outcomes, strict=True):
             if refused is not None and not refused.behind:
                 await self._hold(connection, row, refused)
-        return bool(sent) and len(rows) == BATCH_ROWS
+        is_full = len(rows) == BATCH_ROWS or sum(len(row["payload"]) for row in rows) >= BATCH_BYTES
+        return bool(sent) and is_full
 
     async def _hold(self, connection: asyncpg.Connection[Any], row: Any, refused: Refused) -> None:
         """Have only this aggregate wait; a later version is never sent before this one."""
@@ -187,12 +227,14 @@ class Relay:
                 shard,
                 found,
             )
-            if known is None:
+            if known is None:  # the first contact: all shards at once, their number is on record with it
+                await connection.execute(_KNOW_ALL, found, self._shards)
                 return
             tag = await connection.execute(
                 _REOPEN, shard, self._retention.event_log_seconds, timeout=REOPEN_SECONDS
             )
         count = int(tag.split()[-1])
+        RELAY_BUS_CHANGES.labels(self._service).inc()
         RELAY_REPUBLISHED.labels(self._service).inc(count)
         _log.error("bus_replaced", service=self._service, shard=shard, republished=count)
 

@@ -85,6 +85,8 @@ class Sourced(BaseSettings):
     @model_validator(mode="wrap")
     @classmethod
     def _name_every_fault(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(given, dict):  # an emptied secret file is a missing one
+            given = {name: value for name, value in given.items() if value != ""}
         missing = [name for name in cls.required_by(given) if not given.get(name)]
         wrong: list[tuple[str, str]] = []
         try:
@@ -123,6 +125,8 @@ class ServiceSettings(Sourced):
     bus: Literal["kafka", "postgres"]
     kafka_bootstrap: str | None = None
     """``host:port`` list, comma separated; needed when ``bus`` is kafka."""
+    kafka_tls: bool = False
+    """Whether the brokers are reached by mutual TLS, with the files below."""
     bus_dsn: SecretStr | None = None
     """PostgreSQL DSN of the bus database; needed when ``bus`` is postgres."""
     relay_shards: int = Field(default=1, ge=1, le=64)
@@ -132,6 +136,8 @@ class ServiceSettings(Sourced):
     grpc_port: int = Field(ge=0, le=65_535)
     http_host: str = "127.0.0.1"
     http_port: int = Field(ge=0, le=65_535)
+    share_ports: bool = False
+    """Let a successor listen beside this process (SO_REUSEPORT), for restarts without a gap."""
     intake_address: str | None = None
     certs_address: str | None = None
     seal_address: str | None = None
@@ -142,20 +148,44 @@ class ServiceSettings(Sourced):
     tls_key: Path
     tls_authority: Path
     """PEM files of mutual TLS: own chain, own key, the authority both sides trust."""
+    http_certificate: Path | None = None
+    http_key: Path | None = None
+    """PEM files with which the HTTP door speaks TLS; plain HTTP without them, for one's own machine."""
     token_keys: Path
     """JWKS file with the public keys of intake's bearer tokens."""
     field_keys: Path
     """Keyring file of ``chassis.fields``."""
 
     data_dir: Path = Path("data")
+    files: str | None = Field(default=None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9_./-]*)?$")
+    """``s3://bucket/prefix`` to keep files in an object store; in ``data_dir`` without it."""
+    files_endpoint: str | None = Field(default=None, pattern=r"^https://")
+    """Where an object store that is not Amazon's answers."""
+    files_region: str = "us-east-1"
+    files_key_id: SecretStr | None = None
+    files_secret_key: SecretStr | None = None
+    files_authority: Path | None = None
+    """PEM file of the object store's authority, beside the system's ones."""
     catalogue_dir: Path = Path("catalogue")
     ready_file: Path | None = None
     otlp_endpoint: str | None = None
+    """``http[s]://host:port`` of an OpenTelemetry collector (OTLP over gRPC); no spans leave without it."""
+    trace_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
+    """Share of the traces beginning here that are recorded."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where Prometheus asks, over mutual TLS; no such door without a port. Never publish it."""
+    measure_seconds: float = Field(default=15.0, gt=0, le=3_600)
+    backup_state_file: Path | None = None
+    """JSON file with ``finished_at``, written after each good backup."""
 
     @classmethod
     def required_by(cls, given: dict[str, Any]) -> tuple[str, ...]:
-        """Name the address of the chosen bus."""
-        return {"kafka": ("kafka_bootstrap",), "postgres": ("bus_dsn",)}.get(str(given.get("bus")), ())
+        """Name the address of the chosen bus, the other half of the HTTP door's TLS, the key to a file store."""
+        bus = {"kafka": ("kafka_bootstrap",), "postgres": ("bus_dsn",)}.get(str(given.get("bus")), ())
+        http = ("http_certificate", "http_key")
+        store = ("files_key_id", "files_secret_key") if given.get("files") else ()
+        return (*bus, *(http if any(given.get(name) for name in http) else ()), *store)
 
 
 S = TypeVar("S", bound=Sourced)

@@ -161,6 +161,8 @@ class BusConfig:
     group_instance_id: str | None = None
     replication_factor: int = 1
     append_timeout_seconds: float = 15.0
+    session_seconds: float = 10.0
+    """Kafka: after so long without a heartbeat a member's partitions go to the others."""
     lease_seconds: float = 3.0
     poll_seconds: float = 1.0
 

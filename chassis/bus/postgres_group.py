@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import uuid
 from collections.abc import Sequence
@@ -18,9 +17,12 @@ from chassis.db import connect_alone
 from chassis.failures import DATABASE_TROUBLE
 from chassis.messaging_metrics import BUS_COMMIT_FAILURES
 from chassis.messaging_metrics import BUS_GROUP_BEHIND as BEHIND_GAUGE
+from chassis.notifier import wait_for
 
 CHANNEL = "tongban_bus"
 MAX_RECORDS = 500
+MAX_BYTES = 4 * 1024 * 1024
+"""A batch ends with the record that passes this."""
 RETRY_SECONDS = 0.5
 _log = structlog.get_logger("tongban.bus")
 
@@ -48,14 +50,17 @@ where g.grp = $1 and g.topic = free.topic and g.part = free.part
 returning g.topic, g.part, g.off, g.gen
 """
 READ = """
-select w.topic, w.part, p.first_off, m.off, m.key, m.headers, m.body, m.at
+select * from (select found.*,
+  sum(octet_length(body)) over (order by nr, off) - coalesce(octet_length(body), 0) as bytes_before from (
+select w.nr, w.topic, w.part, p.first_off, m.off, m.key, m.headers, m.body, m.at
 from unnest($1::text[], $2::int[], $3::bigint[]) with ordinality w(topic, part, off, nr)
 join part p on p.topic = w.topic and p.part = w.part
 left join lateral (select off, key, headers, body, at from msg
   where topic = w.topic and part = w.part and off >= w.off and p.first_off <= w.off
   order by off limit $4) m on true
 where m.off is not null or p.first_off > w.off
-order by w.nr, m.off limit $4
+order by w.nr, m.off limit $4) found) sized
+where coalesce(bytes_before, 0) < $5 order by nr, off
 """
 COMMIT = """
 update grp g set off = w.off from unnest($3::text[], $4::int[], $5::bigint[], $6::bigint[]) w(topic, part, off, gen)
@@ -107,7 +112,7 @@ class GroupMember:
                     await self._turn_once(connection, stop)
                 except DATABASE_TROUBLE as problem:
                     _log.warning("bus_unavailable", group=self._group, cause=type(problem).__name__)
-                    await _pause(stop, RETRY_SECONDS)
+                    await wait_for(stop, RETRY_SECONDS)
         finally:
             for task in (leases, stopping):
                 task.cancel()
@@ -119,14 +124,13 @@ class GroupMember:
         self._wake.clear()
         records, taken = await self._read(connection)
         if not records:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._config.poll_seconds)
+            await wait_for(self._wake, self._config.poll_seconds)
             return
         try:
             await self._handle(records)
         except Exception as problem:  # noqa: BLE001 - any failure of the handler means redelivery
             _log.warning("batch_redelivered", group=self._group, cause=type(problem).__name__)
-            await _pause(stop, RETRY_SECONDS)
+            await wait_for(stop, RETRY_SECONDS)
             return
         await self._commit(connection, records, taken)
 
@@ -139,7 +143,12 @@ class GroupMember:
         taken = {place: self._held[place].gen for place in places}
         offsets = [self._held[place].off for place in places]
         rows = await connection.fetch(
-            READ, [topic for topic, _ in places], [part for _, part in places], offsets, MAX_RECORDS
+            READ,
+            [topic for topic, _ in places],
+            [part for _, part in places],
+            offsets,
+            MAX_RECORDS,
+            MAX_BYTES,
         )
         records = []
         for row in rows:
@@ -205,8 +214,7 @@ class GroupMember:
                     await self._renew(connection)
                 except DATABASE_TROUBLE as problem:
                     _log.warning("bus_lease_not_renewed", group=self._group, cause=type(problem).__name__)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._regroup.wait(), self._config.lease_seconds / 3)
+                await wait_for(self._regroup, self._config.lease_seconds / 3)
                 self._regroup.clear()
         finally:
             if connection is not None:
@@ -299,8 +307,3 @@ def _record(row: Any) -> Record:
         row["body"],
         row["at"],
     )
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
