@@ -5,18 +5,23 @@ from __future__ import annotations
 import typer
 
 from cli.commands import (
+    backup,
     certificate,
     check,
     dead_letters,
     deadline,
     demo,
     doctor,
+    keys,
     licences,
     provision,
+    reconcile,
     replay,
+    restore,
     service,
     stack,
     verify,
+    working_calendar,
 )
 
 app = typer.Typer(
@@ -39,5 +44,10 @@ for group in (
     provision,
     replay,
     dead_letters,
+    backup,
+    restore,
+    reconcile,
+    keys,
+    working_calendar,
 ):
     group.register(app)

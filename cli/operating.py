@@ -33,7 +33,7 @@ async def open_service(service: str, layout: Layout) -> AsyncIterator[Opened]:
 
     Raises SETTINGS_INCOMPLETE, PEER_UNAVAILABLE, SCHEMA_OUTDATED.
     """
-    _take_settings(service, layout)
+    take_settings(service, layout)
     root = import_module(_ROOTS[service])
     found: Any = getattr(import_module(f"services.{service}.settings"), f"{service.title()}Settings")
     settings: ServiceSettings = found()
@@ -41,7 +41,7 @@ async def open_service(service: str, layout: Layout) -> AsyncIterator[Opened]:
         yield Opened(runtime, root.build)
 
 
-def _take_settings(service: str, layout: Layout) -> None:
+def take_settings(service: str, layout: Layout) -> None:
     """Take the settings of the local stack's process over, unless the environment has its own."""
     state = read_state(layout.state_file)
     if state is not None and state.supervised and f"TONGBAN_{service.upper()}_DATABASE_DSN" not in os.environ:

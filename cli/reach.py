@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 
 from chassis.auth import signing_key_from_pem
@@ -29,8 +30,12 @@ class Reach:
         return Department(uscc, tls, addresses)
 
     def door(self, service: str) -> Door:
-        """Return a service's HTTP door."""
-        return Door(service, f"http://{self.state.services[service].http}")
+        """Return a service's HTTP door; one that speaks TLS must show a certificate of the authority."""
+        at = self.state.services[service].http
+        if not at.startswith("https://"):
+            return Door(service, f"http://{at}")
+        authority = self.layout.certificates / "authority.pem"
+        return Door(service, at, ssl.create_default_context(cafile=str(authority)))
 
     def kiosk(self, door: Door, terminal_id: str) -> Kiosk:
         """Return a terminal with the key that the local authority registered for it."""

@@ -2,6 +2,9 @@
 
 - ``docs/events.md``, ``docs/asyncapi.json`` and ``tests/contract/events/schemas/*.json`` from the event classes
 - ``docs/errors.md`` from the declared reasons
+- ``docs/crypto-inventory.md`` from the primitives that the code uses and their declarations
+- ``docs/metrics.md`` from the declared metrics
+- ``docs/promises.md`` from the promises and the last results of their tests
 
 An event schema that would break its consumers is not written: a breaking change is a new type.
 """  # noqa: INP001 - see code_facts
@@ -18,6 +21,9 @@ from typing import Any
 from chassis.errors import Kind, Reason, declared
 from chassis.event import Event, declared_events
 from docs.code_facts import ROOT, SERVICES, consumed_by, place_of, producer_of, product_files
+from docs.crypto_inventory import inventory_page
+from docs.metrics_page import metrics_page
+from docs.promises_page import promises_page
 from docs.schema_changes import not_additive
 
 SCHEMAS = ROOT / "tests" / "contract" / "events" / "schemas"
@@ -35,6 +41,9 @@ def documents() -> Iterator[tuple[Path, str]]:
     load_everything()
     yield ROOT / "docs" / "events.md", events_page()
     yield ROOT / "docs" / "errors.md", errors_page()
+    yield ROOT / "docs" / "crypto-inventory.md", inventory_page()
+    yield ROOT / "docs" / "metrics.md", metrics_page()
+    yield ROOT / "docs" / "promises.md", promises_page()
     yield ROOT / "docs" / "asyncapi.json", _json(asyncapi())
     for event in declared_events():
         yield SCHEMAS / f"{event.TYPE}.json", _json(event.model_json_schema())

@@ -2,4 +2,11 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.promises", "tests.seeds", "tests.stacks.postgres", "tests.stacks.kafka"]
+pytest_plugins = [
+    "tests.promises",
+    "tests.seeds",
+    "tests.stacks.postgres",
+    "tests.stacks.kafka",
+    "tests.stacks.engine",
+    "tests.stacks.images",
+]

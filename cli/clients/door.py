@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Self
 
 import httpx
@@ -12,11 +13,13 @@ TIMEOUT_SECONDS = 20.0
 
 
 class Door:
-    """An HTTP service at ``http://host:port``; use it as an async context manager."""
+    """An HTTP service at ``http(s)://host:port``; use it as an async context manager."""
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(self, name: str, address: str, tls: ssl.SSLContext | None = None) -> None:
         self._name = name
-        self._client = httpx.AsyncClient(base_url=address, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._client = httpx.AsyncClient(
+            base_url=address, timeout=TIMEOUT_SECONDS, trust_env=False, verify=tls or True
+        )
 
     async def __aenter__(self) -> Self:
         return self

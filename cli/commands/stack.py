@@ -1,4 +1,4 @@
-"""`tongban up`, `down`, `status`: the local stack."""
+"""`tongban up`, `down`, `status`, `restart`: the local stack."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from cli.commands.service import Service
 from cli.local.control import Wanted, await_ready, run_detached, running, start, stop
 from cli.local.health import bus_lag, serving
 from cli.local.layout import SERVICES, Layout
 from cli.local.processes import memory
+from cli.local.restarts import restart as restart_services
 from cli.local.run import run_stack
 from cli.local.state import Running, StackState
 from cli.output import EXIT_REFUSED, AsJson, refusals, show
@@ -37,6 +39,7 @@ def register(app: typer.Typer) -> None:
     app.command()(up)
     app.command()(down)
     app.command()(status)
+    app.command()(restart)
 
 
 def up(
@@ -100,6 +103,27 @@ def status(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
         show(data, _status_table(data), as_json=as_json)
     if not well:
         raise typer.Exit(EXIT_REFUSED)
+
+
+def restart(
+    services: Annotated[
+        list[Service] | None, typer.Argument(help="服务,默认全部 | Which services; all of them by default.")
+    ] = None,
+    *,
+    rolling: Annotated[
+        bool, typer.Option("--rolling", help="逐个替换,不中断服务 | One at a time, without a gap.")
+    ] = True,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """滚动重启 | Replace services one at a time: the successor serves before the old process drains."""
+    del rolling  # there is no other way; the word is for the reader of a runbook
+    layout = Layout(stack_home(data_dir))
+    with refusals(as_json=as_json):
+        running(layout)
+        seconds = restart_services(layout, [each.value for each in services or Service])
+        words = ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items())
+        show({"restarted_seconds": seconds}, f"已重启 | restarted: {words}", as_json=as_json)
 
 
 async def _ask(layout: Layout, state: StackState) -> tuple[dict[str, bool], dict[str, int] | None]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from chassis.auth import read_jwks, signing_key_from_pem, verify_document
 from chassis.datafiles import read_tree
 from chassis.db import Transaction
-from chassis.files import DirectoryStore
+from chassis.files import KeptFiles
+from chassis.object_files import open_files
 from chassis.requests import EncryptedAnswers
+from chassis.rewrap import AtRest
 from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
 from chassis.worker import repeating
@@ -21,6 +23,8 @@ from services.certs.domain.presentation import KIND, Summary, check_offline, jws
 from services.certs.rpc import Desk, JwsSigner, servicers
 from services.certs.settings import CertsMigrationSettings, CertsSettings
 from services.certs.store import Vault, open_registry
+from services.certs.store.encrypted import ENCRYPTED
+from services.certs.store.measures import freshness
 from services.certs.usecases.change_status import EXPIRY_BATCH, expire_licences
 from services.certs.usecases.ports import Registry
 
@@ -38,7 +42,7 @@ async def build(runtime: Runtime) -> Made:
     assert isinstance(settings, CertsSettings)
     types, departments = read_catalogue(settings.catalogue_dir)
     vault = Vault(runtime.cipher)
-    documents = DirectoryStore(settings.data_dir / "documents", runtime.cipher)
+    documents = _documents(runtime)
     signer = JwsSigner(signing_key_from_pem(settings.presentation_key.read_bytes()))
 
     def registry_of(tx: Transaction) -> Registry:
@@ -66,7 +70,17 @@ async def build(runtime: Runtime) -> Made:
         handlers=handlers(Hearing(registry_of, documents, types, approvals, sealed, runtime.clock)),
         servicers=servicers(desk),
         workers=[repeating("expiry", expire, every_seconds=settings.expiry_sweep_seconds)],
+        measures=[freshness()],
     )
+
+
+def at_rest(runtime: Runtime) -> AtRest:
+    """Return everything that certs keeps encrypted, for a rotation of its field keys."""
+    return AtRest(runtime.database, runtime.cipher, ENCRYPTED, _documents(runtime))
+
+
+def _documents(runtime: Runtime) -> KeptFiles:
+    return open_files(runtime.settings, "documents", runtime.cipher)
 
 
 def read_catalogue(directory: Path) -> tuple[dict[str, LicenceType], Departments]:

@@ -1,7 +1,8 @@
 """The software keystore: private keys encrypted at rest with AES-256-GCM, each bound to its id.
 
 The key-encryption key is derived (HKDF-SHA256) from a secret that only one side has: the signing process has its
-own, the maker's job another one. A wrapped key is ``version | nonce (12) | ciphertext and tag``.
+own, the maker's job another one. A wrapped key is ``version | nonce (12) | ciphertext and tag``. While the secret
+is being rotated it is several lines: the first wraps, each unwraps.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -45,28 +47,60 @@ KEYSTORE_INCOMPLETE = declare(
 
 
 class SoftwareKeystore:
-    """Wraps private keys under one secret; implements the port Keystore."""
+    """Wraps private keys under one secret; implements the port Keystore.
 
-    def __init__(self, secret: str, *, purpose: str) -> None:
-        if len(secret) < LEAST_SECRET_CHARACTERS:
-            raise KEYSTORE_SECRET_SHORT(limit=LEAST_SECRET_CHARACTERS)
-        info = f"tongban keystore 1|{purpose}".encode()
-        self._cipher = AESGCM(HKDF(hashes.SHA256(), 32, salt=None, info=info).derive(secret.encode()))
+    Told where to ``ask``, it takes the secret again for a key that does not open: a rotation needs no restart.
+    """
+
+    def __init__(self, secret: str, *, purpose: str, ask: Callable[[], str] | None = None) -> None:
+        """Take the secret. Raises KEYSTORE_SECRET_SHORT."""
+        self._info = f"tongban keystore 1|{purpose}".encode()
+        self._ask, self._secret = ask, secret
+        self._ciphers = self._derive(secret)
 
     def wrap(self, key_id: str, private_key: bytes) -> bytes:
         """Return the encrypted key, bound to its id."""
         nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + self._cipher.encrypt(nonce, private_key, key_id.encode())
+        return _VERSION + nonce + self._ciphers[0].encrypt(nonce, private_key, key_id.encode())
 
     def unwrap(self, key_id: str, wrapped: bytes) -> bytes:
         """Return the private key. Raises KEYSTORE_UNREADABLE for another secret, id or content."""
+        found = self._opened(key_id, wrapped)
+        if found is None and self._asked_anew():
+            found = self._opened(key_id, wrapped)
+        if found is None:
+            raise KEYSTORE_UNREADABLE(key_id=key_id)
+        return found
+
+    def is_newest(self, key_id: str, wrapped: bytes) -> bool:
+        """Say whether a key is wrapped under the first of the secrets."""
+        return self._opened(key_id, wrapped, self._ciphers[:1]) is not None
+
+    def _opened(self, key_id: str, wrapped: bytes, ciphers: Sequence[AESGCM] = ()) -> bytes | None:
         nonce, body = wrapped[1 : 1 + _NONCE_BYTES], wrapped[1 + _NONCE_BYTES :]
         if wrapped[:1] != _VERSION or len(nonce) < _NONCE_BYTES:
-            raise KEYSTORE_UNREADABLE(key_id=key_id)
-        try:
-            return self._cipher.decrypt(nonce, body, key_id.encode())
-        except InvalidTag:
-            raise KEYSTORE_UNREADABLE(key_id=key_id) from None
+            return None
+        for cipher in ciphers or self._ciphers:
+            with contextlib.suppress(InvalidTag):
+                return cipher.decrypt(nonce, body, key_id.encode())
+        return None
+
+    def _asked_anew(self) -> bool:
+        """Take the secret again; say whether it is another one."""
+        secret = self._ask() if self._ask else self._secret
+        if secret == self._secret:
+            return False
+        self._ciphers, self._secret = self._derive(secret), secret
+        return True
+
+    def _derive(self, secret: str) -> list[AESGCM]:
+        lines = [line for line in secret.splitlines() if line]
+        if not lines or any(len(line) < LEAST_SECRET_CHARACTERS for line in lines):
+            raise KEYSTORE_SECRET_SHORT(limit=LEAST_SECRET_CHARACTERS)
+        return [
+            AESGCM(HKDF(hashes.SHA256(), 32, salt=None, info=self._info).derive(line.encode()))
+            for line in lines
+        ]
 
 
 class MakerKeystore:

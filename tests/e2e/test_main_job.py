@@ -32,6 +32,7 @@ def test_the_demo_runs_all_ten_steps(told: Told):
     assert "failed" not in told.figures
 
 
+@pytest.mark.promise("P1")
 def test_up_is_quick_and_the_stack_is_small(told: Told):
     assert told.started["started_seconds"] < READY_WITHIN_SECONDS * told.crowding
     assert told.status_after["ready"]

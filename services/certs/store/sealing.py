@@ -7,7 +7,8 @@ encrypted as one value each, so that a row costs two encryptions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from chassis.fields import FieldCipher
@@ -63,6 +64,14 @@ class Vault:
         """Return the blind index of a holder."""
         return self._cipher.blind_index(holder_key(id_type_code, id_number), field="licence.holder")
 
+    def usage_mac(self, values: Sequence[object]) -> bytes:
+        """Return the MAC of a line of the usage record."""
+        return self._cipher.row_mac(*map(_stable, values), field="usage")
+
+    def check_usage(self, mac: bytes | None, values: Sequence[object]) -> None:
+        """Return if a line is as it was written. Raises ROW_ALTERED."""
+        self._cipher.check_row(mac, *map(_stable, values), field="usage")
+
     def identifier_key(self, identifier: str) -> bytes:
         """Return the blind index of an identifier; some identifiers hold an identity number."""
         return self._cipher.blind_index(identifier, field="licence.identifier")
@@ -76,6 +85,15 @@ class Vault:
         """Return a keyed digest of an imported row; empty values do not count."""
         content = {name: value.strip() for name, value in sorted(fields.items()) if value.strip()}
         return self._cipher.blind_index(_json(content), field="licence.content")
+
+
+def _stable(value: object) -> object:
+    """Return a value in the one form that is the same before writing and after reading."""
+    if isinstance(value, datetime):
+        return int(value.timestamp() * 1_000_000)
+    if isinstance(value, bytes):
+        return value.hex()
+    return value if value is None or isinstance(value, bool) else str(value)
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from chassis.audit import recording
 from chassis.db import Transaction
+from chassis.errors import Fault
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, ShownUse, Usage, UsageKind
 from services.certs.store.sealing import Vault
@@ -17,12 +19,12 @@ _COLUMNS = """usage_id, kind, licence_id, use_code_id, consumer_code, consumer_n
 _PAGE = f"""
 select u.usage_id, u.kind, u.licence_id, u.use_code_id, u.consumer_code, u.consumer_name,
   u.consumer_is_department, u.item_code, u.case_id, u.use_cause, u.basis, u.outcome, u.used_at,
-  coalesce(l.type_name, '') as type_name
+  u.holder_key, u.mac, coalesce(l.type_name, '') as type_name
 from (
-  (select {_COLUMNS} from usage where holder_key = $1 and (used_at, usage_id) < ($2, $3)
+  (select {_COLUMNS}, holder_key, mac from usage where holder_key = $1 and (used_at, usage_id) < ($2, $3)
    order by used_at desc, usage_id desc limit $4)
   union
-  (select {_COLUMNS} from usage
+  (select {_COLUMNS}, holder_key, mac from usage
    where licence_id in (select licence_id from licence_co_holder where holder_key = $1)
      and (used_at, usage_id) < ($2, $3)
    order by used_at desc, usage_id desc limit $4)
@@ -39,30 +41,52 @@ class UsageStore:
         self._tx, self._vault = tx, vault
 
     async def add(self, usages: Sequence[Usage]) -> None:
-        """Append lines in one statement."""
+        """Append lines in one statement. Raises AUDIT_UNWRITABLE."""
         columns = zip(*map(self._row, usages), strict=True)
-        await self._tx.execute(
-            f"""
-            insert into usage ({_COLUMNS}, holder_key)
-            select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
-              $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-              $13::timestamptz[], $14::bytea[])
-            """,  # noqa: S608 - constants
-            *(list(column) for column in columns),
-        )
+        with recording("usage"):
+            await self._tx.execute(
+                f"""
+                insert into usage ({_COLUMNS}, holder_key, mac)
+                select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
+                  $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
+                  $13::timestamptz[], $14::bytea[], $15::bytea[])
+                """,  # noqa: S608 - constants
+                *(list(column) for column in columns),
+            )
 
     async def of_holder(
         self, id_type_code: str, id_number: str, before: tuple[datetime, str] | None, limit: int
     ) -> list[ShownUse]:
-        """Return the uses of a holder's licences, newest first."""
+        """Return the uses of a holder's licences, newest first. Raises ROW_ALTERED."""
         used_at, usage_id = (before[0], UUID(before[1])) if before else _END
         key = self._vault.holder_key(id_type_code, id_number)
         rows = await self._tx.fetch(_PAGE, key, used_at, usage_id, limit)
+        for row in rows:
+            self._vault.check_usage(row["mac"], _values(row))
         return [ShownUse(_usage(row), row["type_name"]) for row in rows]
+
+    async def check_all(self, *, batch_rows: int = 1_000) -> list[str]:
+        """Return the ids of altered lines, over the whole record."""
+        altered: list[str] = []
+        after = UUID(int=0)
+        while True:
+            rows = await self._tx.fetch(
+                f"select {_COLUMNS}, holder_key, mac from usage where usage_id > $1 order by usage_id limit $2",  # noqa: S608
+                after,
+                batch_rows,
+            )
+            for row in rows:
+                try:
+                    self._vault.check_usage(row["mac"], _values(row))
+                except Fault:
+                    altered.append(str(row["usage_id"]))
+            if len(rows) < batch_rows:
+                return altered
+            after = rows[-1]["usage_id"]
 
     def _row(self, usage: Usage) -> tuple[object, ...]:
         holder, purpose, reader = usage.holder, usage.purpose, usage.reader
-        return (
+        values = (
             UUID(usage.usage_id),
             usage.kind,
             UUID(usage.licence_id) if usage.licence_id else None,
@@ -78,6 +102,12 @@ class UsageStore:
             usage.used_at,
             self._vault.holder_key(holder.id_type_code, holder.id_number) if holder else None,
         )
+        return (*values, self._vault.usage_mac(values))
+
+
+def _values(row: Any) -> tuple[object, ...]:
+    """Return a line's values in the order in which they were written."""
+    return (*(row[name.strip()] for name in _COLUMNS.split(",")), row["holder_key"])
 
 
 def _usage(row: Any) -> Usage:

@@ -6,6 +6,7 @@ import asyncio
 
 from chassis.errors import Fault
 from chassis.logs import get_logger
+from chassis.rewrap import AtRest
 from chassis.run import Part
 from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
@@ -23,7 +24,8 @@ from services.seal.rpc import (
     add_verification_service,
 )
 from services.seal.settings import SealSettings
-from services.seal.store import StoreUnit
+from services.seal.store import StoreUnit, measures
+from services.seal.store.encrypted import ENCRYPTED
 from services.seal.usecases.cabinet import Cabinet
 from services.seal.usecases.retry_refused import retry_refused
 
@@ -48,7 +50,8 @@ async def build(runtime: Runtime) -> Made:
     runtime.readiness.set(SELF_TEST, holds=False)
     suites = await asyncio.to_thread(load_suites)
     runtime.readiness.set(SELF_TEST, holds=True)
-    keystore = SoftwareKeystore(settings.keystore_key.get_secret_value(), purpose="seal")
+    measures.SELF_TEST.set(1)
+    keystore = SoftwareKeystore(settings.keystore_key.get_secret_value(), purpose="seal", ask=keystore_secret)
     cabinet = Cabinet(signing_suite(suites), keystore)
     unit = StoreUnit(runtime.database, runtime.cipher)
     documents = CertsDocuments(runtime.peer("certs"))
@@ -68,7 +71,18 @@ async def build(runtime: Runtime) -> Made:
             (add_verification_service, VerificationServicer(unit, suites, runtime.clock)),
         ],
         workers=[Part("retry", retry)],
+        measures=[measures.measure],
     )
+
+
+def keystore_secret() -> str:
+    """Return the keystore's secret as it is set now. Raises SETTINGS_INCOMPLETE."""
+    return SealSettings().keystore_key.get_secret_value()
+
+
+def at_rest(runtime: Runtime) -> AtRest:
+    """Return everything that seal keeps encrypted under its field keys."""
+    return AtRest(runtime.database, runtime.cipher, ENCRYPTED)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from chassis.db import Transaction
 from services.seal.usecases.ports import KeyRequest
+
+_BEFORE_ALL = str(UUID(int=0))
 
 
 class KeyTable:
@@ -26,6 +29,24 @@ class KeyTable:
             KeyRequest(str(row["key_id"]), row["owner_code"], row["public_key"], row["proof"])
             if row
             else None
+        )
+
+    async def wrapped(self, after: str, limit: int) -> Sequence[tuple[str, bytes]]:
+        """Return key ids and wrapped keys in order of the ids."""
+        rows = await self._tx.fetch(
+            "select key_id, wrapped_key from signer_key where key_id > $1 order by key_id limit $2",
+            UUID(after or _BEFORE_ALL),
+            limit,
+        )
+        return [(str(row["key_id"]), row["wrapped_key"]) for row in rows]
+
+    async def rewrap(self, key_id: str, before: bytes, after: bytes) -> None:
+        """Keep a key under another secret, if it is still as it was read."""
+        await self._tx.execute(
+            "update signer_key set wrapped_key = $3 where key_id = $1 and wrapped_key = $2",
+            UUID(key_id),
+            before,
+            after,
         )
 
     async def add(self, request: KeyRequest, wrapped_key: bytes, created_at: datetime) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis.audit import recording
 from chassis.db import Transaction
 from chassis.fields import FieldCipher
 from services.seal.domain.ledger import SEALED, Head, SealUse, UseEntry
@@ -52,27 +53,28 @@ class LedgerTable:
         )
 
     async def append(self, use: SealUse) -> None:
-        """Append a row and move the head."""
+        """Append a row and move the head. Raises AUDIT_UNWRITABLE."""
         entry = use.entry
-        await self._tx.execute(
-            f"insert into seal_use ({_ROW}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",  # noqa: S608
-            use.sequence,
-            UUID(entry.signature_id),
-            entry.seal_id,
-            entry.licence_id,
-            entry.case_id,
-            entry.issuer_code,
-            entry.outcome,
-            entry.unsealed_sha256,
-            entry.document_sm3,
-            entry.signature_sm3,
-            entry.used_at,
-            use.previous_hash,
-            use.row_hash,
-        )
-        await self._tx.execute(
-            "update ledger_head set sequence = $1, row_hash = $2", use.sequence, use.row_hash
-        )
+        with recording("seal_use"):
+            await self._tx.execute(
+                f"insert into seal_use ({_ROW}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",  # noqa: S608
+                use.sequence,
+                UUID(entry.signature_id),
+                entry.seal_id,
+                entry.licence_id,
+                entry.case_id,
+                entry.issuer_code,
+                entry.outcome,
+                entry.unsealed_sha256,
+                entry.document_sm3,
+                entry.signature_sm3,
+                entry.used_at,
+                use.previous_hash,
+                use.row_hash,
+            )
+            await self._tx.execute(
+                "update ledger_head set sequence = $1, row_hash = $2", use.sequence, use.row_hash
+            )
 
     async def keep_document(self, document: StoredDocument) -> None:
         """Keep the sealed bytes, encrypted: a licence names its holder."""

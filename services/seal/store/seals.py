@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis.audit import recording
 from chassis.db import Transaction
 from services.seal.domain.register import ENDED, HistoryEntry, RegisteredSeal, SealStatus
 from services.seal.usecases.ports import SealMaterial
@@ -122,18 +123,20 @@ class SealTable:
         return {row["certificate"]: row["since"] for row in rows}
 
     async def _record(self, seal_id: str, entry: HistoryEntry) -> None:
-        await self._tx.execute(
-            f"insert into seal_history (seal_id, {_HISTORY}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",  # noqa: S608
-            seal_id,
-            entry.version,
-            entry.status,
-            entry.since,
-            entry.changed_at,
-            entry.reason,
-            entry.operator,
-            entry.second_person,
-            entry.account,
-        )
+        """Enter a state into the history. Raises AUDIT_UNWRITABLE."""
+        with recording("seal_history"):
+            await self._tx.execute(
+                f"insert into seal_history (seal_id, {_HISTORY}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",  # noqa: S608
+                seal_id,
+                entry.version,
+                entry.status,
+                entry.since,
+                entry.changed_at,
+                entry.reason,
+                entry.operator,
+                entry.second_person,
+                entry.account,
+            )
 
 
 def _seal(row: asyncpg.Record) -> RegisteredSeal:

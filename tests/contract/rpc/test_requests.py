@@ -43,6 +43,7 @@ async def count(database: Database) -> int:
     return await database.pool.fetchval("SELECT count FROM counter")
 
 
+@pytest.mark.promise("P6")
 async def test_fifty_parallel_equal_requests_have_one_effect_and_equal_answers(
     start, stubs, database
 ) -> None:

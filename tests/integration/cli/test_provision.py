@@ -12,11 +12,12 @@ import pytest
 from chassis.errors import Fault
 from chassis.roles import dsn_for, roles_of
 from cli.commands.provision import ProvisionSettings, provision_all
-from cli.local.layout import SERVICES
+from cli.local.layout import FURTHER_ROLES, SERVICES
 from tests.stacks.postgres import PostgresServer
 
 DATABASES = (*SERVICES, "bus")
-PASSWORDS = {role: f"{role} %@:/'" for database in DATABASES for role in roles_of(database)}
+ROLES = [role for database in DATABASES for role in (*roles_of(database), *FURTHER_ROLES.get(database, ()))]
+PASSWORDS = {role: f"{role} %@:/'" for role in ROLES}
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ async def settings(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIter
     connection = await asyncpg.connect(postgres_server.admin_dsn)
     for database in DATABASES:
         await connection.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-        for role in roles_of(database):
-            await connection.execute(f"DROP ROLE IF EXISTS {role}")
+    for role in ROLES:
+        await connection.execute(f"DROP ROLE IF EXISTS {role}")
     await connection.close()
 
 

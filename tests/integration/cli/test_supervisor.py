@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chassis.errors import Fault
 from cli.local.processes import ProcessId
 from cli.local.services import ServiceProcess
 from cli.local.supervisor import Supervisor
@@ -79,5 +80,37 @@ async def test_one_that_keeps_dying_is_named_with_its_status_and_not_waited_for(
         async with asyncio.timeout(10):
             (plight,) = await supervisor.wait_ready(60)
         assert "one is not ready, ended with status 2" in plight
+    finally:
+        await supervisor.stop()
+
+
+async def test_a_successor_is_ready_before_the_old_process_is_asked_to_end(tmp_path):
+    supervisor = Supervisor([described(tmp_path, "one")], lambda: None)
+    supervisor.start()
+    try:
+        assert await supervisor.wait_ready(10) == ()
+        old = supervisor.kept[0].process
+        await supervisor.replace("one")
+        assert supervisor.kept[0].ready
+        assert supervisor.kept[0].process != old
+        assert old is not None
+        assert not old.alive()
+        assert supervisor.kept[0].restarts == 0
+    finally:
+        await supervisor.stop()
+    assert not supervisor.kept[0].process.alive()
+
+
+async def test_the_old_process_serves_on_when_its_successor_does_not_start(tmp_path):
+    once = f"import pathlib; p = pathlib.Path({str(tmp_path / 'second')!r})\nif p.exists(): raise SystemExit(2)\np.touch()\n"
+    supervisor = Supervisor([described(tmp_path, "one", once + _READY)], lambda: None)
+    supervisor.start()
+    try:
+        assert await supervisor.wait_ready(10) == ()
+        old = supervisor.kept[0].process
+        with pytest.raises(Fault, match="SUCCESSOR_NOT_READY"):
+            await supervisor.replace("one")
+        assert supervisor.kept[0].process == old
+        assert supervisor.kept[0].ready
     finally:
         await supervisor.stop()

@@ -35,6 +35,7 @@ from chassis.web.app import WebOptions
 from services.intake.api import Doors, api_router
 from services.intake.catalogue_files import load_catalogue
 from services.intake.catalogue_files.terminals import load_terminals
+from services.intake.clients.files import FileInspector
 from services.intake.store.applicants import Applicants
 from services.intake.store.files import EncryptedFiles
 from services.intake.store.identity import CountedAllowances, HashedCodes, IdentityWorks, TerminalKeys
@@ -173,6 +174,7 @@ class Stage:
     log_in: LogIn
     token_key: ECKey
     cipher: FieldCipher
+    doors: Doors
     moment: datetime = START
 
     def now(self) -> datetime:
@@ -267,6 +269,7 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
         wallet=registry,
         seals=registry,
         inbox=handset,
+        inspector=FileInspector(),
         receipt_keys=public_keys([token_key]),
     )
     app = web_app("intake", options=WebOptions(behind_tls=False, show_documentation=True))
@@ -274,7 +277,9 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
     transport = httpx.ASGITransport(app=app)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://intake.test") as web:
-            stage = Stage(app, web, database, dsn, handset, registry, keys, folder, log_in, token_key, cipher)
+            stage = Stage(
+                app, web, database, dsn, handset, registry, keys, folder, log_in, token_key, cipher, doors
+            )
             yield stage
     finally:
         await database.close()

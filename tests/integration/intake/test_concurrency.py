@@ -33,6 +33,7 @@ async def submit_once(intake, case_id: str, key: str, content: bytes) -> bytes:
         )
 
 
+@pytest.mark.promise("P6")
 async def test_fifty_equal_submissions_make_one_case_and_fifty_equal_answers(intake) -> None:
     case, key = await intake.ready(), str(uuid.uuid4())
     answers = await asyncio.gather(
@@ -128,6 +129,7 @@ async def test_staff_of_another_department_and_etags_of_yesterday_are_refused(in
         assert code in {refusal.value.code, *(each.reason.code for each in refusal.value.violations)}
 
 
+@pytest.mark.promise("P7")
 async def test_a_watcher_sees_every_revision_once_and_in_order_while_many_write(intake) -> None:
     """Like F5 of the reference: number order is commit order, or rows would be passed over."""
     cases = [await intake.ready() for _ in range(12)]

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,17 @@ import httpx
 import pytest
 
 from chassis.auth import read_jwks, verify_document
+from cli.demo.supplying import paper
 from services.intake.api.uploads import MAX_UPLOAD_BYTES
 from services.intake.usecases.identity.ports import BusinessLicence
 from standards.identifiers import build_uscc
 from tests.integration.intake.stage import KIOSK, Stage, card, key, open_stage, own_licence
+from tests.security.hostile_files import jpeg, ofd
 from tests.stacks.postgres import PostgresServer
 
 PHONE, OTHER_PHONE = "19900000001", "19900000002"
 SHOP = build_uscc("92", "361123", "MATB0001")
+PAPER = paper("test")
 BUNDLE = {"kind": "bundle", "id": "open-restaurant"}
 COUNTY = "361123"
 
@@ -92,7 +93,7 @@ async def upload(
     entered: dict[str, str],
     case_id: str,
     material: str,
-    content: bytes = b"%PDF-1.7 test",
+    content: bytes = PAPER,
     name: str = "扫描件.pdf",
 ) -> httpx.Response:
     return await stage.web.post(
@@ -248,19 +249,16 @@ async def test_an_upload_is_what_its_content_says(stage: Stage) -> None:
     entered = await represented(stage)
     case_id = (await begin(stage, entered)).json()["case_id"]
     material = await uploadable(stage, entered, case_id)
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as made:
-        made.writestr("OFD.xml", "<OFD/>")
     good = [
-        (b"%PDF-1.7", "a.pdf", "application/pdf"),
-        (b"\xff\xd8\xff\xe0", "a.JPG", "image/jpeg"),
-        (package.getvalue(), "a.ofd", "application/ofd"),
+        (PAPER, "a.pdf", "application/pdf"),
+        (jpeg(), "a.JPG", "image/jpeg"),
+        (ofd(), "a.ofd", "application/ofd"),
     ]
     for content, name, media_type in good:
         answer = await upload(stage, entered, case_id, material, content, name)
         assert answer.status_code == 200, answer.text
         assert answer.json()["supplies"][material]["media_type"] == media_type
-    bad = [(b"<html>", "a.pdf"), (b"%PDF-1.7", "a.png"), (b"PK\x03\x04 zip", "a.ofd"), (b"", "a.pdf")]
+    bad = [(b"<html>", "a.pdf"), (PAPER, "a.png"), (b"PK\x05\x06 zip", "a.ofd"), (b"", "a.pdf")]
     for content, name in bad:
         answer = await upload(stage, entered, case_id, material, content, name)
         assert (answer.status_code, answer.json()["code"]) == (400, "UPLOAD_TYPE_UNKNOWN")

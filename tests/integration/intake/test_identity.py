@@ -213,7 +213,7 @@ async def test_a_code_sent_again_asks_for_its_budget_with_no_transaction_open(st
     pool, asked = stage.database.pool, list[int]()
 
     class Watching:
-        async def check(self, allowance: object, key: str) -> None:
+        async def check_all(self, wanted: object) -> None:
             asked.append(pool.get_size() - pool.get_idle_size())
 
     watched = replace(stage.log_in, limits=Watching())

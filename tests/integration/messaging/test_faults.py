@@ -26,6 +26,7 @@ from tests.integration.messaging.rig import Rig, note_effect, running
 from tests.stacks.postgres import PostgresServer
 
 PART = "tests.integration.messaging.part_process"
+pytestmark = [pytest.mark.promise("P2")]
 
 
 async def start(rig: Rig, part: str, fault: str, once: Path) -> asyncio.subprocess.Process:
@@ -81,6 +82,7 @@ def assert_each_once(effects: Sequence[asyncpg.Record], moves: Sequence[tuple[An
 
 
 @BOTH
+@pytest.mark.promise("P4")
 async def test_f1_a_relay_killed_between_send_and_mark_loses_nothing(rig: Rig, tmp_path: Path) -> None:
     kills = 3
     for _ in range(kills):
@@ -155,6 +157,7 @@ async def test_f4_handler_errors_and_a_kill_lose_nothing(rig: Rig, tmp_path: Pat
     assert await rig.reader.pool.fetchval("select count(*) from dead_letter") == 0
 
 
+@pytest.mark.promise("P4")
 async def test_f5_concurrent_writers_lose_nothing_and_invert_nothing(rig: Rig, tmp_path: Path) -> None:
     by_cursor: set[int] = set()
 
@@ -198,6 +201,7 @@ async def test_f6_a_transaction_that_began_early_and_writes_later_keeps_its_plac
     assert [row["number"] for row in effects] == [1, 2]
 
 
+@pytest.mark.promise("P4")
 async def test_f7_a_lost_bus_is_rebuilt_from_the_outbox(
     rig: Rig, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ async def test_a_group_can_be_set_back_on_the_postgresql_bus_only(rig: Rig) -> N
             assert await rig.settled(20) == before
 
 
+@pytest.mark.promise("P23")
 async def test_retention_deletes_only_what_is_published_and_old(rig: Rig) -> None:
     from chassis.retention import Retention, clean
 

@@ -40,6 +40,7 @@ def sources() -> list[Path]:
     return [path for folder in folders for path in (ROOT / folder).rglob("*.py") if KAFKA not in path.parents]
 
 
+@pytest.mark.promise("P5")
 @pytest.mark.parametrize("rule", FORBIDDEN)
 def test_only_the_kafka_transport_talks_to_kafka(rule: str) -> None:
     pattern = re.compile(FORBIDDEN[rule])
@@ -52,6 +53,7 @@ def test_only_the_kafka_transport_talks_to_kafka(rule: str) -> None:
     assert found == [], f"{rule} outside chassis/bus/kafka"
 
 
+@pytest.mark.promise("P5")
 def test_the_kafka_transport_is_at_least_once_and_not_transactional() -> None:
     text = "\n".join(path.read_text() for path in KAFKA.glob("*.py"))
     assert text.count(".subscriber(") == 1

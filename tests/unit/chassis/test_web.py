@@ -29,6 +29,7 @@ class Draft(BaseModel):
 
 
 def service(**options: Any) -> FastAPI:
+    options.setdefault("show_metrics", True)
     app = web_app("test", missing=lambda: ["schema"], options=WebOptions(**options))
 
     @app.post("/drafts")
