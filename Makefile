@@ -15,7 +15,7 @@ LAST_RELEASE := $(shell sed -n 's/^commit = "\(.*\)"/\1/p' tests/upgrade/release
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up down test promises promises-page check buf bench chaos history proto docs lock images bundle \
+.PHONY: help setup demo up down test promises promises-page check buf bench chaos history simulate proto docs lock images bundle \
   compose-test sbom audit
 
 help: ## List the targets
@@ -65,6 +65,9 @@ proto: setup ## Regenerate gen/ from proto/
 
 docs: setup ## Regenerate the generated pages of docs/
 	$(BIN)/python docs/generate.py
+
+simulate: setup ## Run the real handlers on a virtual clock, bus and database, in 3,000 seeded worlds of faults
+	$(BIN)/pytest tests/simulator -s --simulations 3000 $(PYTEST_ARGS)
 
 history: setup ## Kill, stop and cut off every part between outbox and inbox on a real Kafka, in 100 seeded orders
 	$(BIN)/python -m tests.history --seeds 100 --bus kafka --events 10000 --json build/history.json
