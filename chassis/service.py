@@ -260,6 +260,14 @@ def _web(runtime: Runtime, made: Made) -> Part:
     async def serve(stop: asyncio.Event) -> None:
         listener = bind(settings.http_host, settings.http_port, reuse_port=settings.share_ports)
         runtime.readiness.set("web", holds=True)
-        await serve_web(app, settings.http_host, settings.http_port, stop, tls=tls, listener=listener)
+        await serve_web(
+            app,
+            settings.http_host,
+            settings.http_port,
+            stop,
+            tls=tls,
+            listener=listener,
+            trusted_proxies=settings.http_trusted_proxies,
+        )
 
     return Part("web", serve)

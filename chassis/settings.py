@@ -151,6 +151,8 @@ class ServiceSettings(Sourced):
     http_certificate: Path | None = None
     http_key: Path | None = None
     """PEM files with which the HTTP door speaks TLS; plain HTTP without them, for one's own machine."""
+    http_trusted_proxies: str | None = None
+    """Addresses or networks, comma separated, of the only proxies whose word on the caller's address counts."""
     token_keys: Path
     """JWKS file with the public keys of intake's bearer tokens."""
     field_keys: Path

@@ -7,6 +7,7 @@ import ssl
 
 import httpx
 import pytest
+from fastapi import Request
 
 from chassis.rpc.peer import Peer
 from chassis.web import bind, serve_web, web_app
@@ -69,3 +70,21 @@ async def test_two_servers_share_a_port_only_when_both_say_so() -> None:
         bind("127.0.0.1", port, reuse_port=True).close()
         with pytest.raises(OSError):
             bind("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "seen"), [(None, "127.0.0.1"), ("127.0.0.1", "198.51.100.7"), ("10.0.0.0/8", "127.0.0.1")]
+)
+async def test_only_a_trusted_proxy_says_who_calls(trusted: str | None, seen: str) -> None:
+    app = web_app("test")
+
+    @app.get("/who")
+    async def who(request: Request) -> str:
+        return request.client.host
+
+    stop, listener = asyncio.Event(), bind("127.0.0.1", 0)
+    server = asyncio.ensure_future(serve_web(app, "", 0, stop, listener=listener, trusted_proxies=trusted))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+        assert (await client.get("/who", headers={"X-Forwarded-For": "198.51.100.7"})).json() == seen
+    stop.set()
+    await server
