@@ -35,7 +35,7 @@ class Place:
 
     @property
     def runtime(self) -> Any:
-        settings = SimpleNamespace(field_keys=self.ring, data_dir=self.directory)
+        settings = SimpleNamespace(field_keys=self.ring, data_dir=self.directory, files=None)
         return SimpleNamespace(
             service=self.service, settings=settings, database=self.database, cipher=self.cipher
         )

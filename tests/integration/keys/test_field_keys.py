@@ -264,7 +264,10 @@ async def test_the_past_of_a_licence_may_be_wrapped_anew_and_nothing_else(place:
 
 
 NOT_ENCRYPTED = {
-    "intake": {"person.subject", "login_challenge.subject", "login_challenge.code_hash", "rate_window.key_hash"},
+    "intake": {
+        "person.subject", "login_challenge.subject", "login_challenge.code_hash", "rate_window.key_hash",
+        "representation.mac",
+    },
     "certs": {
         "licence.identifier_key", "licence.holder_key", "licence.content_key", "licence_co_holder.holder_key",
         "use_code.code_digest", "usage.holder_key", "usage.mac", "presentation.code_digest",
