@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.logs import get_logger
 from chassis.process_metrics import QUEUE_LIMIT
@@ -19,6 +19,8 @@ from chassis.web.patience import MAX_HEADER_BYTES, PatientProtocol
 log = get_logger(__name__)
 
 BACKLOG = 2048
+GOODBYE_SECONDS = 1.0
+"""How long kept connections are still answered, and told that this was the last answer, before they are closed."""
 
 
 class _Server(uvicorn.Server):
@@ -68,7 +70,7 @@ async def serve_web(
     if not client_certificates:
         QUEUE_LIMIT.labels("http").set(max_connections)
     config = uvicorn.Config(
-        app,
+        _saying_goodbye(app, stop),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -95,7 +97,26 @@ async def serve_web(
 
 async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:
     await stop.wait()
+    await asyncio.sleep(0)  # what came in before the stop is taken up first
+    for listening in getattr(server, "servers", ()):
+        listening.close()
+    if server.server_state.connections:
+        await asyncio.sleep(GOODBYE_SECONDS)
     server.should_exit = True
+
+
+def _saying_goodbye(app: ASGIApp, stop: asyncio.Event) -> ASGIApp:
+    """Return the application whose answers end their connections once the stop is set."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start" and stop.is_set():
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return answering
 
 
 def _tls_context(tls: TlsFiles, *, client_certificates: bool) -> ssl.SSLContext:

@@ -88,3 +88,16 @@ async def test_only_a_trusted_proxy_says_who_calls(trusted: str | None, seen: st
         assert (await client.get("/who", headers={"X-Forwarded-For": "198.51.100.7"})).json() == seen
     stop.set()
     await server
+
+
+async def test_a_kept_connection_is_told_that_it_ends_before_it_is_closed() -> None:
+    stop, listener = asyncio.Event(), bind("127.0.0.1", 0)
+    server = asyncio.ensure_future(serve_web(slow_app(asyncio.Event()), "", 0, stop, listener=listener))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+        assert "connection" not in (await client.get("/healthz")).headers
+        stop.set()
+        await asyncio.sleep(0.1)
+        told = await client.get("/healthz")  # on the connection it kept: nobody listens any more
+        assert told.status_code == 200
+        assert told.headers["connection"] == "close"
+        await server
