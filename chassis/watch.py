@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from chassis.db import connect_alone
 from chassis.errors import Fault
 from chassis.failures import DATABASE_TROUBLE, describe
 from chassis.logs import get_logger
+from chassis.notifier import wait_for
 from chassis.readiness import Readiness
 from chassis.run import Part
 
@@ -40,8 +40,7 @@ def watching(
                 connection = await _asked(dsn, connection, ready)
                 complete = complete or await _has_topics(bus, topics)
                 ready.set("bus", holds=complete)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), every_seconds)
+                await wait_for(stop, every_seconds)
         finally:
             if connection is not None:
                 connection.terminate()

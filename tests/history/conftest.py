@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -11,6 +10,7 @@ import pytest
 from chassis.errors import Fault
 from tests.history.servers import BusServer, OwnPostgres, open_servers
 from tests.stacks import kafka
+from tests.stacks.needs import unavailable
 
 Servers = tuple[OwnPostgres, BusServer]
 
@@ -22,8 +22,7 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
         try:
             opened = stack.enter_context(open_servers(request.param))
         except Fault as problem:
-            reason = f"no Kafka to be had: {problem.code}: {problem.en}"
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+            unavailable(f"no Kafka to be had: {problem.code}: {problem.en}")
         if request.param == "kafka":
             kafka._used.add(f"{opened[1].name}, for histories")
         yield opened

@@ -64,4 +64,3 @@ def _built(engine: Engine, *, ours: bool) -> dict[str, str]:
         return build_images(engine, ours=ours)
     except Fault as problem:
         unavailable(f"no images to be had: {problem.code}: {problem.en}")
-        raise

@@ -10,7 +10,6 @@ batch, and the gap with it. So a batch commits its own records' offsets only.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from chassis.bus.kafka.connection import Connection
 from chassis.bus.port import BUS_GROUP_BEHIND, BatchHandler, Record, from_milliseconds
 from chassis.messaging_metrics import BUS_COMMIT_FAILURES
 from chassis.messaging_metrics import BUS_GROUP_BEHIND as BEHIND_GAUGE
+from chassis.notifier import wait_for
 
 START_RETRY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -131,8 +131,7 @@ class KafkaConsumer:
                 await stop.wait()
             except (KafkaError, OSError) as problem:
                 _log.warning("bus_unavailable", group=self._group, cause=type(problem).__name__)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), START_RETRY_SECONDS)
+                await wait_for(stop, START_RETRY_SECONDS)
             finally:
                 await broker.stop()
 

@@ -6,6 +6,7 @@ import asyncio
 
 from chassis.errors import Fault
 from chassis.logs import get_logger
+from chassis.notifier import wait_for
 from chassis.rewrap import AtRest
 from chassis.run import Part
 from chassis.service import Made, Runtime, serve_service
@@ -86,8 +87,5 @@ def at_rest(runtime: Runtime) -> AtRest:
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
+    await wait_for(stop, seconds)
+    return stop.is_set()

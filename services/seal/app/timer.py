@@ -14,6 +14,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from chassis import logs
+from chassis.notifier import wait_for
 from chassis.readiness import Readiness
 from chassis.run import Part, run
 from chassis.settings import Sourced, load
@@ -45,10 +46,7 @@ async def keep_seals(stop: asyncio.Event | None = None) -> int:
             if succeeded:
                 settings.done_file.touch()
             pause = settings.every_seconds if succeeded else settings.retry_seconds
-            try:
-                await asyncio.wait_for(stop.wait(), pause)
-            except TimeoutError:
-                continue
+            await wait_for(stop, pause)
 
     return await run([Part("maker", keep)], ready=Readiness(), stop=stop)
 
