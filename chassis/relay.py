@@ -163,7 +163,7 @@ class Relay:
                 rows = await self._pending(connection, shard)
                 now = time.monotonic()
                 if now - checked > CLUSTER_CHECK_SECONDS or (rows and now - heard > CONTACT_SECONDS):
-                    await self._check_cluster(connection, shard)
+                    producer.hold_to(await self._check_cluster(connection, shard))
                     checked = heard = time.monotonic()
                     continue  # older events may have come in front
                 if rows:
@@ -212,13 +212,13 @@ class Relay:
         await connection.execute(_HOLD, row["seq"], refused.cause, seconds)
         _log.error("event_refused_by_bus", service=self._service, seq=row["seq"], cause=refused.cause)
 
-    async def _check_cluster(self, connection: asyncpg.Connection[Any], shard: int) -> None:
-        """Open the retention window again when the bus is not the one the events went to."""
+    async def _check_cluster(self, connection: asyncpg.Connection[Any], shard: int) -> str:
+        """Return the bus's id; open the retention window again when it is not the one the events went to."""
         found = await self._bus.cluster_id()
         async with connection.transaction():
             known = await connection.fetchval("select cluster_id from relay_state where shard = $1", shard)
             if known == found:
-                return
+                return found
             await connection.execute(
                 """
                 insert into relay_state (shard, cluster_id) values ($1, $2)
@@ -229,7 +229,7 @@ class Relay:
             )
             if known is None:  # the first contact: all shards at once, their number is on record with it
                 await connection.execute(_KNOW_ALL, found, self._shards)
-                return
+                return found
             tag = await connection.execute(
                 _REOPEN, shard, self._retention.event_log_seconds, timeout=REOPEN_SECONDS
             )
@@ -237,6 +237,7 @@ class Relay:
         RELAY_BUS_CHANGES.labels(self._service).inc()
         RELAY_REPUBLISHED.labels(self._service).inc(count)
         _log.error("bus_replaced", service=self._service, shard=shard, republished=count)
+        return found
 
 
 def _new_record(row: Any) -> NewRecord:

@@ -85,6 +85,10 @@ BatchHandler = Callable[[Sequence[Record]], Awaitable[None]]
 class BusProducer(Protocol):
     """The relay's side. Nothing else publishes."""
 
+    def hold_to(self, cluster_id: str) -> None:
+        """Append from now on only to the store of this id; until it is told, to the first that is met."""
+        ...
+
     async def append(self, records: Sequence[NewRecord]) -> list[Refused | None]:
         """Return, once the others are durable, None or a refusal for each record, in order.
 
@@ -159,6 +163,7 @@ class BusConfig:
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     group_instance_id: str | None = None
+    """Kafka: a member's name that it keeps over restarts; with it a restart moves no partitions."""
     replication_factor: int = 1
     append_timeout_seconds: float = 15.0
     session_seconds: float = 10.0

@@ -206,6 +206,11 @@ class PostgresProducer:
     def __init__(self, pool: asyncpg.Pool[Any]) -> None:
         self._pool = pool
         self._partitions: dict[str, int] = {}
+        self._cluster_id: str | None = None
+
+    def hold_to(self, cluster_id: str) -> None:
+        """Append from now on only to the bus database of this id."""
+        self._cluster_id = cluster_id
 
     async def append(self, records: Sequence[NewRecord]) -> list[Refused | None]:
         """Append all that can be; an event id the topic already holds is accepted and not repeated."""
@@ -215,8 +220,17 @@ class PostgresProducer:
             accepted = [record for record, refused in zip(records, outcomes, strict=True) if not refused]
             if accepted:
                 async with connection.transaction():
+                    await self._check(connection)
                     await self._write(connection, accepted)
         return outcomes
+
+    async def _check(self, connection: Any) -> None:
+        """Refuse an empty database in the place of the one the earlier events went to."""
+        if self._cluster_id not in {
+            None,
+            await connection.fetchval("select cluster_id::text from bus_state"),
+        }:
+            raise PEER_UNAVAILABLE(peer="bus")
 
     async def close(self) -> None:
         """Do nothing: the pool belongs to the bus."""

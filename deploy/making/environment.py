@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import tomllib
 from pathlib import Path
 
+from cli.local.kafka.container import new_cluster_id
 from deploy.making.closed_files import Owner
 
 DEPLOY = Path(__file__).resolve().parents[1]
@@ -38,11 +37,3 @@ def project_version() -> str:
     """Return the version in pyproject.toml, the tag of the images."""
     project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))
     return str(project["project"]["version"])
-
-
-def new_cluster_id() -> str:
-    """Return 16 random bytes as Kafka writes them; it refuses a leading dash."""
-    while True:
-        made = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-        if not made.startswith("-"):
-            return made

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from chassis.bus import BusConfig
+from chassis.bus.kafka.consumer import METADATA_SECONDS, REBALANCE_SECONDS
+from chassis.relay import CLUSTER_CHECK_SECONDS
 from cli.local.kafka import RunningKafka, start_kafka
 from tests.chaos.freezing import frozen
 from tests.chaos.ground import CALLER_SECONDS, MARGIN_SECONDS, Ground, tell, working
@@ -23,12 +26,21 @@ pytestmark = [
     pytest.mark.chaos,
     pytest.mark.e2e,
     pytest.mark.kafka,
-    pytest.mark.xdist_group("chaos"),
     pytest.mark.timeout(1800),
 ]
 STILL_SECONDS = (3.0, 5.0)
-NOTICE_SECONDS = 90.0
-"""A relay asks an idle bus who it is every 30 s."""
+DRAINING_SECONDS = 60.0
+BUS = BusConfig("kafka", "")
+NOTICE_SECONDS = (
+    BUS.append_timeout_seconds
+    + CLUSTER_CHECK_SECONDS
+    + METADATA_SECONDS
+    + BUS.session_seconds
+    + REBALANCE_SECONDS
+    + DRAINING_SECONDS
+)
+"""At worst one after the other: a relay gives a batch up, asks the bus who it is; a group learns of the topics
+made again, misses a member, waits for the others; then the outboxes' window goes over the bus once more."""
 
 
 @pytest.mark.promise("P2", "P14")

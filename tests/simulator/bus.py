@@ -156,6 +156,9 @@ class SimProducer:
     def __init__(self, bus: SimBus) -> None:
         self._bus = bus
 
+    def hold_to(self, cluster_id: str) -> None:
+        """Do nothing: there is one bus in a world."""
+
     async def append(self, records: Sequence[NewRecord]) -> list[Refused | None]:
         """Append; or tell that the result is unknown, which may mean all, some or none."""
         bus, world = self._bus, self._bus.world

@@ -32,6 +32,8 @@ START_RETRY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 """Before a failed batch goes back: FastStream itself would redeliver it at once, hundreds of times a second."""
 DRAIN_SECONDS = 25.0
+REBALANCE_SECONDS = 30
+"""How long a group waits for members that have not come back yet."""
 METADATA_SECONDS = 10
 """How soon a group notices topics that are made again: one that met a new cluster without them holds no partition."""
 _log = structlog.get_logger("tongban.bus")
@@ -161,7 +163,7 @@ class KafkaConsumer:
             listener=self._drain,
             session_timeout_ms=round(config.session_seconds * 1000),
             heartbeat_interval_ms=round(config.session_seconds * 300),
-            rebalance_timeout_ms=30_000,
+            rebalance_timeout_ms=REBALANCE_SECONDS * 1000,
             max_poll_interval_ms=300_000,
         )
         subscriber(self._receive)

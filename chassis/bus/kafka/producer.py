@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from chassis.bus.kafka.connection import REQUEST_TIMEOUT_MS, Connection
+from chassis.bus.kafka.one_cluster import hold_to_cluster
 from chassis.bus.port import NewRecord, Refused, sift, to_milliseconds
 from chassis.errors import PEER_UNAVAILABLE
 
@@ -20,14 +21,23 @@ CLOSE_SECONDS = 5.0
 
 
 class KafkaProducer:
-    """The relay's producer: idempotent, acks from all replicas, with its own time-out around a batch."""
+    """The relay's producer: idempotent, acks from all replicas, with its own time-out around a batch.
+
+    It sends to one cluster only: the one it is held to.
+    """
 
     def __init__(self, connection: Connection, list_topics: Callable[[], Awaitable[set[str]]]) -> None:
         self._connection = connection
         self._list_topics = list_topics
         self._producer: AIOKafkaProducer | None = None
+        self._cluster_id: str | None = None
+        self._sends_to: str | None = None
         self._topics: set[str] = set()
         self._refreshed = 0.0
+
+    def hold_to(self, cluster_id: str) -> None:
+        """Append from now on only to the cluster of this id."""
+        self._cluster_id = cluster_id
 
     async def append(self, records: Sequence[NewRecord]) -> list[Refused | None]:
         """Send all that can be sent and await every acknowledgement."""
@@ -64,6 +74,8 @@ class KafkaProducer:
         self._topics, self._refreshed = await self._list_topics(), time.monotonic()
 
     async def _started(self) -> AIOKafkaProducer:
+        if self._sends_to != self._cluster_id:
+            await self.close()
         if self._producer is None:
             producer = AIOKafkaProducer(
                 acks="all",
@@ -74,6 +86,8 @@ class KafkaProducer:
                 **self._connection.arguments(),
             )
             self._producer = producer  # before it starts: a failed start is closed as well
+            self._sends_to = self._cluster_id
+            hold_to_cluster(producer.client, self._sends_to)
             await producer.start()
         return self._producer
 

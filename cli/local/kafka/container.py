@@ -6,9 +6,11 @@ Nothing is pulled here: fetching an image is the operator's decision.
 from __future__ import annotations
 
 import atexit
+import base64
 import re
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 from cli.local.kafka.faults import KAFKA_DID_NOT_START
@@ -93,6 +95,7 @@ class ContainerBroker:
 
     def _environment(self) -> dict[str, str]:
         return {
+            "CLUSTER_ID": new_cluster_id(),
             "KAFKA_NODE_ID": "1",
             "KAFKA_PROCESS_ROLES": "broker,controller",
             "KAFKA_LISTENERS": f"PLAINTEXT://:{self.port},CONTROLLER://:29093",
@@ -112,6 +115,17 @@ class ContainerBroker:
             "KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS": "1000",
             "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m",
         }
+
+
+def new_cluster_id() -> str:
+    """Return 16 random bytes as Kafka writes them; it refuses a leading dash.
+
+    An image's own default is the same for every container: an empty broker would pass for the one that was lost.
+    """
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not made.startswith("-"):
+            return made
 
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:

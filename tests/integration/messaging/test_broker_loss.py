@@ -21,6 +21,8 @@ from tests.stacks.postgres import FreshDatabase
 
 pytestmark = [pytest.mark.kafka, pytest.mark.chaos, pytest.mark.xdist_group("kafka")]
 
+UNSENT = "select count(*) from event_log where published_at is null"
+
 
 @pytest.fixture
 async def kafka_rig(private_kafka: RunningKafka, fresh_database: FreshDatabase) -> AsyncIterator[Rig]:
@@ -86,3 +88,38 @@ async def test_f7_an_empty_broker_in_its_place_is_filled_from_the_outbox(
         shutil.rmtree(directory, ignore_errors=True)
     assert after[:20] == before
     assert_each_once(after, await rig.all_moves())
+
+
+async def test_f7_what_was_being_sent_to_the_lost_broker_is_not_the_first_on_the_empty_one(
+    private_kafka: RunningKafka, fresh_database: FreshDatabase
+) -> None:
+    """Else a reader that had not come to the older events meets them after the newer: order inverted."""
+    config = BusConfig("kafka", "rig", kafka_bootstrap=private_kafka.bootstrap, append_timeout_seconds=60)
+    writer = await fresh_database((*MESSAGING_V1, *COUNTER_TABLES))
+    reader = await fresh_database((*MESSAGING_V1, *EFFECT_TABLES))
+    rig = await open_rig(writer, reader, config, f"intake.t{uuid.uuid4().hex}.v1")
+    directory = Path(tempfile.mkdtemp(prefix="tbkafka"))
+    replacement: RunningKafka | None = None
+    try:
+        async with running(rig.relay()):
+            for _ in range(3):
+                await rig.move("k")
+            async with asyncio.timeout(20):
+                while await rig.writer.pool.fetchval(UNSENT):
+                    await asyncio.sleep(0.05)
+            await asyncio.to_thread(private_kafka.kill)
+            await rig.move("k")  # goes to the producer at once: the bus was heard a moment ago
+            port = int(private_kafka.bootstrap.rpartition(":")[2])
+            replacement = await asyncio.to_thread(lambda: start_kafka(directory, port=port))
+            await rig.bus.create_topics([rig.topic], 4)
+            async with asyncio.timeout(60):
+                while await rig.writer.pool.fetchval(UNSENT):
+                    await asyncio.sleep(0.05)
+        versions = [int(dict(record.headers)["ce_aggregateversion"] or 0) for record in await rig.log()]
+        assert list(dict.fromkeys(versions)) == [1, 2, 3, 4], versions
+    finally:
+        if replacement is not None:
+            await asyncio.to_thread(replacement.stop)
+        shutil.rmtree(directory, ignore_errors=True)
+        await rig.writer.close()
+        await rig.reader.close()

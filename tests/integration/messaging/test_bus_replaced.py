@@ -107,6 +107,9 @@ class Unclosable:
         outer, made = self, self.bus.producer()
 
         class Producer:
+            def hold_to(self, cluster_id: str) -> None:
+                made.hold_to(cluster_id)
+
             async def append(self, records: Any) -> Any:
                 if not outer.failed:
                     raise ConnectionResetError

@@ -183,3 +183,21 @@ async def test_nobody_is_let_in_without_a_certificate_of_the_authority(cluster, 
 async def test_unreadable_certificates_are_named(cluster, tmp_path):
     with pytest.raises(Fault, match="BUS_CERTIFICATES_UNREADABLE"):
         await cluster.bus(TlsFiles(tmp_path / "a", tmp_path / "b", tmp_path / "c"))
+
+
+async def test_a_renewed_certificate_is_shown_at_the_next_connection(cluster, tmp_path):
+    """A client keeps the context of its start; what it shows a broker is what the files are then."""
+    files = cluster.authority.identity(service("notify"))
+    own = TlsFiles(tmp_path / "tls.pem", tmp_path / "tls.key", tmp_path / "authority.pem")
+    for source, target in zip(files.paths, own.paths, strict=True):
+        shutil.copy(source, target)
+    bus = await cluster.bus(own)
+    assert await append(bus, OWN) is None
+    stranger = open_authority(tmp_path / "other").identity(service("notify"))
+    for source, target in zip(stranger.paths[:2], own.paths[:2], strict=True):
+        shutil.copy(source, target)
+    with pytest.raises(Fault, match="PEER_UNAVAILABLE"):
+        await append(bus, OWN)
+    for source, target in zip(files.paths[:2], own.paths[:2], strict=True):
+        shutil.copy(source, target)
+    assert await append(bus, OWN) is None
