@@ -92,6 +92,8 @@ def make_doors(runtime: Runtime, case: CaseTools, own: IntakeSettings) -> Doors:
         limits=limits,
         code_budgets=CodeBudgets(own.codes_per_terminal_hour, own.codes_per_network_hour, own.codes_per_hour),
     )
+    inspector = FileInspector(open_scanner(own.scanner_address))
+    inspector.start()
     return Doors(
         cases=case.works,
         catalogue=case.catalogue,
@@ -107,7 +109,7 @@ def make_doors(runtime: Runtime, case: CaseTools, own: IntakeSettings) -> Doors:
         wallet=CertsWallet(certs),
         seals=SealDocuments(runtime.peer("seal")),
         inbox=messages,
-        inspector=FileInspector(open_scanner(own.scanner_address)),
+        inspector=inspector,
         receipt_keys=keys,
         platform=make_platform(runtime, own),
     )

@@ -1,28 +1,23 @@
-"""A command run on some bytes in a process of its own: what it said, how long it took, what memory it reached."""
+"""A file shown to a server of parsers of its own: what was said, how long it took, what memory was reached."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import time
-from collections.abc import Sequence
-from pathlib import Path
+
+from services.intake.clients.inspection import runner
 
 
-def measured(command: Sequence[str], content: bytes, folder: Path) -> tuple[bytes, float, int]:
-    """Return standard output, processor seconds and the largest resident set in KiB.
+def measured(content: bytes, media_type: str) -> tuple[bytes, float, int]:
+    """Return the answer, processor seconds and the largest resident set in KiB, the server's start included.
 
     Processor time, not the wall's: other tests run on the same two cores.
     """
-    given = folder / "given"
-    given.write_bytes(content)
     began = time.monotonic()
-    with given.open("rb") as source:
-        process = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert process.stdout is not None
-    with process.stdout as pipe:
-        said = pipe.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    server = runner.Server()
+    answer = server.ask(content, media_type)
+    server.control.close()
+    _, status, used = os.wait4(server.process.pid, 0)  # with its children, whom it waited for
+    server.process.returncode = os.waitstatus_to_exitcode(status)
     assert time.monotonic() - began < 30
-    return said, used.ru_utime + used.ru_stime, used.ru_maxrss
+    return answer, used.ru_utime + used.ru_stime, used.ru_maxrss

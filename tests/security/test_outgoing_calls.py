@@ -19,6 +19,8 @@ KNOWN = {
     "chassis/egress/checking.py": "resolves the host",
     "chassis/egress/client.py": "the component itself",
     "chassis/web/serve.py": "binds the listening socket",
+    "services/intake/clients/inspection/runner.py": "a socket pair with the process that parses files",
+    "services/intake/clients/inspection/server.py": "the other end of that pair",
     "chassis/scanner.py": "a socket to clamd, whose address only a setting gives",
     "services/notify/clients/sms.py": "through the component; names httpx's statuses and errors",
     "services/notify/clients/mail.py": "SMTP over TLS to the one host that a setting names",

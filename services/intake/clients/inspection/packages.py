@@ -6,8 +6,13 @@ from typing import Any
 
 import lxml.etree
 
-from chassis.inspection.archives import members
-from chassis.inspection.reasons import FILE_ACTIVE, FILE_BROKEN_INSIDE, FILE_TOO_COMPLEX, FileLimits
+from services.intake.clients.inspection.archives import members
+from services.intake.clients.inspection.reasons import (
+    FILE_ACTIVE,
+    FILE_BROKEN_INSIDE,
+    FILE_TOO_COMPLEX,
+    FileLimits,
+)
 
 _etree: Any = lxml.etree  # lxml is untyped
 _NAMESPACES = ("http://www.ofdspec.org/2016", "http://www.ofdspec.org")

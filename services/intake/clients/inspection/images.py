@@ -13,7 +13,7 @@ import zlib
 
 from PIL import Image
 
-from chassis.inspection.reasons import FILE_BROKEN_INSIDE, FILE_TOO_COMPLEX, FileLimits
+from services.intake.clients.inspection.reasons import FILE_BROKEN_INSIDE, FILE_TOO_COMPLEX, FileLimits
 
 _ORIENTATION = 0x0112
 _KEPT_CHUNKS = frozenset(

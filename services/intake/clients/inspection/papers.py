@@ -9,7 +9,12 @@ from typing import Any
 
 import pikepdf
 
-from chassis.inspection.reasons import FILE_ACTIVE, FILE_BROKEN_INSIDE, FILE_TOO_COMPLEX, FileLimits
+from services.intake.clients.inspection.reasons import (
+    FILE_ACTIVE,
+    FILE_BROKEN_INSIDE,
+    FILE_TOO_COMPLEX,
+    FileLimits,
+)
 
 _ACTIVE_KEYS = frozenset(
     {"/JS", "/JavaScript", "/AA", "/EmbeddedFiles", "/EmbeddedFile", "/EF", "/XFA", "/RichMedia", "/RichMediaContent",

@@ -20,6 +20,10 @@ class FileLimits:
     pixels: int = 40_000_000
     """An A3 page at 400 dpi has 31 million."""
     xml_bytes: int = 16 * 1024 * 1024
+    memory_bytes: int = 288 * 1024 * 1024
+    """Of the process, beyond what the parsers themselves take once they are loaded."""
+    cpu_seconds: int = 4
+    wall_seconds: int = 8
 
 
 LIMITS = FileLimits()

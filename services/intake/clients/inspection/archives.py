@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from chassis.inspection.reasons import (
+from services.intake.clients.inspection.reasons import (
     FILE_ACTIVE,
     FILE_BROKEN_INSIDE,
     FILE_TOO_COMPLEX,
