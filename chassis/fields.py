@@ -151,9 +151,13 @@ class FieldCipher:
     def check_row(self, mac: bytes | None, *values: object, field: str) -> None:
         """Return if the values are those that ``row_mac`` was given. Raises ROW_ALTERED.
 
-        None stands for a row of a release that wrote no MAC yet; ``tongban doctor`` counts those.
+        None, a row of a release that wrote no MAC yet, is an altered one too as soon as the keyring says
+        that all rows were given theirs (``tongban keys rewrap --what rows``).
         """
-        if mac is not None and not hmac.compare_digest(mac, self.row_mac(*values, field=field)):
+        if mac is None:
+            if self.keyring.row_codes_since is not None:
+                raise ROW_ALTERED(table=field)
+        elif not hmac.compare_digest(mac, self.row_mac(*values, field=field)):
             raise ROW_ALTERED(table=field)
 
     def _keyed(self, purpose: str, data: bytes, field: str) -> bytes:

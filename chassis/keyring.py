@@ -1,7 +1,8 @@
 """The keyring of field encryption: one secret file with the master keys, one of them active.
 
 ``{"active": "2026-1", "keys": {"2026-1": <base64 of 32 bytes>}, "index_key": <base64 of 32 bytes>}``;
-key ids start with the year they were made for. ``made_at`` (optional) says when each key was added.
+key ids start with the year they were made for. ``made_at`` (optional) says when each key was added,
+``row_codes_since`` (optional) since when no row may be without its integrity code (`chassis.row_codes`).
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Keyring:
     index_key: bytes = field(repr=False)
     made_at: Mapping[str, datetime] = field(default_factory=dict)
     """When each key was added, as far as the file says."""
+    row_codes_since: datetime | None = None
+    """From when on a row without integrity code is an altered row; None while older releases' rows are there."""
 
 
 def new_keyring(now: datetime) -> str:
@@ -58,6 +61,7 @@ def new_keyring(now: datetime) -> str:
         "keys": {key_id: _new_key()},
         "index_key": _new_key(),
         "made_at": {key_id: now.astimezone(UTC).isoformat()},
+        "row_codes_since": now.astimezone(UTC).isoformat(),
     }
     return json.dumps(content, indent=1)
 
@@ -72,6 +76,13 @@ def with_new_key(text: str, now: datetime) -> str:
     content["keys"][key_id] = _new_key()
     content["active"] = key_id
     content.setdefault("made_at", {})[key_id] = now.astimezone(UTC).isoformat()
+    return json.dumps(content, indent=1)
+
+
+def with_row_codes(text: str, now: datetime) -> str:
+    """Return a keyring's JSON text by which every row has its integrity code from now on; said once."""
+    content = json.loads(text)
+    content.setdefault("row_codes_since", now.astimezone(UTC).isoformat())
     return json.dumps(content, indent=1)
 
 
@@ -99,7 +110,14 @@ def parse_keyring(text: str) -> Keyring:
         content = json.loads(text)
         keys = {str(key_id): _decode(value) for key_id, value in content["keys"].items()}
         made_at = {str(key_id): _moment(value) for key_id, value in content.get("made_at", {}).items()}
-        keyring = Keyring(str(content["active"]), keys, _decode(content["index_key"]), made_at)
+        coded = content.get("row_codes_since")
+        keyring = Keyring(
+            str(content["active"]),
+            keys,
+            _decode(content["index_key"]),
+            made_at,
+            None if coded is None else _moment(coded),
+        )
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise KEYRING_MALFORMED(cause=type(problem).__name__) from None
     if keyring.active not in keys:

@@ -17,6 +17,7 @@ from chassis.db import Database
 from chassis.errors import Fault
 from chassis.fields import FieldCipher
 from chassis.files import FILE_NOT_FOUND
+from chassis.row_codes import CodedTable
 
 BATCH_ROWS = 200
 COUNT_SECONDS = 3_600.0
@@ -60,12 +61,13 @@ class EncryptedFiles(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AtRest:
-    """Everything that one service keeps encrypted."""
+    """Everything that one service keeps encrypted, and the tables whose rows carry integrity codes."""
 
     database: Database
     cipher: FieldCipher
     tables: Sequence[EncryptedTable]
     files: EncryptedFiles | None = None
+    coded: Sequence[CodedTable] = ()
 
 
 @dataclass(slots=True)

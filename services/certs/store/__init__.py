@@ -18,8 +18,8 @@ def open_registry(tx: Transaction, vault: Vault) -> Registry:
     """Return the registry within one open transaction."""
     return Registry(
         LicenceStore(tx, vault),
-        ImportStore(tx),
-        UseCodeStore(tx),
+        ImportStore(tx, vault),
+        UseCodeStore(tx, vault),
         UsageStore(tx, vault),
         PresentationStore(tx),
         tx.publish,

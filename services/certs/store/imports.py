@@ -10,6 +10,10 @@ from uuid import UUID
 from chassis.db import Transaction
 from chassis.errors import Violation, declared
 from services.certs.domain.importing import Outcome, RowAnswer
+from services.certs.store.coded import STATUS_CHANGE
+from services.certs.store.licences import ADD_CHANGE
+from services.certs.store.sealing import Vault
+from services.certs.store.use_codes import UseCodeStore
 from services.certs.usecases.ports import Entry, Held, Replaced
 
 _INSERT = """
@@ -66,18 +70,6 @@ update licence l set status = 'replaced', version = l.version + 1, updated_at = 
 from older where l.licence_id = older.licence_id
 returning l.licence_id, l.identifier, older.previous, l.version
 """
-_REPLACED_HISTORY = """
-insert into licence_status_change (licence_id, version, previous, status, act, reason, basis_document, operator,
-  effective_at, changed_at, changed_by)
-select u.licence_id, u.version, u.previous, 'replaced', 'replace', '换发', '新版本证照已入库', 'certs', $4, $4,
-  'service/certs' from unnest($1::uuid[], $2::bigint[], $3::text[]) as u (licence_id, version, previous)
-"""
-_REVOKE_OF_FORMER_HOLDER = """
-update use_code c set revoked_at = $3, revoked_reason = '持证主体已更正'
-from licence l, unnest($1::uuid[], $2::bytea[]) as u (licence_id, holder_key)
-where l.licence_id = u.licence_id and c.licence_id = u.licence_id and l.holder_key <> u.holder_key
-  and c.revoked_at is null and c.uses_left > 0
-"""
 _REMEMBER = """
 insert into import_answer (caller, batch_id, row_number, content_key, outcome, licence_id, quality_flags,
   problems, answered_at)
@@ -86,13 +78,15 @@ select $1, $2, u.row_number, u.content_key, u.outcome, u.licence_id, string_to_a
 from unnest($3::integer[], $4::bytea[], $5::text[], $6::uuid[], $7::text[], $8::jsonb[])
   as u (row_number, content_key, outcome, licence_id, flags, problems)
 """
+REPLACED = ("replaced", "replace", "换发", "新版本证照已入库", "certs")
+CHANGED_BY = "service/certs"
 
 
 class ImportStore:
     """The set-based side of one open transaction; implements the port Imports."""
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+    def __init__(self, tx: Transaction, vault: Vault) -> None:
+        self._tx, self._vault = tx, vault
 
     async def answered(
         self, caller: str, batch_id: str, row_numbers: Sequence[int]
@@ -149,7 +143,8 @@ class ImportStore:
             return
         ids = [UUID(licence.licence_id) for licence, _, _ in entries]
         holders = [sealed.holder_keys[0] for _, sealed, _ in entries]
-        await self._tx.execute(_REVOKE_OF_FORMER_HOLDER, ids, holders, self._tx.now())
+        codes = UseCodeStore(self._tx, self._vault)
+        await codes.revoke_of_former_holders(ids, holders, self._tx.now())
         await self._tx.execute(_KEEP_PAST, ids, self._tx.now())
         await self._tx.execute(_REPLACE, *self._columns(entries))
         await self._tx.execute("delete from licence_co_holder where licence_id = any($1)", ids)
@@ -160,10 +155,19 @@ class ImportStore:
         now = self._tx.now()
         rows = await self._tx.fetch(_REPLACE_OLDER, [UUID(each) for each in licence_ids], now)
         if rows:
-            ids, versions, previous = zip(
-                *((row["licence_id"], row["version"], row["previous"]) for row in rows), strict=True
+            changes = [
+                (
+                    *(row[name] for name in ("licence_id", "version", "previous")),
+                    *REPLACED,
+                    now,
+                    now,
+                    CHANGED_BY,
+                )
+                for row in rows
+            ]
+            await self._tx.executemany(
+                ADD_CHANGE, [self._vault.coded(STATUS_CHANGE, each) for each in changes]
             )
-            await self._tx.execute(_REPLACED_HISTORY, list(ids), list(versions), list(previous), now)
         return [
             Replaced(str(row["licence_id"]), row["identifier"], row["previous"], row["version"])
             for row in rows

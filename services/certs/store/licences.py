@@ -13,6 +13,7 @@ from chassis.errors import ETAG_MISMATCH
 from services.certs.domain.disclosure import public_identifier
 from services.certs.domain.licence import Licence, Origin, Sealing
 from services.certs.domain.status import LicenceStatus, StatusChange
+from services.certs.store.coded import STATUS_CHANGE
 from services.certs.store.sealing import Vault
 
 COLUMNS = """l.licence_id, l.lineage_id, l.type_code, l.type_name, l.issuer_code, l.issuer_name, l.county_code,
@@ -20,6 +21,8 @@ COLUMNS = """l.licence_id, l.lineage_id, l.type_code, l.type_name, l.issuer_code
  l.quality_flags, l.version, l.serial_version, l.case_id, l.part_id, l.item_code, l.unsealed_sha256,
  l.seal_x_mm, l.seal_y_mm, l.sealed_sha256, l.signature_id, l.seal_verdict, l.seal_verified_at,
  l.seal_refusal"""
+ADD_CHANGE = f"""insert into licence_status_change ({STATUS_CHANGE.names})
+ values ({", ".join(f"${n}" for n in range(1, 13))})"""  # noqa: S608 - constants
 MOST_FOUND = 500
 """Licences returned for one holder; more is no natural case, and one answer stays below the message limit."""
 
@@ -154,12 +157,7 @@ class LicenceStore:
 
     async def add_change(self, licence: Licence, change: StatusChange, changed_by: str) -> None:
         """Append a line to the status history."""
-        await self._tx.execute(
-            """
-            insert into licence_status_change (licence_id, version, previous, status, act, reason,
-              basis_document, operator, effective_at, changed_at, changed_by)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-            """,
+        values = (
             UUID(licence.licence_id),
             licence.version,
             change.previous,
@@ -172,6 +170,7 @@ class LicenceStore:
             self._tx.now(),
             changed_by,
         )
+        await self._tx.execute(ADD_CHANGE, *self._vault.coded(STATUS_CHANGE, values))
 
     async def next_serial(self, issuer_code: str, type_code: str, year: int) -> int:
         """Return the next sequence; the counter's row is locked until the transaction ends."""

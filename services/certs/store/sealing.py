@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from chassis.fields import FieldCipher
+from chassis.row_codes import CodedTable
 from services.certs.domain.disclosure import public_identifier
 from services.certs.domain.holder import Holder, holder_key
 from services.certs.domain.importing.codes import lineage_key
@@ -64,13 +65,17 @@ class Vault:
         """Return the blind index of a holder."""
         return self._cipher.blind_index(holder_key(id_type_code, id_number), field="licence.holder")
 
-    def usage_mac(self, values: Sequence[object]) -> bytes:
-        """Return the MAC of a line of the usage record."""
-        return self._cipher.row_mac(*map(_stable, values), field="usage")
+    def coded(self, table: CodedTable, values: Sequence[object]) -> tuple[object, ...]:
+        """Return a row's values, in the order of the table's columns, with their integrity code at the end."""
+        return table.coded(self._cipher, values)
 
-    def check_usage(self, mac: bytes | None, values: Sequence[object]) -> None:
-        """Return if a line is as it was written. Raises ROW_ALTERED."""
-        self._cipher.check_row(mac, *map(_stable, values), field="usage")
+    def row_code(self, table: CodedTable, row: Mapping[str, object]) -> bytes:
+        """Return the integrity code of a row."""
+        return table.code(self._cipher, row)
+
+    def check_row(self, table: CodedTable, row: Any) -> None:
+        """Return if a row is as it was written. Raises ROW_ALTERED."""
+        table.check(self._cipher, row)
 
     def identifier_key(self, identifier: str) -> bytes:
         """Return the blind index of an identifier; some identifiers hold an identity number."""
@@ -85,15 +90,6 @@ class Vault:
         """Return a keyed digest of an imported row; empty values do not count."""
         content = {name: value.strip() for name, value in sorted(fields.items()) if value.strip()}
         return self._cipher.blind_index(_json(content), field="licence.content")
-
-
-def _stable(value: object) -> object:
-    """Return a value in the one form that is the same before writing and after reading."""
-    if isinstance(value, datetime):
-        return int(value.timestamp() * 1_000_000)
-    if isinstance(value, bytes):
-        return value.hex()
-    return value if value is None or isinstance(value, bool) else str(value)
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -9,22 +9,20 @@ from uuid import UUID
 
 from chassis.audit import recording
 from chassis.db import Transaction
-from chassis.errors import Fault
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, ShownUse, Usage, UsageKind
+from services.certs.store.coded import USAGE
 from services.certs.store.sealing import Vault
 
-_COLUMNS = """usage_id, kind, licence_id, use_code_id, consumer_code, consumer_name, consumer_is_department,
- item_code, case_id, use_cause, basis, outcome, used_at"""
 _PAGE = f"""
 select u.usage_id, u.kind, u.licence_id, u.use_code_id, u.consumer_code, u.consumer_name,
   u.consumer_is_department, u.item_code, u.case_id, u.use_cause, u.basis, u.outcome, u.used_at,
   u.holder_key, u.mac, coalesce(l.type_name, '') as type_name
 from (
-  (select {_COLUMNS}, holder_key, mac from usage where holder_key = $1 and (used_at, usage_id) < ($2, $3)
+  (select {USAGE.names} from usage where holder_key = $1 and (used_at, usage_id) < ($2, $3)
    order by used_at desc, usage_id desc limit $4)
   union
-  (select {_COLUMNS}, holder_key, mac from usage
+  (select {USAGE.names} from usage
    where licence_id in (select licence_id from licence_co_holder where holder_key = $1)
      and (used_at, usage_id) < ($2, $3)
    order by used_at desc, usage_id desc limit $4)
@@ -46,7 +44,7 @@ class UsageStore:
         with recording("usage"):
             await self._tx.execute(
                 f"""
-                insert into usage ({_COLUMNS}, holder_key, mac)
+                insert into usage ({USAGE.names})
                 select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
                   $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
                   $13::timestamptz[], $14::bytea[], $15::bytea[])
@@ -62,27 +60,8 @@ class UsageStore:
         key = self._vault.holder_key(id_type_code, id_number)
         rows = await self._tx.fetch(_PAGE, key, used_at, usage_id, limit)
         for row in rows:
-            self._vault.check_usage(row["mac"], _values(row))
+            self._vault.check_row(USAGE, row)
         return [ShownUse(_usage(row), row["type_name"]) for row in rows]
-
-    async def check_all(self, *, batch_rows: int = 1_000) -> list[str]:
-        """Return the ids of altered lines, over the whole record."""
-        altered: list[str] = []
-        after = UUID(int=0)
-        while True:
-            rows = await self._tx.fetch(
-                f"select {_COLUMNS}, holder_key, mac from usage where usage_id > $1 order by usage_id limit $2",  # noqa: S608
-                after,
-                batch_rows,
-            )
-            for row in rows:
-                try:
-                    self._vault.check_usage(row["mac"], _values(row))
-                except Fault:
-                    altered.append(str(row["usage_id"]))
-            if len(rows) < batch_rows:
-                return altered
-            after = rows[-1]["usage_id"]
 
     def _row(self, usage: Usage) -> tuple[object, ...]:
         holder, purpose, reader = usage.holder, usage.purpose, usage.reader
@@ -102,12 +81,7 @@ class UsageStore:
             usage.used_at,
             self._vault.holder_key(holder.id_type_code, holder.id_number) if holder else None,
         )
-        return (*values, self._vault.usage_mac(values))
-
-
-def _values(row: Any) -> tuple[object, ...]:
-    """Return a line's values in the order in which they were written."""
-    return (*(row[name.strip()] for name in _COLUMNS.split(",")), row["holder_key"])
+        return self._vault.coded(USAGE, values)
 
 
 def _usage(row: Any) -> Usage:

@@ -1,30 +1,39 @@
-"""Use-codes: found by the digest of the code, consumed by one guarded update."""
+"""Use-codes: found by the digest of the code, consumed under the lock of their row; altered ones are told."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from chassis.db import Transaction
 from services.certs.domain.use_code import Binding, Consent, UseCode
+from services.certs.store.coded import USE_CODE
+from services.certs.store.sealing import Vault
+
+_INSERT = f"insert into use_code ({USE_CODE.names}) values ({', '.join(f'${n}' for n in range(1, 18))})"  # noqa: S608
+_CHANGE = "update use_code set uses_left = $2, revoked_at = $3, revoked_reason = $4, mac = $5 where use_code_id = $1"
+_FORMER_HOLDERS = f"""
+select {", ".join(f"c.{name.strip()}" for name in USE_CODE.names.split(","))}
+from use_code c join licence l using (licence_id)
+join unnest($1::uuid[], $2::bytea[]) as u (licence_id, holder_key) using (licence_id)
+where l.holder_key <> u.holder_key and c.revoked_at is null and c.uses_left > 0
+order by c.use_code_id for update of c
+"""  # noqa: S608 - constants
+FORMER_HOLDER = "持证主体已更正"
 
 
 class UseCodeStore:
     """The use-codes of one open transaction; implements the port UseCodes."""
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+    def __init__(self, tx: Transaction, vault: Vault) -> None:
+        self._tx, self._vault = tx, vault
 
     async def add(self, code: UseCode, digest: bytes, consent: Consent) -> None:
         """Store a new use-code under the digest of its code."""
         bound = code.binding
-        await self._tx.execute(
-            """
-            insert into use_code (use_code_id, code_digest, licence_id, item_code, case_id, consumer_code,
-              face_fields, use_cause, consent_version, consented_at, issued_at, expires_at, max_uses, uses_left)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-            """,
+        values = (
             UUID(code.use_code_id),
             digest,
             UUID(bound.licence_id),
@@ -39,44 +48,65 @@ class UseCodeStore:
             bound.expires_at,
             bound.max_uses,
             code.uses_left,
+            None,
+            None,
         )
+        await self._tx.execute(_INSERT, *self._vault.coded(USE_CODE, values))
 
     async def find(self, digest: bytes) -> UseCode | None:
-        """Return the use-code of a digest."""
+        """Return the use-code of a digest. Raises ROW_ALTERED."""
         row = await self._tx.fetchrow(
-            """
-            select use_code_id, licence_id, item_code, case_id, consumer_code, face_fields, use_cause,
-              expires_at, max_uses, uses_left, revoked_at
-            from use_code where code_digest = $1
-            """,
+            f"select {USE_CODE.names} from use_code where code_digest = $1",  # noqa: S608
             digest,
         )
-        return _use_code(row) if row else None
+        if row is None:
+            return None
+        self._vault.check_row(USE_CODE, row)
+        return _use_code(row)
 
     async def take_one_use(self, use_code_id: str, now: datetime) -> bool:
-        """Take one use; concurrent takers wait for each other and see what is left."""
-        tag = await self._tx.execute(
-            """
-            update use_code set uses_left = uses_left - 1
-            where use_code_id = $1 and uses_left > 0 and revoked_at is null and expires_at > $2
-            """,
+        """Take one use; concurrent takers wait for each other and see what is left. Raises ROW_ALTERED."""
+        row = await self._tx.fetchrow(
+            f"select {USE_CODE.names} from use_code where use_code_id = $1 for update",  # noqa: S608
             UUID(use_code_id),
-            now,
         )
-        return tag == "UPDATE 1"
+        if row is None:
+            return False
+        self._vault.check_row(USE_CODE, row)
+        if row["uses_left"] < 1 or row["revoked_at"] is not None or row["expires_at"] <= now:
+            return False
+        await self._change([row], {"uses_left": row["uses_left"] - 1})
+        return True
 
     async def revoke(self, case_id: str, reason: str, now: datetime) -> int:
-        """Revoke the case's codes that still have uses left."""
-        tag = await self._tx.execute(
-            """
-            update use_code set revoked_at = $3, revoked_reason = $2
-            where case_id = $1 and revoked_at is null and uses_left > 0
-            """,
+        """Revoke the case's codes that still have uses left. Raises ROW_ALTERED."""
+        rows = await self._tx.fetch(
+            f"""
+            select {USE_CODE.names} from use_code where case_id = $1 and revoked_at is null and uses_left > 0
+            order by use_code_id for update
+            """,  # noqa: S608 - constants
             case_id,
-            reason,
-            now,
         )
-        return int(tag.split()[-1])
+        await self._change(rows, {"revoked_at": now, "revoked_reason": reason})
+        return len(rows)
+
+    async def revoke_of_former_holders(
+        self, licence_ids: Sequence[UUID], holder_keys: Sequence[bytes], now: datetime
+    ) -> None:
+        """Revoke the codes of licences that are about to be another holder's. Raises ROW_ALTERED."""
+        rows = await self._tx.fetch(_FORMER_HOLDERS, licence_ids, holder_keys)
+        await self._change(rows, {"revoked_at": now, "revoked_reason": FORMER_HOLDER})
+
+    async def _change(self, rows: Sequence[Any], changes: dict[str, object]) -> None:
+        """Store changed rows with their new codes; a row altered before does not get one."""
+        changed = []
+        for row in rows:
+            self._vault.check_row(USE_CODE, row)
+            fresh = {**dict(row), **changes}
+            state = (fresh[name] for name in ("use_code_id", "uses_left", "revoked_at", "revoked_reason"))
+            changed.append((*state, self._vault.row_code(USE_CODE, fresh)))
+        if changed:
+            await self._tx.executemany(_CHANGE, changed)
 
 
 def _use_code(row: Any) -> UseCode:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from chassis.db import Transaction
+from chassis.fields import FieldCipher
 from services.intake.domain.cases.states import PartState
+from services.intake.store.coded import TIMELINE
 from services.intake.usecases.cases.ports import PartChange, TimelineEntry
 
 
@@ -86,30 +89,32 @@ class FeedRows:
 class TimelineRows:
     """Timelines of the cases of this service; entries of other services' cases are dropped."""
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+    def __init__(self, tx: Transaction, cipher: FieldCipher) -> None:
+        self._tx, self._cipher = tx, cipher
 
     async def add(self, entries: Sequence[TimelineEntry]) -> None:
         """Keep entries of known cases; one that is there already is left as it is."""
         if entries:
             await self._tx.executemany(
-                """
-                insert into case_timeline (case_id, at, service, what, reference)
-                select $1, $2, $3, $4, $5 where exists (select from service_case where case_id = $1)
+                f"""
+                insert into case_timeline ({TIMELINE.names})
+                select $1, $2, $3, $4, $5, $6 where exists (select from service_case where case_id = $1)
                 on conflict do nothing
-                """,
-                [(each.case_id, each.at, each.service, each.what, each.reference) for each in entries],
+                """,  # noqa: S608 - constants
+                [TIMELINE.coded(self._cipher, astuple(each)) for each in entries],
             )
 
     async def of_case(self, case_id: str) -> Sequence[TimelineEntry]:
-        """Return the entries of a case in order of time."""
+        """Return the entries of a case in order of time. Raises ROW_ALTERED."""
         rows = await self._tx.fetch(
-            """
-            select case_id, at, service, what, reference from case_timeline
+            f"""
+            select {TIMELINE.names} from case_timeline
             where case_id = $1 order by at, service, what, reference
-            """,
+            """,  # noqa: S608 - constants
             case_id,
         )
+        for row in rows:
+            TIMELINE.check(self._cipher, row)
         return [
             TimelineEntry(row["case_id"], row["at"], row["service"], row["what"], row["reference"])
             for row in rows

@@ -21,6 +21,7 @@ from services.intake.store.case_content import (
     seal_content,
     seal_texts,
 )
+from services.intake.store.coded import SIGNATURE
 
 CASE_COLUMNS = (
     "case_id, person_id, handled_by, version, plan_digest, case_no, terminal_id, assurance, content, digest, receipt, "
@@ -31,7 +32,7 @@ PART_COLUMNS = (
     "statutory_due, statutory_pending, calendar_version, received_at, submitted_at, accepted_at, deemed, "
     "supplement_requested_at, decided_at, completed_at, licence_id, licence_identifier, licence_name, texts"
 )
-SIGNATURE_COLUMNS = "part_id, position, staff_id, decision, opinion, signed_at"
+SIGNATURE_COLUMNS = "part_id, position, staff_id, decision, opinion, signed_at, mac"
 
 
 def case_of(
@@ -137,16 +138,17 @@ def part_values(
 def signature_values(cipher: FieldCipher, part: Part) -> list[tuple[Any, ...]]:
     """Return the values of all signatures of a part, numbered from 1."""
     return [
-        (
-            part.part_id,
-            position,
-            signature.staff_id,
-            signature.decision.value,
-            cipher.encrypt(signature.opinion, field=OPINION_FIELD),
-            signature.signed_at,
-        )
-        for position, signature in enumerate(part.signatures, start=1)
+        _signature_row(cipher, part.part_id, at, each) for at, each in enumerate(part.signatures, start=1)
     ]
+
+
+def _signature_row(
+    cipher: FieldCipher, part_id: str, position: int, signature: Signature
+) -> tuple[object, ...]:
+    values = (part_id, position, signature.staff_id, signature.decision.value, signature.signed_at)
+    opinion = cipher.encrypt(signature.opinion, field=OPINION_FIELD)
+    *known, signed_at, code = SIGNATURE.coded(cipher, values)
+    return *known, opinion, signed_at, code
 
 
 def _part_of(cipher: FieldCipher, row: Record, item: ItemPlan, signatures: Sequence[Record]) -> Part:
@@ -184,5 +186,6 @@ def _part_of(cipher: FieldCipher, row: Record, item: ItemPlan, signatures: Seque
 
 
 def _signature_of(cipher: FieldCipher, row: Record) -> Signature:
+    SIGNATURE.check(cipher, row)
     opinion = cipher.decrypt(row["opinion"], field=OPINION_FIELD)
     return Signature(row["staff_id"], Decision(row["decision"]), opinion, row["signed_at"])

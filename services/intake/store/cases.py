@@ -35,7 +35,7 @@ values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$
 """
 _UPDATE_CASE = """
 update service_case set version = $3, state = $4, case_no = $5, content = $6, digest = $7, receipt = $8,
-  submitted_at = $9, withdrawn_at = $10, closed_at = $11, archived_at = $12, rated_at = $13
+  submitted_at = $9, withdrawn_at = $10, closed_at = $11, archived_at = $12, rated_at = $13, touched_at = $14
 where case_id = $1 and version = $2
 """
 _WRITE_PART = """
@@ -60,8 +60,8 @@ on conflict (part_id) do update set
 where old.version < excluded.version
 """
 _WRITE_SIGNATURE = """
-insert into part_signature (part_id, position, staff_id, decision, opinion, signed_at)
-values ($1,$2,$3,$4,$5,$6) on conflict (part_id, position) do nothing
+insert into part_signature (part_id, position, staff_id, decision, opinion, signed_at, mac)
+values ($1,$2,$3,$4,$5,$6,$7) on conflict (part_id, position) do nothing
 """
 
 
@@ -113,6 +113,7 @@ class CaseRows:
             *values[2:5],
             *values[12:15],
             *values[16:21],
+            self._tx.now(),
         )
         if done != "UPDATE 1":
             raise ETAG_MISMATCH()

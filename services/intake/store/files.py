@@ -31,6 +31,10 @@ class EncryptedFiles:
         """Return the bytes of an id. Raises FILE_NOT_FOUND, FILE_BROKEN, FIELD_UNREADABLE."""
         return await asyncio.to_thread(lambda: self._open(key, self._store.stored(key)))
 
+    async def remove(self, key: str) -> None:
+        """Have the file gone; the caller knows that nothing refers to it. Raises FILE_STORE_FAILED."""
+        await self._store.remove(key)
+
     def keys(self) -> Iterator[str]:
         """Yield every id."""
         return self._store.keys()

@@ -46,7 +46,7 @@ class PostgresWork:
         self.tx = tx
         self.cases = CaseRows(tx, cipher, plans)
         self.feed = FeedRows(tx)
-        self.timeline = TimelineRows(tx)
+        self.timeline = TimelineRows(tx, cipher)
         self.ratings = RatingRows(tx, cipher)
         self.archive = ArchiveRows(tx)
         self.persons = persons(tx)

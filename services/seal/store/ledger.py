@@ -12,11 +12,11 @@ from chassis.audit import recording
 from chassis.db import Transaction
 from chassis.fields import FieldCipher
 from services.seal.domain.ledger import SEALED, Head, SealUse, UseEntry
+from services.seal.store.coded import SEAL_USE
 from services.seal.usecases.ports import StoredDocument
 
-_ENTRY = """signature_id, seal_id, licence_id, case_id, issuer_code, outcome, unsealed_sha256, document_sm3,
- signature_sm3, used_at"""
-_ROW = f"sequence, {_ENTRY}, previous_hash, row_hash"
+_ROW = SEAL_USE.names
+_PLACES = ", ".join(f"${at}" for at in range(1, len(SEAL_USE.columns) + 2))
 DOCUMENT_FIELD = "sealed_document.ofd"
 
 
@@ -36,13 +36,12 @@ class LedgerTable:
 
     async def sealed(self, licence_id: str) -> bool:
         """Say whether the licence's document carries its seal already."""
-        return bool(
-            await self._tx.fetchval(
-                "select exists (select from seal_use where licence_id = $1 and outcome = $2)",
-                licence_id,
-                SEALED,
-            )
+        row = await self._tx.fetchrow(
+            f"select {_ROW} from seal_use where licence_id = $1 and outcome = $2",  # noqa: S608
+            licence_id,
+            SEALED,
         )
+        return row is not None and self._use(row) is not None
 
     async def attempts(self, signature_id: str) -> int:
         """Return how many rows there are of one sealing."""
@@ -54,23 +53,27 @@ class LedgerTable:
 
     async def append(self, use: SealUse) -> None:
         """Append a row and move the head. Raises AUDIT_UNWRITABLE."""
+        assert self._cipher is not None, "this process uses no seals"
         entry = use.entry
+        values = (
+            use.sequence,
+            UUID(entry.signature_id),
+            entry.seal_id,
+            entry.licence_id,
+            entry.case_id,
+            entry.issuer_code,
+            entry.outcome,
+            entry.unsealed_sha256,
+            entry.document_sm3,
+            entry.signature_sm3,
+            entry.used_at,
+            use.previous_hash,
+            use.row_hash,
+        )
         with recording("seal_use"):
             await self._tx.execute(
-                f"insert into seal_use ({_ROW}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",  # noqa: S608
-                use.sequence,
-                UUID(entry.signature_id),
-                entry.seal_id,
-                entry.licence_id,
-                entry.case_id,
-                entry.issuer_code,
-                entry.outcome,
-                entry.unsealed_sha256,
-                entry.document_sm3,
-                entry.signature_sm3,
-                entry.used_at,
-                use.previous_hash,
-                use.row_hash,
+                f"insert into seal_use ({_ROW}) values ({_PLACES})",  # noqa: S608
+                *SEAL_USE.coded(self._cipher, values),
             )
             await self._tx.execute(
                 "update ledger_head set sequence = $1, row_hash = $2", use.sequence, use.row_hash
@@ -113,10 +116,10 @@ class LedgerTable:
             before,
             limit,
         )
-        return [_use(row) for row in rows]
+        return [self._use(row) for row in rows]
 
     async def after(self, sequence: int, limit: int) -> Sequence[SealUse]:
-        """Return rows in order, for checking the chain."""
+        """Return rows in order, for checking the chain: by what it says itself, so that a row can be named."""
         rows = await self._tx.fetch(
             f"select {_ROW} from seal_use where sequence > $1 order by sequence limit $2",  # noqa: S608
             sequence,
@@ -136,18 +139,25 @@ class LedgerTable:
             at,
             limit,
         )
-        return [_use(row).entry for row in rows]
+        return [self._use(row).entry for row in rows]
 
     async def recorded_at(self, signature_sm3: str) -> datetime | None:
         """Return when the ledger recorded a signature of this digest."""
-        moment: datetime | None = await self._tx.fetchval(
-            "select used_at from seal_use where signature_sm3 = $1 and outcome = 'sealed'", signature_sm3
+        row = await self._tx.fetchrow(
+            f"select {_ROW} from seal_use where signature_sm3 = $1 and outcome = '{SEALED}'",  # noqa: S608
+            signature_sm3,
         )
-        return moment
+        return self._use(row).entry.used_at if row else None
+
+    def _use(self, row: asyncpg.Record) -> SealUse:
+        """Return the row, checked. Raises ROW_ALTERED; a job without a cipher checks the chain instead."""
+        if self._cipher is not None:
+            SEAL_USE.check(self._cipher, row)
+        return _use(row)
 
 
 def _use(row: asyncpg.Record) -> SealUse:
-    values = dict(row)
+    values = {name: row[name] for name in SEAL_USE.columns}
     sequence, previous, row_hash = (values.pop(name) for name in ("sequence", "previous_hash", "row_hash"))
     values["signature_id"] = str(values["signature_id"])
     return SealUse(sequence, UseEntry(**values), previous, row_hash)

@@ -10,10 +10,16 @@ import asyncpg
 
 from chassis.audit import recording
 from chassis.db import Transaction
+from chassis.fields import ROW_ALTERED
 from services.seal.domain.register import ENDED, HistoryEntry, RegisteredSeal, SealStatus
 from services.seal.usecases.ports import SealMaterial
 
 _SEAL = "seal_id, owner_code, name, certificate, valid_from, valid_until, status, since, version"
+_READ = f"""{_SEAL}, exists (
+  select from seal_history h where h.seal_id = seal.seal_id and h.version = seal.version
+  and h.status = seal.status and h.since = seal.since
+  and not exists (select from seal_history l where l.seal_id = h.seal_id and l.version > h.version)) as recorded"""  # noqa: S608 - constants
+"""A seal, and whether its state is the last one that its history records."""
 _HISTORY = "version, status, since, changed_at, reason, operator, second_person, account"
 
 
@@ -26,14 +32,14 @@ class SealTable:
     async def get(self, seal_id: str, *, lock: bool = False) -> RegisteredSeal | None:
         """Return a seal, locked against others' changes and uses if asked."""
         suffix = "for update" if lock else ""
-        row = await self._tx.fetchrow(f"select {_SEAL} from seal where seal_id = $1 {suffix}", seal_id)  # noqa: S608
+        row = await self._tx.fetchrow(f"select {_READ} from seal where seal_id = $1 {suffix}", seal_id)  # noqa: S608
         return _seal(row) if row else None
 
     async def of_owner(self, owner_code: str, *, lock: bool = False) -> Sequence[RegisteredSeal]:
         """Return an authority's seals, newest first; with `lock` none changes before this transaction ends."""
         suffix = "for share" if lock else ""
         rows = await self._tx.fetch(
-            f"select {_SEAL} from seal where owner_code = $1 order by valid_from desc, seal_id desc {suffix}",  # noqa: S608
+            f"select {_READ} from seal where owner_code = $1 order by valid_from desc, seal_id desc {suffix}",  # noqa: S608
             owner_code,
         )
         return [_seal(row) for row in rows]
@@ -41,7 +47,7 @@ class SealTable:
     async def page(self, owner_code: str | None, after: str, limit: int) -> Sequence[RegisteredSeal]:
         """Return seals by id, of one owner or of all."""
         rows = await self._tx.fetch(
-            f"""select {_SEAL} from seal where seal_id > $1 and ($2::text is null or owner_code = $2)
+            f"""select {_READ} from seal where seal_id > $1 and ($2::text is null or owner_code = $2)
             order by seal_id limit $3""",  # noqa: S608
             after,
             owner_code,
@@ -140,7 +146,10 @@ class SealTable:
 
 
 def _seal(row: asyncpg.Record) -> RegisteredSeal:
+    """Return the seal. Raises ROW_ALTERED for a state that its append-only history does not end with."""
     values = dict(row)
+    if not values.pop("recorded"):
+        raise ROW_ALTERED(table="seal")
     values["status"] = SealStatus(values["status"])
     return RegisteredSeal(**values)
 

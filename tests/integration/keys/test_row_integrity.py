@@ -12,10 +12,12 @@ import pytest
 
 from chassis.errors import Fault
 from chassis.files import DirectoryStore
+from chassis.row_codes import altered_rows
 from services.certs.domain.holder import Holder
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, Usage, UsageKind
 from services.certs.store import Vault
+from services.certs.store.coded import USAGE
 from services.certs.store.usages import UsageStore
 from services.intake.domain.identity.person import Person, PersonKind
 from services.intake.domain.identity.representation import Representation
@@ -24,7 +26,7 @@ from services.intake.store.identity.persons import PersonRows
 from services.intake.store.identity.work import RepresentationRows
 from services.seal.usecases.read_register import check_ledger
 from tests.integration.keys.conftest import Open, Place
-from tests.integration.seal.conftest import SealWorld, stocked, world
+from tests.integration.seal.conftest import GUANGFENG, SealWorld, stocked, world
 from tests.unit.seal.sealing_room import sm2
 
 __all__ = ["stocked", "world"]
@@ -34,7 +36,7 @@ USAGE_CHANGES = (
     "kind = 'find'", "consumer_code = 'someone else'", "consumer_name = consumer_name || ' '",
     "consumer_is_department = not consumer_is_department", "item_code = ''", "case_id = 'case-2'",
     "use_cause = 'other'", "basis = ''", "outcome = 'NOT_PERMITTED'", "used_at = used_at + interval '1 microsecond'",
-    "licence_id = null", "holder_key = holder_key || '\\x00'", "mac = set_byte(mac, 7, get_byte(mac, 7) # 1)",
+    "licence_id = null", "mac = null", "holder_key = holder_key || '\\x00'", "mac = set_byte(mac, 7, get_byte(mac, 7) # 1)",
 )  # fmt: skip
 
 
@@ -80,16 +82,15 @@ async def test_an_altered_line_of_the_usage_record_is_told_and_named(place: Open
     async with here.database.transaction() as tx:
         store = UsageStore(tx, vault)
         assert len(await store.of_holder(holder.id_type_code, holder.id_number, None, 10)) == 3
-        assert await store.check_all(batch_rows=2) == []
     # What a superuser can do who goes around the trigger; the row's licence is made up, hence no constraint.
     await run(here, "alter table usage disable trigger all")
     if change == "licence_id = null":
         await run(here, "alter table usage drop constraint usage_licence_id_fkey")
         change = f"licence_id = '{uuid.uuid4()}'"
     await run(here, f"update usage set {change} where usage_id = $1", uuid.UUID(ids[1]))
+    assert await altered_rows(here.database, here.cipher, USAGE, batch_rows=2) == [(ids[1],)]
     async with here.database.transaction() as tx:
         store = UsageStore(tx, vault)
-        assert await store.check_all() == [ids[1]]
         if not change.startswith("holder_key"):  # then the line is nobody's
             with pytest.raises(Fault, match="ROW_ALTERED") as caught:
                 await store.of_holder(holder.id_type_code, holder.id_number, None, 10)
@@ -186,3 +187,37 @@ def _flipped(data: bytes, chance: random.Random) -> bytes:
     bit, found = chance.randrange(len(data) * 8), bytearray(data)
     found[bit // 8] ^= 1 << bit % 8
     return bytes(found)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "seal set status = 'suspended'",
+        "seal set since = since + interval '1 microsecond'",
+        "seal set version = version - 1",
+        "seal_history set status = 'lost' where version = 3",
+        "seal_history set since = since - interval '1 s' where version = 3",
+        "seal_history set version = 9 where version = 3",
+    ],
+)
+async def test_a_state_of_a_seal_that_its_history_does_not_end_with_seals_nothing(
+    stocked: SealWorld, change: str
+) -> None:
+    async with stocked.database.transaction() as tx:
+        await tx.execute("alter table seal_history disable trigger all")
+        await tx.execute(f"update {change}")
+    with pytest.raises(Fault, match="ROW_ALTERED"):
+        await stocked.seal_of(GUANGFENG)
+    with pytest.raises(Fault, match="ROW_ALTERED"):
+        await stocked.deliver()
+
+
+@pytest.mark.parametrize("change", ["outcome = 'SEAL_EXPIRED'", "case_id = 'case-2'", "mac = null"])
+async def test_an_altered_use_of_a_seal_is_told_by_whoever_reads_it(stocked: SealWorld, change: str) -> None:
+    await stocked.deliver()
+    async with stocked.database.transaction() as tx:
+        await tx.execute("alter table seal_use disable trigger all")
+        await tx.execute(f"update seal_use set {change}")
+    with pytest.raises(Fault, match="ROW_ALTERED"):
+        async with stocked.unit() as work:
+            await work.ledger.page("", None, None, 10)

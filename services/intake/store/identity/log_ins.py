@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import datetime
 
 import asyncpg
@@ -17,6 +18,7 @@ from services.intake.domain.identity.session import Session
 from services.intake.usecases.identity.ports import Waiting
 
 CLAIM_FIELD = "login_challenge.claim"
+_SESSION = "session_id, person_id, terminal_id, assurance, opened_at, expires_at, ended_at"
 
 
 class ChallengeRows:
@@ -119,21 +121,16 @@ class SessionRows:
     async def add(self, session: Session) -> None:
         """Store a session."""
         await self._tx.execute(
-            """
-            insert into login_session (session_id, person_id, terminal_id, assurance, opened_at, expires_at)
-            values ($1, $2, $3, $4, $5, $6)
-            """,
-            session.session_id,
-            session.person_id,
-            session.terminal_id,
-            session.assurance,
-            session.opened_at,
-            session.expires_at,
+            f"insert into login_session ({_SESSION}) values ($1, $2, $3, $4, $5, $6, $7)",  # noqa: S608
+            *astuple(session),
         )
 
     async def load(self, session_id: str) -> Session | None:
         """Return a session, or None."""
-        row = await self._tx.fetchrow("select * from login_session where session_id = $1", session_id)
+        row = await self._tx.fetchrow(
+            f"select {_SESSION} from login_session where session_id = $1",  # noqa: S608
+            session_id,
+        )
         return Session(**dict(row)) if row else None
 
     async def save(self, session: Session) -> None:
@@ -143,6 +140,19 @@ class SessionRows:
             session.session_id,
             session.ended_at,
         )
+
+    async def live(self, person_id: str | None, now: datetime) -> Sequence[str]:
+        """Return the ids of a person's live sessions, of everybody's for None."""
+        rows = await self._tx.fetch(
+            """
+            select session_id from login_session
+            where ended_at is null and expires_at > $2 and ($1::text is null or person_id = $1)
+            order by session_id
+            """,
+            person_id,
+            now,
+        )
+        return [row["session_id"] for row in rows]
 
 
 class AssertionRows:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import astuple, replace
+from datetime import datetime
 
 from asyncpg import Record
 
+from chassis.audit import recording
 from chassis.db import Database, Transaction
 from chassis.event import Event
 from chassis.fields import FieldCipher
 from services.intake.domain.identity.representation import Representation
+from services.intake.store.coded import CONTACT_READ, REPRESENTATION
 from services.intake.store.identity.log_ins import AssertionRows, ChallengeRows, SessionRows
 from services.intake.store.identity.persons import PersonRows
 from services.intake.usecases.identity.ports import ContactRead
-
-_TABLE = "representation"
 
 
 class RepresentationRows:
@@ -29,18 +29,12 @@ class RepresentationRows:
     async def put(self, representation: Representation) -> None:
         """Store one, in place of an earlier one of the same pair."""
         await self._tx.execute(
-            """
-            insert into representation (organisation_id, person_id, licence_id, confirmed_at, revoked_at, mac)
-            values ($1, $2, $3, $4, $5, $6)
+            f"""
+            insert into representation ({REPRESENTATION.names}) values ($1, $2, $3, $4, $5, $6)
             on conflict (organisation_id, person_id) do update set licence_id = excluded.licence_id,
               confirmed_at = excluded.confirmed_at, revoked_at = excluded.revoked_at, mac = excluded.mac
-            """,
-            representation.organisation_id,
-            representation.person_id,
-            representation.licence_id,
-            representation.confirmed_at,
-            representation.revoked_at,
-            self._cipher.row_mac(*_stable(representation), field=_TABLE),
+            """,  # noqa: S608 - constants
+            *REPRESENTATION.coded(self._cipher, astuple(representation)),
         )
 
     async def load(self, organisation_id: str, person_id: str) -> Representation | None:
@@ -87,35 +81,29 @@ class RepresentationRows:
         return len(rows)
 
     def _checked(self, row: Record) -> Representation:
-        values = dict(row)
-        mac = values.pop("mac")
-        found = Representation(**values)
-        self._cipher.check_row(mac, *_stable(found), field=_TABLE)
-        return found
-
-
-def _stable(row: Representation) -> tuple[object, ...]:
-    """Return the values in the one form that is the same before writing and after reading."""
-    moments = (row.confirmed_at, row.revoked_at)
-    texts = (each.astimezone(UTC).isoformat(timespec="microseconds") if each else None for each in moments)
-    return row.organisation_id, row.person_id, row.licence_id, *texts
+        REPRESENTATION.check(self._cipher, row)
+        return Representation(*(row[name] for name in REPRESENTATION.columns))
 
 
 class ContactReadRows:
     """The port ``ContactReadStore`` on one transaction."""
 
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
+    def __init__(self, tx: Transaction, cipher: FieldCipher) -> None:
+        self._tx, self._cipher = tx, cipher
 
     async def add(self, read: ContactRead) -> None:
-        """Append one."""
-        await self._tx.execute(
-            "insert into contact_read (person_id, reader, purpose, read_at) values ($1, $2, $3, $4)",
-            read.person_id,
-            read.reader,
-            read.purpose,
-            read.read_at,
-        )
+        """Append one. Raises AUDIT_UNWRITABLE."""
+        with recording("contact_read"):
+            read_id = await self._tx.fetchval(
+                "select nextval(pg_get_serial_sequence('contact_read', 'contact_read_id'))"
+            )
+            await self._tx.execute(
+                f"insert into contact_read ({CONTACT_READ.names}) overriding system value"  # noqa: S608 - constants
+                " values ($1, $2, $3, $4, $5, $6)",
+                *CONTACT_READ.coded(
+                    self._cipher, (read_id, read.person_id, read.reader, read.purpose, read.read_at)
+                ),
+            )
 
 
 class PostgresIdentityWork:
@@ -128,7 +116,7 @@ class PostgresIdentityWork:
         self.sessions = SessionRows(tx)
         self.assertions = AssertionRows(tx)
         self.representations = RepresentationRows(tx, cipher)
-        self.contact_reads = ContactReadRows(tx)
+        self.contact_reads = ContactReadRows(tx, cipher)
 
     def now(self) -> datetime:
         """Return the present, aware, UTC."""

@@ -15,7 +15,7 @@ from services.intake.domain.cases.plan import draft_mistakes, plan_case, require
 from services.intake.domain.cases.submission import cleaned_form
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.usecases.cases.ports import CaseSummary, TimelineEntry, Work
-from services.intake.usecases.cases.record import load_own, principal_of, record
+from services.intake.usecases.cases.record import load_own, load_to_act, principal_of, record
 
 PAGE_LIMIT = 100
 
@@ -63,9 +63,9 @@ async def create_draft(
 async def update_form(work: Work, actor: ActingPerson, case_id: str, form: Mapping[str, str]) -> Case:
     """Replace the form of a draft, or add the fields of a supplement; it may be incomplete.
 
-    Raises INVALID_REQUEST naming every wrong field, CASE_NOT_FOUND, CASE_NOT_EDITABLE.
+    Raises INVALID_REQUEST naming every wrong field, CASE_NOT_FOUND, CASE_NOT_EDITABLE, REAL_NAME_LEVEL_TOO_LOW.
     """
-    case = await load_own(work, actor, case_id, lock=True)
+    case = await load_to_act(work, actor, case_id)
     case.put_form(_checked(case, form))
     await record(work, case)
     return case

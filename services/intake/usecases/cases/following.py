@@ -9,7 +9,7 @@ from chassis.auth.person import ActingPerson
 from chassis.errors import Fault
 from services.intake.domain.cases.case import Case
 from services.intake.usecases.cases.ports import Licences, OpenWork, Work
-from services.intake.usecases.cases.record import load_own, record
+from services.intake.usecases.cases.record import load_to_act, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,10 @@ class Withdrawal:
 async def answer_supplement(work: Work, actor: ActingPerson, case_id: str) -> Case:
     """Hand in, all at once, what was put together for every part that asked.
 
-    Raises NO_SUPPLEMENT_ASKED, INVALID_REQUEST naming everything still missing, CASE_NOT_FOUND.
+    Raises NO_SUPPLEMENT_ASKED, INVALID_REQUEST naming everything still missing, CASE_NOT_FOUND,
+    REAL_NAME_LEVEL_TOO_LOW.
     """
-    case = await load_own(work, actor, case_id, lock=True)
+    case = await load_to_act(work, actor, case_id)
     case.answer_supplement(work.now())
     await record(work, case)
     return case
@@ -37,10 +38,11 @@ async def withdraw(
     """Withdraw an own case before any decision, then take its use-codes back; repeating is harmless.
 
     The withdrawal stands even when the registry cannot be asked: it takes the codes back when it hears
-    of the withdrawal, and a repeat tries again. Raises CASE_NOT_FOUND, CASE_NOT_SUBMITTED, WITHDRAWAL_TOO_LATE.
+    of the withdrawal, and a repeat tries again. Raises CASE_NOT_FOUND, CASE_NOT_SUBMITTED,
+    WITHDRAWAL_TOO_LATE, REAL_NAME_LEVEL_TOO_LOW.
     """
     async with open_work() as work:
-        case = await load_own(work, actor, case_id, lock=True)
+        case = await load_to_act(work, actor, case_id)
         if case.withdraw(work.now()):
             await record(work, case)
     said = reason.strip() or "申请人撤回申请"

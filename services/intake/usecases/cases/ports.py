@@ -133,7 +133,10 @@ class Cases(Protocol):
 
 
 class Feed(Protocol):
-    """The change feed of each department; revisions are gapless and in commit order."""
+    """The change feed of each department; revisions are given without a gap, in commit order.
+
+    What a newer change of the same part replaced goes in time (`usecases.retention`).
+    """
 
     async def append(self, changes: Sequence[PartChange]) -> None:
         """Give each change the next revision of its department; holds the counters until the commit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chassis.auth.person import ActingPerson
 from services.intake.domain.cases.case import CASE_NOT_FOUND, Case
+from services.intake.domain.cases.plan import require_level
 from services.intake.usecases.cases.announce import Details, changes_of, entry_of, event_of
 from services.intake.usecases.cases.ports import Work
 
@@ -33,4 +34,14 @@ async def load_own(work: Work, actor: ActingPerson, case_id: str, *, lock: bool 
     case = await work.cases.load(case_id, lock=lock)
     if case is None or case.person_id != principal_of(actor):
         raise CASE_NOT_FOUND()
+    return case
+
+
+async def load_to_act(work: Work, actor: ActingPerson, case_id: str, *, lock: bool = True) -> Case:
+    """Return an own case for an act on it: one that its items' real-name level is demanded for.
+
+    Raises CASE_NOT_FOUND, REAL_NAME_LEVEL_TOO_LOW for a weaker log-in than the items ask for.
+    """
+    case = await load_own(work, actor, case_id, lock=lock)
+    require_level(case.plan, actor.assurance)
     return case

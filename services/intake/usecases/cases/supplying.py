@@ -28,6 +28,7 @@ from services.intake.domain.cases.materials import (
     require_need,
 )
 from services.intake.domain.cases.part import Part
+from services.intake.domain.cases.plan import require_level
 from services.intake.domain.catalogue.guide import MaterialNeed
 from services.intake.domain.catalogue.items import MaterialHolder
 from services.intake.domain.catalogue.model import Catalogue
@@ -39,7 +40,7 @@ from services.intake.usecases.cases.ports import (
     UseCodeOrder,
     Work,
 )
-from services.intake.usecases.cases.record import load_own, record
+from services.intake.usecases.cases.record import load_own, load_to_act, record
 from services.intake.usecases.uploads import UPLOAD_TOO_LARGE
 
 USE_CODE_LIFETIME = timedelta(days=120)
@@ -100,10 +101,12 @@ async def choose_supply(
 
     A licence gets one use-code (用证码) for each part that needs the material, bound to that part's
     department, item, case and face fields. Raises INVALID_REQUEST without agreement, MATERIAL_UNKNOWN,
-    MATERIAL_NOT_ASKED, SUPPLY_NOT_ALLOWED, LICENCE_NOT_ACCEPTED, CASE_NOT_FOUND, CASE_NOT_EDITABLE.
+    MATERIAL_NOT_ASKED, SUPPLY_NOT_ALLOWED, LICENCE_NOT_ACCEPTED, CASE_NOT_FOUND, CASE_NOT_EDITABLE,
+    REAL_NAME_LEVEL_TOO_LOW.
     """
     async with open_work() as work:
         case, holders = await _own_with_holders(work, actor, case_id)
+        require_level(case.plan, actor.assurance)  # before a use-code is asked for
         now = work.now()
     need = require_need(case.plan, material_code, choice.kind)
     _require_agreement(choice)
@@ -136,7 +139,7 @@ async def attach_file(
         raise UPLOAD_TOO_LARGE(limit_bytes=FILE_LIMIT_BYTES)
     require_file_type(media_type, content)
     async with open_work() as work:
-        case = await load_own(work, actor, case_id)
+        case = await load_to_act(work, actor, case_id, lock=False)
         now = work.now()
     require_need(case.plan, material_code, SupplyKind.UPLOAD)
     case.editable_parts()
@@ -163,7 +166,7 @@ async def _put(
     open_work: OpenWork, actor: ActingPerson, case_id: str, material_code: str, supplied: Supplied
 ) -> Case:
     async with open_work() as work:
-        case = await load_own(work, actor, case_id, lock=True)
+        case = await load_to_act(work, actor, case_id)
         case.put_supply(material_code, supplied)
         await record(work, case)
     return case

@@ -53,7 +53,7 @@ async def list_parts(
 async def list_changes(
     work: Work, department_code: str, after_revision: int, page_size: int
 ) -> Sequence[PartChange]:
-    """Return the changes after a revision: ordered, without a gap, none twice.
+    """Return the changes after a revision: ordered, without a gap, none twice; long after, the newest of each part.
 
     Raises INVALID_REQUEST for a negative revision, REVISION_UNKNOWN for one that was never given out:
     whoever holds one must read the list anew.

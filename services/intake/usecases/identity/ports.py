@@ -98,6 +98,10 @@ class SessionStore(Protocol):
         """Store whether it has ended."""
         ...
 
+    async def live(self, person_id: str | None, now: datetime) -> Sequence[str]:
+        """Return the ids of the sessions of a person that live, of everybody's for None."""
+        ...
+
 
 class AssertionStore(Protocol):
     """Which assertions of terminals were used."""

@@ -34,6 +34,20 @@ async def end_session(work: IdentityWork, actor: ActingPerson) -> None:
         await work.sessions.save(session)
 
 
+async def end_sessions(work: IdentityWork, person_id: str | None) -> int:
+    """Have every live session of a person ended, of everybody for None; return how many.
+
+    A log-in whose code is still on its way may be finished: it opens a new session.
+    """
+    ended, now = 0, work.now()
+    for session_id in await work.sessions.live(person_id, now):
+        session = await work.sessions.load(session_id)
+        if session is not None and session.end(now):
+            await work.sessions.save(session)
+            ended += 1
+    return ended
+
+
 async def act_for(log_in: LogIn, actor: ActingPerson, organisation_id: str | None) -> LoggedIn:
     """Return a token of the same session that acts for an organisation, or for the person again.
 
