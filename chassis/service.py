@@ -37,6 +37,7 @@ from chassis.rpc.channel import service as service_peer
 from chassis.rpc.guard import Admit
 from chassis.rpc.server import RpcServer, ServerLimits
 from chassis.rpc.server import serve as serve_rpc
+from chassis.rpc.suspended import SuspendedCallers
 from chassis.rpc.tls import TlsFiles
 from chassis.run import Part, run
 from chassis.schema import check_schema
@@ -159,6 +160,7 @@ def _bus_config(service: str, settings: ServiceSettings) -> BusConfig:
         tls_ca_file=settings.tls_authority if settings.kafka_tls else None,
         tls_cert_file=settings.tls_certificate,
         tls_key_file=settings.tls_key,
+        group_instance_id=settings.kafka_member_id,
     )
 
 
@@ -227,7 +229,13 @@ def _rpc(runtime: Runtime, made: Made) -> Part:
         PublishedKeys(settings.token_keys), TOKEN_ISSUER, now=runtime.clock
     )
     limits = ServerLimits(reuse_port=settings.share_ports)
-    server = RpcServer(runtime.tls, verifier=verifier, limits=limits, admit=_admit(runtime, made))
+    server = RpcServer(
+        runtime.tls,
+        verifier=verifier,
+        limits=limits,
+        admit=_admit(runtime, made),
+        suspended=SuspendedCallers(settings.suspended_file()),
+    )
     for add_to_server, servicer in made.servicers:
         server.register(add_to_server, servicer)
 

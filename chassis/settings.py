@@ -27,6 +27,7 @@ SHARED_PREFIX = "TONGBAN_"
 SECRETS_DIR_VARIABLE = "TONGBAN_SECRETS_DIR"
 DEFAULT_SECRETS_DIR = "/run/secrets"
 EXIT_MISCONFIGURED = 2
+SUSPENDED_CALLERS_FILE = "suspended_callers.txt"
 
 SETTINGS_INCOMPLETE = declare(
     "SETTINGS_INCOMPLETE",
@@ -110,7 +111,26 @@ class Sourced(BaseSettings):
         return f"{cls.prefix()}{field}".upper()
 
 
-class ServiceSettings(Sourced):
+class FileSettings(Sourced):
+    """Where files are kept, for services and for whoever backs them up."""
+
+    files: str | None = Field(default=None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9_./-]*)?$")
+    """``s3://bucket/prefix`` to keep files in an object store; in ``data_dir`` without it."""
+    files_endpoint: str | None = Field(default=None, pattern=r"^https://")
+    """Where an object store that is not Amazon's answers."""
+    files_region: str = "us-east-1"
+    files_key_id: SecretStr | None = None
+    files_secret_key: SecretStr | None = None
+    files_authority: Path | None = None
+    """PEM file of the object store's authority, beside the system's ones."""
+
+    @classmethod
+    def required_by(cls, given: dict[str, Any]) -> tuple[str, ...]:
+        """Name the key to a file store."""
+        return ("files_key_id", "files_secret_key") if given.get("files") else ()
+
+
+class ServiceSettings(FileSettings):
     """What every service process needs. The owner's database role is not among it: see MigrationSettings."""
 
     environment: Literal["development", "sandbox", "production"] = "production"
@@ -127,6 +147,9 @@ class ServiceSettings(Sourced):
     """``host:port`` list, comma separated; needed when ``bus`` is kafka."""
     kafka_tls: bool = False
     """Whether the brokers are reached by mutual TLS, with the files below."""
+    kafka_member_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Name of this process among its service's others, kept over restarts (static membership): back within the
+    session's time it gets the partitions that it had, and nobody else's move. Two processes never share one."""
     bus_dsn: SecretStr | None = None
     """PostgreSQL DSN of the bus database; needed when ``bus`` is postgres."""
     relay_shards: int = Field(default=1, ge=1, le=64)
@@ -159,16 +182,9 @@ class ServiceSettings(Sourced):
     """Keyring file of ``chassis.fields``."""
 
     data_dir: Path = Path("data")
-    files: str | None = Field(default=None, pattern=r"^s3://[a-z0-9][a-z0-9.-]{2,62}(/[A-Za-z0-9_./-]*)?$")
-    """``s3://bucket/prefix`` to keep files in an object store; in ``data_dir`` without it."""
-    files_endpoint: str | None = Field(default=None, pattern=r"^https://")
-    """Where an object store that is not Amazon's answers."""
-    files_region: str = "us-east-1"
-    files_key_id: SecretStr | None = None
-    files_secret_key: SecretStr | None = None
-    files_authority: Path | None = None
-    """PEM file of the object store's authority, beside the system's ones."""
     catalogue_dir: Path = Path("catalogue")
+    suspended_callers: Path | None = None
+    """List of callers that are shut out, see ``chassis.rpc.suspended``; default ``<catalogue_dir>/suspended_callers.txt``."""
     ready_file: Path | None = None
     otlp_endpoint: str | None = None
     """``http[s]://host:port`` of an OpenTelemetry collector (OTLP over gRPC); no spans leave without it."""
@@ -181,13 +197,16 @@ class ServiceSettings(Sourced):
     backup_state_file: Path | None = None
     """JSON file with ``finished_at``, written after each good backup."""
 
+    def suspended_file(self) -> Path:
+        """Return where the callers stand that an operator has shut out; the file need not be there."""
+        return self.suspended_callers or self.catalogue_dir / SUSPENDED_CALLERS_FILE
+
     @classmethod
     def required_by(cls, given: dict[str, Any]) -> tuple[str, ...]:
         """Name the address of the chosen bus, the other half of the HTTP door's TLS, the key to a file store."""
         bus = {"kafka": ("kafka_bootstrap",), "postgres": ("bus_dsn",)}.get(str(given.get("bus")), ())
         http = ("http_certificate", "http_key")
-        store = ("files_key_id", "files_secret_key") if given.get("files") else ()
-        return (*bus, *(http if any(given.get(name) for name in http) else ()), *store)
+        return (*bus, *(http if any(given.get(name) for name in http) else ()), *super().required_by(given))
 
 
 S = TypeVar("S", bound=Sourced)

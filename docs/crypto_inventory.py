@@ -69,7 +69,7 @@ MECHANISMS = (
         "RFC 8446, 5246, 5280",
         ("ssl.*", "grpc.*", "load_pem_private_key"),
         (
-            "chassis/rpc/*", "chassis/web/serve.py", "chassis/bus/kafka/*", "chassis/egress/*", "chassis/telemetry.py",
+            "chassis/rpc/*", "chassis/renewing_tls.py", "chassis/web/serve.py", "chassis/bus/kafka/*", "chassis/egress/*", "chassis/telemetry.py",
             "cli/clients/door.py", "cli/reach.py", "cli/local/*", "deploy/ready.py", "cli/keeping/*",
         ),
     ),

@@ -4,6 +4,7 @@
 - ``docs/errors.md`` from the declared reasons
 - ``docs/crypto-inventory.md`` from the primitives that the code uses and their declarations
 - ``docs/metrics.md`` from the declared metrics
+- ``docs/security/rules.md`` and ``data.md`` from routes, methods, limits, settings and log lines
 - ``docs/promises.md`` from the promises and the last results of their tests
 
 An event schema that would break its consumers is not written: a breaking change is a new type.
@@ -22,8 +23,10 @@ from chassis.errors import Kind, Reason, declared
 from chassis.event import Event, declared_events
 from docs.code_facts import ROOT, SERVICES, consumed_by, place_of, producer_of, product_files
 from docs.crypto_inventory import inventory_page
+from docs.data_page import data_page
 from docs.metrics_page import metrics_page
 from docs.promises_page import promises_page
+from docs.rules_page import rules_page
 from docs.schema_changes import not_additive
 
 SCHEMAS = ROOT / "tests" / "contract" / "events" / "schemas"
@@ -44,6 +47,8 @@ def documents() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "crypto-inventory.md", inventory_page()
     yield ROOT / "docs" / "metrics.md", metrics_page()
     yield ROOT / "docs" / "promises.md", promises_page()
+    yield ROOT / "docs" / "security" / "rules.md", rules_page()
+    yield ROOT / "docs" / "security" / "data.md", data_page()
     yield ROOT / "docs" / "asyncapi.json", _json(asyncapi())
     for event in declared_events():
         yield SCHEMAS / f"{event.TYPE}.json", _json(event.model_json_schema())

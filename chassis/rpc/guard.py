@@ -24,7 +24,8 @@ from chassis.process_metrics import QUEUE_IN_USE, RPC_REFUSALS, bounded
 from chassis.rpc.access import Method, check_request
 from chassis.rpc.call import Caller, enter
 from chassis.rpc.faults import to_status
-from chassis.rpc.peer import peer_of
+from chassis.rpc.peer import Peer, peer_of
+from chassis.rpc.suspended import CALLER_SUSPENDED, SuspendedCallers
 from chassis.telemetry import describe_span, histogram
 from chassis.traceparent import mark_failed, traced
 
@@ -37,7 +38,7 @@ SERVED_SECONDS = histogram(
 RPC_CALLS = QUEUE_IN_USE.labels("rpc")
 
 Admit = Callable[[Method, Caller], Awaitable[None]]
-"""A further check after the access rule, e.g. a rate limit or a suspended department; raises a fault."""
+"""A further check after the access rule, e.g. a rate limit; raises a fault."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -52,6 +53,8 @@ class Guard:
     """How long a call may take whose caller named no end."""
     stream_deadline_seconds: float
     """The same for server streams; the client resumes."""
+    suspended: SuspendedCallers | None = None
+    """Whom an operator has shut out; asked for every call and for every part of a stream."""
 
     def wrap(
         self, method: Method, handler: grpc.RpcMethodHandler[Any, Any]
@@ -79,6 +82,7 @@ class Guard:
         async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self._around(method, request, context, self.stream_deadline_seconds):
                 async for part in inner(request, context):
+                    self._check_standing(method, context)
                     yield part
 
         return answer
@@ -118,7 +122,7 @@ class Guard:
     async def _let_in(
         self, method: Method, request: Any, context: Context, headers: dict[str, str], seconds: float
     ) -> None:
-        peer = peer_of(context.auth_context())
+        peer = self._check_standing(method, context)
         if not method.permits(peer):
             log.warning("call_refused", method=method.path, peer=str(peer), why="caller")
             raise NOT_PERMITTED()
@@ -132,6 +136,15 @@ class Guard:
             await self.admit(method, call)
         if isinstance(request, Message):  # what streams in is checked by whoever reads it
             check_request(method, request)
+
+    def _check_standing(self, method: Method, context: Context) -> Peer:
+        """Return the peer. Raises NOT_AUTHENTICATED, CALLER_SUSPENDED."""
+        properties = context.auth_context()
+        peer = peer_of(properties)
+        if self.suspended is not None and self.suspended.holds(peer, properties):
+            log.warning("call_refused", method=method.path, peer=str(peer), why="suspended")
+            raise CALLER_SUSPENDED()
+        return peer
 
     def _person(self, headers: dict[str, str]) -> tuple[ActingPerson | None, str | None]:
         scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from chassis.errors import NOT_AUTHENTICATED
 
 TRUST_DOMAIN = "tongban"
 PeerKind = Literal["service", "department", "terminal", "operator"]
 
-_IDENTITY = re.compile(
-    rf"spiffe://{TRUST_DOMAIN}/(service|department|terminal|operator)/([A-Za-z0-9][A-Za-z0-9._-]{{0,99}})"
-)
+PEER_KINDS: tuple[PeerKind, ...] = get_args(PeerKind)
+IDENTITY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+_IDENTITY = re.compile(rf"spiffe://{TRUST_DOMAIN}/({'|'.join(PEER_KINDS)})/({IDENTITY_NAME})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from chassis.readiness import Readiness
 from chassis.rpc.access import Method, methods_of
 from chassis.rpc.faults import MAX_MESSAGE_BYTES
 from chassis.rpc.guard import Admit, Guard
+from chassis.rpc.suspended import SuspendedCallers
 from chassis.rpc.tls import TlsFiles, server_credentials
 
 log = get_logger(__name__)
@@ -52,12 +53,17 @@ class RpcServer:
         verifier: TokenVerifier | None = None,
         admit: Admit | None = None,
         limits: ServerLimits | None = None,
+        suspended: SuspendedCallers | None = None,
         reflect: bool = True,
     ) -> None:
         self._tls, self._reflect = tls, reflect
         self._limits = limits or ServerLimits()
         self._guard = Guard(
-            verifier, admit, self._limits.default_deadline_seconds, self._limits.stream_deadline_seconds
+            verifier,
+            admit,
+            self._limits.default_deadline_seconds,
+            self._limits.stream_deadline_seconds,
+            suspended,
         )
         self._services: dict[str, Handlers] = {}
         self._methods: list[Method] = []

@@ -29,6 +29,8 @@ class What(StrEnum):
     FIELD = "field"
     TOKEN = "token"  # noqa: S105 - a name
     KEYSTORE = "keystore"
+    ROWS = "rows"
+    """Not keys but what is computed with them: the integrity codes of rows; for `rewrap` only."""
 
 
 OfService = Annotated[Service, typer.Option("--service", help="服务 | Whose keys.")]
@@ -36,7 +38,10 @@ OneOrAll = Annotated[
     Service | None, typer.Option("--service", help="服务,默认全部 | Whose keys; default all.")
 ]
 Which = Annotated[
-    What, typer.Option("--what", help="字段/令牌/密钥库 | Field keys, intake's token key, seal's keystore.")
+    What,
+    typer.Option(
+        "--what", help="字段/令牌/密钥库/行校验 | Field keys, intake's token key, seal's keystore, rows."
+    ),
 ]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")]
 _progress = Console(stderr=True, highlight=False)
@@ -100,7 +105,11 @@ def rotate(
 def rewrap(
     *, service: OfService, what: Which = What.FIELD, data_dir: DataDir = None, as_json: AsJson = False
 ) -> None:
-    """重新加密 | Encrypt everything anew under the newest key; may be broken off and started again."""
+    """重新加密 | Encrypt everything anew under the newest key; may be broken off and started again.
+
+    With --what rows: once every process is of this release, rows of older ones get their integrity codes;
+    from then on a row without one is an altered row.
+    """
 
     def told(place: str, done: Rewrapped) -> None:
         _progress.print(f"{place}: {done.values} 项 | values, {done.files} 文件 | files", end="\r")
@@ -112,6 +121,9 @@ def rewrap(
                 "keys": await rotation.rewrap_keystore(runtime),
                 "unreadable": 0,
             }
+        if what is What.ROWS:
+            given, without = await rotation.code_rows(runtime, system_clock())
+            return {"service": runtime.service, "rows": given, "unreadable": without}
         if what is What.TOKEN:
             raise rotation.NOT_SIGNING(service=f"{runtime.service} (rewrap)")
         done = await rotation.rewrap_fields(runtime, None if as_json else told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from cli.local.layout import Layout
 from cli.operations.checking import check_backup, check_identity
 from cli.operations.manifest import Manifest
 from cli.operations.parts import read_identity
-from cli.operations.places import deployed, deployment
+from cli.operations.places import deployed, deployment, present_keyrings
 from cli.operations.progress import Follow, bars
 from cli.operations.restoring import restore as restore_into
 from cli.output import AsJson, refusals, show
@@ -53,7 +54,10 @@ def restore(
         if identity is not None or not verify:
             opened = read_identity(identity or Path("-"))
             check_identity(backup, manifest, opened)
-            asyncio.run(_restore(backup, manifest, opened, layout, follow, dry=verify))
+            ours = verifying_key is None  # another system's backup is rehearsed without its field keys
+            keyrings = (present_keyrings(layout) if ours else None) if verify else None
+            restoring = _restore(backup, manifest, opened, layout, follow, dry=verify, keyrings=keyrings)
+            asyncio.run(restoring)
             proven = "rehearsed" if verify else "restored"
         data = _described(manifest, proven, time.monotonic() - started)
     show(data, _in_words(data), as_json=as_json)
@@ -67,6 +71,7 @@ async def _restore(
     follow: Follow,
     *,
     dry: bool,
+    keyrings: Mapping[str, Path] | None,
 ) -> None:
     if deployed() and not dry:
         await restore_into(backup, manifest, identity, deployment(), follow)
@@ -74,7 +79,7 @@ async def _restore(
     from cli.operations.targets import rehearsal, stopped_stack  # noqa: PLC0415 - need the local extra
 
     if dry:
-        async with rehearsal(manifest) as places:
+        async with rehearsal(manifest, keyrings) as places:
             await restore_into(backup, manifest, identity, places, follow)
     else:
         async with stopped_stack(layout, manifest) as places:

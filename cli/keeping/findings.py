@@ -114,6 +114,6 @@ BUS = Advice(
 )
 ROWS = Advice(
     "ROWS_WITHOUT_MAC",
-    "升级前写入的行没有完整性校验码",
-    "Rows written before the upgrade carry no integrity code",
+    "升级前写入的行没有完整性校验码：tongban keys rewrap --what rows；已补齐后出现则为篡改",
+    "Rows of an older release: tongban keys rewrap --what rows; after that, rows without a code were altered",
 )

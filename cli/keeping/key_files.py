@@ -20,6 +20,7 @@ from chassis.keyring import (
     parse_keyring,
     read_keyring,
     with_new_key,
+    with_row_codes,
     without_key,
     write_keyring,
 )
@@ -72,6 +73,12 @@ def rotate_field_key(path: Path, now: datetime) -> Keyring:
     with changing(path):
         write_keyring(path, with_new_key(path.read_text(encoding="utf-8"), now))
         return read_keyring(path)
+
+
+def require_row_codes(path: Path, now: datetime) -> None:
+    """Have a row without integrity code count as altered from now on. Raises KEYRING_MALFORMED and as `changing`."""
+    with changing(path):
+        write_keyring(path, with_row_codes(path.read_text(encoding="utf-8"), now))
 
 
 def retire_field_key(path: Path, key_id: str, now: datetime) -> Keyring:

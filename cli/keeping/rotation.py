@@ -13,6 +13,7 @@ from chassis.auth import read_jwks, signing_key_from_pem
 from chassis.errors import Kind, declare
 from chassis.keyring import KEYRING_KEY_ACTIVE, KEYRING_KEY_UNKNOWN, read_keyring
 from chassis.rewrap import AtRest, Rewrapped, count_by_key, rewrap
+from chassis.row_codes import count_uncoded, fill_codes
 from chassis.service import Runtime
 from chassis.settings import DEFAULT_SECRETS_DIR, SECRETS_DIR_VARIABLE
 from cli.keeping import key_files
@@ -72,6 +73,19 @@ async def rewrap_fields(runtime: Runtime, progress: Callable[[str, Rewrapped], N
         if not done.values and not done.files:
             break
     return total
+
+
+async def code_rows(runtime: Runtime, now: datetime) -> tuple[int, int]:
+    """Give the rows of older releases their integrity codes, once; from then on none may be without.
+
+    Return how many got theirs, and how many are without although none may be: nothing is given to those.
+    """
+    rest = at_rest(runtime)
+    if read_keyring(runtime.settings.field_keys).row_codes_since is not None:
+        return 0, await count_uncoded(rest.database, rest.coded)
+    given = await fill_codes(rest.database, rest.cipher, rest.coded)
+    key_files.require_row_codes(runtime.settings.field_keys, now)
+    return given, 0
 
 
 async def retire_field_key(runtime: Runtime, key_id: str, now: datetime) -> None:

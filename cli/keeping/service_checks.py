@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,8 @@ async def _database(service: str, settings: ServiceSettings) -> AsyncIterator[Fi
     try:
         yield await _clock(service, connection)
         yield await _schema(service, connection)
-        for check in (_dead_letters, _outbox, _rows):
+        coded = partial(_rows, settings.field_keys)
+        for check in (_dead_letters, _outbox, coded):
             try:
                 yield await check(service, connection)
             except asyncpg.UndefinedTableError:
@@ -182,14 +184,30 @@ async def _outbox(service: str, connection: asyncpg.Connection[Any]) -> Finding:
     return judged(f"{service} outbox", found, known.OUTBOX, error=error, warning=warning)
 
 
-async def _rows(service: str, connection: asyncpg.Connection[Any]) -> Finding:
-    table = {"certs": "usage", "intake": "representation"}.get(service)
-    if table is None:
-        return Finding(f"{service} rows", Severity.OK, "no rows with an integrity code")
-    count = await connection.fetchval(f"select count(*) from {table} where mac is null")  # noqa: S608 - constants
-    return judged(
-        f"{service} rows", f"{count} of {table} without integrity code", known.ROWS, warning=count > 0
+async def _rows(field_keys: Path, service: str, connection: asyncpg.Connection[Any]) -> Finding:
+    """Tell rows without integrity code: an error once all were given theirs."""
+    tables = await connection.fetch(
+        "select table_name from information_schema.columns"
+        " where table_schema = 'public' and column_name = 'mac' order by table_name"
     )
+    count = 0
+    for row in tables:
+        count += await connection.fetchval(f"select count(*) from {row['table_name']} where mac is null")  # noqa: S608
+    required = not tables or _codes_required(field_keys)
+    return judged(
+        f"{service} rows",
+        f"{count} rows without integrity code in {len(tables)} tables",
+        known.ROWS,
+        error=required and count > 0,
+        warning=not required,
+    )
+
+
+def _codes_required(field_keys: Path) -> bool:
+    try:
+        return read_keyring(field_keys).row_codes_since is not None
+    except Fault:
+        return True  # the keyring finding says it
 
 
 async def _bus(service: str, settings: ServiceSettings) -> list[Finding]:

@@ -49,6 +49,11 @@ RPC: dict[str, tuple[str, bool]] = {
     "seal.VerificationService/VerifyDocument": (f"{D} {OP} {C} {IN}", False),
 }
 
+ROLES = ("system_administrator", "audit_administrator")
+"""系统管理员 and 审计管理员. No method and no route has such a caller: what they do is done by an operator's
+command on the machine. Whoever shows one of these roles is refused like anybody else, everywhere.
+"""
+
 PUBLIC, SESSION = "public", "session"
 OWN_CASE, OWN_LICENCE, OWN_OTHER = "own case", "own licence", "own"
 """Of a route behind a log-in: whose object it names; another citizen's is not found."""
@@ -97,4 +102,35 @@ ROUTES: dict[str, str] = {
     "POST /v1/verifications/receipt": PUBLIC,
     "GET /v1/messages": SESSION,
     "POST /v1/messages/{message_id}/read": SESSION,
+}
+
+ITEM, ANY = "as the case's items ask", "any log-in"
+LEVELS: dict[str, str] = {
+    # of every route behind a log-in: how surely the log-in must have proved who acts
+    "POST /v1/sessions/current/acting": ANY,
+    "DELETE /v1/sessions/current": ANY,
+    "GET /v1/me": ANY,
+    "PUT /v1/me/email": ANY,
+    "GET /v1/me/organisations": ANY,
+    "POST /v1/me/organisations": ANY,
+    "DELETE /v1/me/organisations/{organisation_id}": ANY,
+    "POST /v1/cases": ITEM,
+    "GET /v1/cases": ANY,
+    "GET /v1/cases/{case_id}": ANY,
+    "PUT /v1/cases/{case_id}/form": ITEM,
+    "GET /v1/cases/{case_id}/timeline": ANY,
+    "GET /v1/cases/{case_id}/materials": ANY,
+    "PUT /v1/cases/{case_id}/materials/{material_code}": ITEM,
+    "POST /v1/cases/{case_id}/materials/{material_code}/file": ITEM,
+    "POST /v1/cases/{case_id}/submit": ITEM,
+    "POST /v1/cases/{case_id}/supplements": ITEM,
+    "POST /v1/cases/{case_id}/withdraw": ITEM,
+    "POST /v1/cases/{case_id}/rating": ANY,
+    "GET /v1/cases/{case_id}/archive": ANY,
+    "GET /v1/licences": ANY,
+    "GET /v1/licences/uses": ANY,
+    "POST /v1/licences/{licence_id}/presentation": ANY,
+    "GET /v1/licences/{licence_id}/document": ANY,
+    "GET /v1/messages": ANY,
+    "POST /v1/messages/{message_id}/read": ANY,
 }

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from chassis.auth import ActingPerson, DocumentSigner, TokenSigner, new_signing_key
-from chassis.service import TOKEN_ISSUER
+from chassis.service import TOKEN_ISSUER, Runtime
+from services.intake.app import end_all_sessions
+from services.intake.domain.identity.session import new_session
+from services.intake.usecases.identity.verifying import logged_in
 from tests.integration.intake.stage import KIOSK, OTHER_KIOSK, Stage, card, headers, key, open_stage
 from tests.integration.intake.test_http_cases import answers, begin
 from tests.security.hostile_files import pdf
-from tests.security.rights import OWN_CASE, OWN_LICENCE, OWN_OTHER, PUBLIC, ROUTES
+from tests.security.rights import ITEM, LEVELS, OWN_CASE, OWN_LICENCE, OWN_OTHER, PUBLIC, ROLES, ROUTES
 from tests.stacks.postgres import PostgresServer
 
 pytestmark = [pytest.mark.promise("P24")]
@@ -37,6 +42,7 @@ def routes(stage: Stage) -> set[str]:
 
 async def test_every_route_has_its_row_and_no_row_is_left_over(stage: Stage) -> None:
     assert routes(stage) == set(ROUTES)
+    assert set(LEVELS) == {route for route, right in ROUTES.items() if right != PUBLIC}
 
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -120,6 +126,77 @@ async def test_another_citizens_object_and_one_that_is_not_there_have_the_same_a
     assert case_id not in str(listed)
     assert (await stage.web.get(f"/v1/cases/{case_id}", headers=holder)).status_code == 200
     assert await answers(stage)
+
+
+async def weaker(stage: Stage, person_id: str, assurance: int) -> dict[str, str]:
+    """Return the headers of a session of a person that proved less than a card at a kiosk does."""
+    session = new_session(str(uuid.uuid4()), person_id, KIOSK, assurance, stage.now())
+    async with stage.log_in.open_work() as work:
+        await work.sessions.add(session)
+    return headers(logged_in(stage.log_in, session, stage.now()).token)
+
+
+async def test_a_weaker_log_in_does_nothing_that_asks_for_a_stronger_one(stage: Stage) -> None:
+    strong = await stage.enter(card(), "19900000001")
+    case_id = (await begin(stage, strong)).json()["case_id"]
+    person_id = (await stage.web.get("/v1/me", headers=strong)).json()["person_id"]
+    for assurance in (1, 2):
+        for route, level in sorted(LEVELS.items(), key=lambda each: each[0].startswith("DELETE")):
+            entered = await weaker(stage, person_id, assurance)
+            if route == "POST /v1/cases":
+                answer = await begin(stage, entered)
+            else:
+                answer = await ask(stage, route, entered, case_id=case_id, material_code="floor_plan")
+            if level == ITEM:
+                found = answer.status_code, answer.json()["code"]
+                assert found == (403, "REAL_NAME_LEVEL_TOO_LOW"), (route, answer.text)
+            else:
+                assert answer.status_code not in {401, 403}, (route, answer.text)
+    case = (await stage.web.get(f"/v1/cases/{case_id}", headers=strong)).json()
+    assert (case["state"], case["form"]) == ("draft", {})
+    assert stage.registry.orders == [], "no use-code was asked for"
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_an_administrators_role_opens_nothing(stage: Stage, role: str) -> None:
+    holder = await stage.enter(card(), "19900000001")
+    case_id = (await begin(stage, holder)).json()["case_id"]
+    stage.pass_time(seconds=61)
+    other = await stage.enter(card(78, "测试乙某"), "19900000002")
+    own = TokenSigner(stage.token_key, TOKEN_ISSUER, now=stage.now)
+    citizen = replace(stage_person(stage, other["authorization"].removeprefix("Bearer ")), roles=(role,))
+    nobody = replace(citizen, person_id=NOBODY, session_id=NOBODY)
+    for route, right in sorted(ROUTES.items(), key=lambda each: each[0].startswith("DELETE")):
+        if right == PUBLIC:
+            continue
+        without = await ask(stage, route, headers(own.sign(nobody)), case_id=case_id)
+        assert without.status_code == 401, route
+        if right in {OWN_CASE, OWN_LICENCE, OWN_OTHER}:
+            given = headers(own.sign(citizen))
+            answer = await ask(stage, route, given, case_id=case_id, material_code="floor_plan")
+            assert answer.status_code == 404, (route, answer.text)
+
+
+async def test_an_operator_ends_the_sessions_of_one_person_or_of_all(stage: Stage) -> None:
+    first = await stage.enter(card(), "19900000001")
+    again = headers(
+        (await stage.web.post("/v1/sessions/current/acting", json={}, headers=first)).json()["access_token"]
+    )
+    stage.pass_time(seconds=61)
+    second = await stage.enter(card(78, "测试乙某"), "19900000002")
+    person_id = (await stage.web.get("/v1/me", headers=first)).json()["person_id"]
+
+    async def ended(whose: str | None) -> int:
+        runtime = SimpleNamespace(database=stage.database, cipher=stage.cipher)
+        return await end_all_sessions(cast("Runtime", runtime), whose)
+
+    assert await ended(NOBODY) == 0
+    assert await ended(person_id) == 1
+    for entered, status in ((first, 401), (again, 401), (second, 200)):
+        assert (await stage.web.get("/v1/me", headers=entered)).status_code == status
+    assert await ended(person_id) == 0
+    assert await ended(None) == 1
+    assert (await stage.web.get("/v1/me", headers=second)).status_code == 401
 
 
 async def test_an_ended_session_and_a_late_one_open_nothing_on_the_next_call(stage: Stage) -> None:

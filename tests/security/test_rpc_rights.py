@@ -7,12 +7,14 @@ department may touch is asked of the real services in tests/e2e/bad_input/test_d
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -33,9 +35,10 @@ from chassis.rpc.access import Method, methods_of
 from chassis.rpc.channel import service
 from chassis.rpc.peer import Peer
 from chassis.rpc.server import RpcServer
+from chassis.rpc.suspended import SuspendedCallers, fingerprint
 from chassis.rpc.tls import channel_credentials
 from cli.local.authority import Authority, open_authority
-from tests.security.rights import RPC
+from tests.security.rights import ROLES, RPC
 
 pytestmark = [pytest.mark.promise("P24")]
 ISSUER = "tongban-intake"
@@ -45,6 +48,8 @@ PEERS = {
     "terminal": Peer("terminal", "KIOSK-361123-01"),
     **{name: Peer("service", name) for name in ("intake", "certs", "seal", "notify")},
 }
+IDENTITIES = {**PEERS, "administrator": Peer("administrator", "system")}  # type: ignore[arg-type]
+"""With an identity of a kind that no caller has, though our authority issued it."""
 
 
 def services() -> Iterator[tuple[Any, Any]]:
@@ -73,6 +78,8 @@ def test_every_method_has_its_row_and_no_row_is_left_over() -> None:
 @dataclass
 class Bench:
     port: int
+    suspended: Path
+    pause: asyncio.Event
     authority: Authority
     signer: TokenSigner
     stack: AsyncExitStack
@@ -81,19 +88,29 @@ class Bench:
     def __post_init__(self) -> None:
         self.channels: dict[str, grpc.aio.Channel] = {}
 
-    async def call(self, method: Method, peer: str, token: str | None) -> str:
-        """Return "OK" or the status of one call."""
+    def channel(self, peer: str) -> grpc.aio.Channel:
+        """Return the connection of a caller."""
         if peer not in self.channels:
-            credentials = channel_credentials(self.authority.identity(PEERS[peer]))
+            credentials = channel_credentials(self.authority.identity(IDENTITIES[peer]))
             options = [("grpc.ssl_target_name_override", service("certs").host_name)]
             self.channels[peer] = grpc.aio.secure_channel(f"127.0.0.1:{self.port}", credentials, options)
             self.stack.push_async_callback(self.channels[peer].close)
+        return self.channels[peer]
+
+    async def call(self, method: Method, peer: str, token: str | None) -> str:
+        """Return "OK" or the status of one call."""
+        channel = self.channel(peer)
         descriptor = next(d for d, methods in ALL if method in methods.values()).methods_by_name[method.name]
         request = GetMessageClass(descriptor.input_type)()
         if method.has_request_id:
             request.request_id = "018f0000-0000-7000-8000-000000000001"
         metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        return await attempt(self.channels[peer], method.path, descriptor, request, metadata)
+        return await attempt(channel, method.path, descriptor, request, metadata)
+
+
+ATTEMPTS = 5
+CUT_OFF = "INTERNAL"
+"""What a client reads whose stream was refused while it still sent: the answer may be lost under HTTP/2's reset."""
 
 
 async def attempt(channel: Any, path: str, descriptor: Any, request: Any, metadata: Any) -> str:
@@ -106,10 +123,18 @@ async def attempt(channel: Any, path: str, descriptor: Any, request: Any, metada
     }
     kind = descriptor.client_streaming, descriptor.server_streaming
     stub = kinds[kind](path, request_serializer=type(request).SerializeToString, response_deserializer=parse)
-    given = iter([request]) if descriptor.client_streaming else request
+    for _ in range(ATTEMPTS):
+        given = iter([request]) if descriptor.client_streaming else request
+        status = await _status(stub, given, metadata, streams=descriptor.server_streaming)
+        if status != CUT_OFF:
+            return status
+    return CUT_OFF
+
+
+async def _status(stub: Any, given: Any, metadata: Any, *, streams: bool) -> str:
     try:
         made = stub(given, metadata=metadata, timeout=10)
-        if descriptor.server_streaming:
+        if streams:
             async for _ in made:
                 pass
         else:
@@ -119,8 +144,8 @@ async def attempt(channel: Any, path: str, descriptor: Any, request: Any, metada
     return "OK"
 
 
-def answering(descriptor: Any) -> object:
-    """Return a servicer whose every method answers with an empty message."""
+def answering(descriptor: Any, pause: asyncio.Event) -> object:
+    """Return a servicer whose every method answers with an empty message, a stream with two and a pause between."""
 
     def unary(each: Any) -> Any:
         async def answer(self: object, request: Any, context: Any) -> Any:
@@ -130,6 +155,8 @@ def answering(descriptor: Any) -> object:
 
     def streaming(each: Any) -> Any:
         async def answer(self: object, request: Any, context: Any) -> AsyncIterator[Any]:
+            yield GetMessageClass(each.output_type)()
+            await pause.wait()
             yield GetMessageClass(each.output_type)()
 
         return answer
@@ -144,21 +171,23 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture
-async def bench(authority: Authority) -> AsyncIterator[Bench]:
-    key = new_signing_key()
+async def bench(authority: Authority, tmp_path: Path) -> AsyncIterator[Bench]:
+    key, suspended, pause = new_signing_key(), tmp_path / "suspended_callers.txt", asyncio.Event()
+    pause.set()
     async with AsyncExitStack() as stack:
         server = RpcServer(
             authority.identity(PEERS["certs"]),
             verifier=TokenVerifier(public_keys([key]), ISSUER),
+            suspended=SuspendedCallers(suspended),
             reflect=False,
         )
         for descriptor, module in services():
             server.register(
-                getattr(module, f"add_{descriptor.name}Servicer_to_server"), answering(descriptor)
+                getattr(module, f"add_{descriptor.name}Servicer_to_server"), answering(descriptor, pause)
             )
         port = await server.start("127.0.0.1:0")
         stack.push_async_callback(server.drain, notice_seconds=0, grace_seconds=0.2)
-        yield Bench(port, authority, TokenSigner(key, ISSUER), stack, key)
+        yield Bench(port, suspended, pause, authority, TokenSigner(key, ISSUER), stack, key)
 
 
 PERSON = ActingPerson("018f0000-0000-7000-8000-0000000000aa", 2, terminal_id="K", session_id="s")
@@ -194,6 +223,77 @@ async def test_a_method_opens_to_its_callers_and_to_no_other(bench: Bench, metho
         assert await bench.call(method, peer, good) == ("OK" if allowed else "PERMISSION_DENIED"), peer
         alone = "PERMISSION_DENIED" if not allowed else "UNAUTHENTICATED" if person else "OK"
         assert await bench.call(method, peer, None) == alone, f"{peer} without a person"
+
+
+@pytest.mark.parametrize("method", METHODS, ids=row)
+async def test_a_suspended_caller_is_refused_everywhere_on_its_next_call(
+    bench: Bench, method: Method
+) -> None:
+    callers, _ = RPC[row(method)]
+    good = bench.signer.sign(PERSON)
+    for peer, identity in PEERS.items():
+        before = await bench.call(method, peer, good)
+        bench.suspended.write_text(f"# by hand\n{identity}  until they call\n")
+        assert await bench.call(method, peer, good) == "PERMISSION_DENIED", peer
+        assert await bench.call(method, peer, None) == "PERMISSION_DENIED", peer
+        bench.suspended.write_text("department/another\n")
+        assert await bench.call(method, peer, good) == before, "and let in again"
+        assert (before == "OK") is (peer in callers.split())
+
+
+@pytest.mark.parametrize("method", METHODS, ids=row)
+async def test_a_suspended_certificate_is_refused_and_another_one_is_not(
+    bench: Bench, method: Method, tmp_path: Path
+) -> None:
+    peer, good = RPC[row(method)][0].split()[0], bench.signer.sign(PERSON)
+    assert await bench.call(method, peer, good) == "OK"
+    files = bench.authority.identity(PEERS[peer])
+    bench.suspended.write_text(f"certificate/{fingerprint(files.certificate.read_text())}\n")
+    assert await bench.call(method, peer, good) == "PERMISSION_DENIED"
+    bench.suspended.write_text(f"certificate/{'0' * 64}\n")
+    assert await bench.call(method, peer, good) == "OK"
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("method", METHODS, ids=row)
+async def test_an_administrators_role_opens_nothing(bench: Bench, method: Method, role: str) -> None:
+    callers, _ = RPC[row(method)]
+    token = bench.signer.sign(replace(PERSON, roles=(role,)))
+    for peer in set(PEERS) - set(callers.split()):
+        assert await bench.call(method, peer, token) == "PERMISSION_DENIED", peer
+    assert await bench.call(method, "administrator", token) == "UNAUTHENTICATED"
+    assert await bench.call(method, "administrator", None) == "UNAUTHENTICATED"
+
+
+async def test_an_open_stream_ends_when_its_caller_is_suspended(bench: Bench) -> None:
+    method = next(each for each in METHODS if row(each) == "intake.PartService/WatchParts")
+    channel = bench.channel("department")
+    descriptor = next(d for d, methods in ALL if method in methods.values()).methods_by_name[method.name]
+    stub = channel.unary_stream(
+        method.path,
+        request_serializer=GetMessageClass(descriptor.input_type).SerializeToString,
+        response_deserializer=GetMessageClass(descriptor.output_type).FromString,
+    )
+    answered = stub(GetMessageClass(descriptor.input_type)(), timeout=10)
+    bench.pause.clear()
+    assert await answered.read() is not grpc.aio.EOF
+    bench.suspended.write_text(f"{PEERS['department']}\n")
+    bench.pause.set()
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await answered.read()
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_a_list_of_suspended_callers_holds_whatever_becomes_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "suspended_callers.txt"
+    listed, department = SuspendedCallers(path), PEERS["department"]
+    assert not listed.holds(department, {}), "no file, nobody"
+    path.write_text(f"nonsense here\n{department} since yesterday\n")
+    assert listed.holds(department, {}), "a line that says nothing takes nothing away from the others"
+    path.unlink()
+    assert listed.holds(department, {}), "a file that vanished lets nobody in again"
+    path.write_text("")
+    assert not listed.holds(department, {})
 
 
 @pytest.mark.parametrize("method", METHODS, ids=row)

@@ -76,6 +76,7 @@ def test_nothing_builds_code_commands_or_objects_from_input() -> None:
 
 OWN_TEXTS = {
     ("services/certs/store/licences.py", "condition"): "an argument of a private function, always a literal",
+    ("services/intake/store/retention.py", "table"): "one of three literals in the line above",
     ("services/intake/store/cases.py", "locking"): "an argument of a private function, always a literal",
 }
 """What is put into a statement without being a constant of the module, with the reason."""
@@ -116,7 +117,7 @@ def test_no_statement_is_put_together_with_values_that_were_sent() -> None:
                 assigned.setdefault(node.targets[0].id, []).append(node.value)
         for each in parts_of_statements(tree):
             text = ast.unparse(each)
-            own = re.fullmatch(r"(?:\w+\.)?_?[A-Z][A-Z0-9_]*", text) or all(
+            own = re.fullmatch(r"(?:\w+\.)?_?[A-Z][A-Z0-9_]*(?:\.names)?", text) or all(
                 map(constant, assigned.get(text, [each]))
             )
             found += [] if own or (name, text) in OWN_TEXTS else [(name, each.lineno, text)]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Cookie, Query, Response
 from fastapi.responses import RedirectResponse
 
 from services.intake.api.doors import Doors, DoorsHere, limited
+from services.intake.api.log_in_lines import PLATFORM, refusal_told, told
 from services.intake.api.sessions import TRIES_BY_SOURCE, TokenView, token_view
 from services.intake.domain.identity.platform_log_in import PLATFORM_LOG_IN_REFUSED, PLATFORM_NOT_OFFERED
 from services.intake.usecases.identity.platform_log_in import (
@@ -56,8 +57,10 @@ async def come_back(
     """Finish the log-in in the browser that began it; the token is bound to the ``terminal_id`` of the answer."""
     through = _through(doors)
     if not (state and code and attempt):
-        raise PLATFORM_LOG_IN_REFUSED()
-    found = await return_from_platform(doors.log_in, through, attempt, state, code, iss)
+        refused = PLATFORM_LOG_IN_REFUSED()
+        refusal_told(PLATFORM, refused)
+        raise refused
+    found = await told(PLATFORM, return_from_platform(doors.log_in, through, attempt, state, code, iss))
     response.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
     return token_view(found)
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
 from services.intake.api.doors import DoorsHere, EnteredHere, TerminalHere, limited, source_of
+from services.intake.api.log_in_lines import CARD, log_out_told, told
 from services.intake.api.shapes import UUID_PATTERN, Body, View
 from services.intake.domain.identity.person import CardReading
 from services.intake.usecases.identity.opening import Opened, open_session, resend_code
@@ -77,7 +78,8 @@ async def open_a_session(request: Request, body: OpenBody, doors: DoorsHere) -> 
     """Begin a log-in: the terminal's single-use assertion over a card reading. A code goes out by SMS."""
     reading = CardReading(body.reading.id_number, body.reading.name, body.reading.reader)
     source = source_of(request)
-    return _opened(await open_session(doors.log_in, body.assertion, reading, body.phone, source))
+    opened = open_session(doors.log_in, body.assertion, reading, body.phone, source)
+    return _opened(await told(CARD, opened))
 
 
 @router.post(
@@ -90,7 +92,7 @@ async def resend_the_code(
     request: Request, session_id: SessionId, terminal: TerminalHere, doors: DoorsHere
 ) -> OpenedView:
     """Send the same code again, a minute after the last time at the earliest."""
-    return _opened(await resend_code(doors.log_in, session_id, terminal, source_of(request)))
+    return _opened(await told(CARD, resend_code(doors.log_in, session_id, terminal, source_of(request))))
 
 
 @router.post("/{session_id}/verify", dependencies=[limited(TRIES_BY_SOURCE)], summary="核对验证码并登录")
@@ -98,7 +100,7 @@ async def verify_the_code(
     session_id: SessionId, body: CodeBody, terminal: TerminalHere, doors: DoorsHere
 ) -> TokenView:
     """Finish the log-in. A person's first one registers them. Every failure has the same answer."""
-    return token_view(await verify_code(doors.log_in, session_id, terminal, body.code))
+    return token_view(await told(CARD, verify_code(doors.log_in, session_id, terminal, body.code)))
 
 
 @router.post("/current/acting", summary="切换办事主体")
@@ -114,6 +116,7 @@ async def end_the_session(entered: EnteredHere, doors: DoorsHere, response: Resp
     response.headers["clear-site-data"] = '"cache", "cookies", "storage"'
     async with doors.log_in.open_work() as work:
         await end_session(work, entered.person)
+    log_out_told(entered.session.session_id, entered.session.person_id)
 
 
 def _opened(opened: Opened) -> OpenedView:

@@ -331,3 +331,34 @@ async def test_without_a_platform_the_door_says_so(home: Home) -> None:
     async with browser(home.stage.doors) as web:
         assert (await web.get(START)).json()["code"] == "PLATFORM_NOT_OFFERED"
         assert (await web.get(CALLBACK)).json()["code"] == "PLATFORM_NOT_OFFERED"
+
+
+async def test_every_way_through_the_platform_leaves_a_line_with_nothing_personal(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (await home.log_in()).status_code == 200
+    _, cookie = await home.start()
+    assert (await home.back({"state": "x", "code": "y"}, cookie)).status_code == 401
+    assert (await home.back({"state": "x", "code": "y"}, "")).status_code == 401
+    home.provider.lies = {"acr": None}
+    assert (await home.log_in()).status_code == 403
+    told = capsys.readouterr().out
+    assert told.count("log_in_accepted") == 1
+    assert told.count("log_in_refused") == 3
+    assert "ASSURANCE_TOO_LOW" in told
+    for value in (CITIZEN["id_number"], CITIZEN["name"], PHONE):
+        assert value not in told
+
+
+async def test_a_token_of_an_earlier_log_in_is_not_taken_for_another(home: Home) -> None:
+    kept: list[str] = []
+
+    def kept_and_given_again(header: dict[str, Any], claims: dict[str, Any]) -> str:
+        kept.append(jwt.encode(header, claims, home.provider.key, [header["alg"]]))
+        return kept[0]
+
+    home.provider.sign = kept_and_given_again
+    assert (await home.log_in()).status_code == 200
+    for _ in range(2):
+        assert (await home.log_in()).status_code == 401, "its nonce is that of the first attempt"
+    assert len(kept) == 3
