@@ -71,6 +71,10 @@ class KeptFiles(FileStore, Protocol):
         """Return the bytes as they are stored, unchecked. Raises FILE_NOT_FOUND, FILE_STORE_FAILED."""
         ...
 
+    def place(self, key: str, stored: bytes) -> None:
+        """Have under a key what `stored` gave once. Raises FILE_NOT_FOUND for no key, FILE_STORE_FAILED."""
+        ...
+
     def rewrite(self, key: str, change: Callable[[bytes], bytes]) -> None:
         """Replace what is stored under a key by what ``change`` makes of it, in one step.
 
@@ -124,6 +128,11 @@ class DirectoryStore:
         """Return the bytes as they are on disk, unchecked. Raises FILE_NOT_FOUND, FILE_STORE_FAILED."""
         with self._reading():
             return self._path(key).read_bytes()
+
+    def place(self, key: str, stored: bytes) -> None:
+        """Have under a key what `stored` gave once. Raises FILE_NOT_FOUND for no key, FILE_STORE_FAILED."""
+        with self._reading():
+            _write_durably(self._path(key), stored)
 
     def rewrite(self, key: str, change: Callable[[bytes], bytes]) -> None:
         """Replace what is on disk under a key by what ``change`` makes of it, in one step.

@@ -31,7 +31,7 @@ from chassis.files import (
     DirectoryStore,
     KeptFiles,
 )
-from chassis.settings import ServiceSettings
+from chassis.settings import FileSettings, ServiceSettings
 
 Objects: TypeAlias = S3Store | LocalStore | MemoryStore
 
@@ -87,6 +87,11 @@ class ObjectFiles:
         """Return the bytes as they are stored, unchecked. Raises FILE_NOT_FOUND, FILE_STORE_FAILED."""
         with _translated():
             return bytes(obstore.get(self._objects, _path(key)).bytes())
+
+    def place(self, key: str, stored: bytes) -> None:
+        """Have under a key what `stored` gave once. Raises FILE_NOT_FOUND for no key, FILE_STORE_FAILED."""
+        with _translated():
+            obstore.put(self._objects, _path(key), stored, use_multipart=False)
 
     def rewrite(self, key: str, change: Callable[[bytes], bytes]) -> None:
         """Replace what is stored under a key by what ``change`` makes of it, in one step.
@@ -147,12 +152,17 @@ def open_files(settings: ServiceSettings, store: str, cipher: FieldCipher | None
     """Return a service's store of that name where the settings say. Nothing is contacted yet."""
     if not settings.files:
         return DirectoryStore(settings.data_dir / store, cipher)
-    bucket, _, prefix = settings.files.removeprefix("s3://").partition("/")
-    place = "/".join(part for part in (prefix.strip("/"), settings.service(), store) if part)
+    return ObjectFiles(open_objects(settings, settings.service(), store), cipher)
+
+
+def open_objects(settings: FileSettings, service: str, store: str) -> S3Store:
+    """Return the part of the bucket that is a service's store of that name. Nothing is contacted yet."""
+    bucket, _, prefix = (settings.files or "").removeprefix("s3://").partition("/")
+    place = "/".join(part for part in (prefix.strip("/"), service, store) if part)
     assert settings.files_key_id is not None, "the settings require it"
     assert settings.files_secret_key is not None, "the settings require it"
     authority = settings.files_authority.read_text() if settings.files_authority else None
-    objects = S3Store(
+    return S3Store(
         bucket,
         prefix=place,
         endpoint=settings.files_endpoint,
@@ -166,7 +176,6 @@ def open_files(settings: ServiceSettings, store: str, cipher: FieldCipher | None
         },
         retry_config={"max_retries": RETRIES, "retry_timeout": RETRY_SECONDS},
     )
-    return ObjectFiles(objects, cipher)
 
 
 @contextlib.contextmanager

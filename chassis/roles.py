@@ -7,6 +7,9 @@ database.
 A service may have further roles, which can connect and nothing else. What they may, and what its
 serving role may not, its migrations say in a function ``own_grants()`` of the schema, which is called
 whenever grants are set: after provisioning anew or a restore they are what they were.
+
+One role, `BACKUP_ROLE`, reads every row of every one of the databases and may hold their writers for an
+instant, which a backup needs; it can change nothing.
 """
 
 from __future__ import annotations
@@ -62,6 +65,17 @@ _FURTHER_GRANTS = (
 )
 _OWN_GRANTS = "own_grants()"
 
+BACKUP_ROLE = "tongban_backup"
+_BACKUP_GRANTS = (
+    "GRANT CONNECT ON DATABASE {service} TO {role}",
+    "GRANT USAGE ON SCHEMA public TO {role}",
+    # MAINTAIN is what LOCK TABLE … IN SHARE MODE asks of one who may not write.
+    "GRANT SELECT, MAINTAIN ON ALL TABLES IN SCHEMA public TO {role}",
+    "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {service}_migrator GRANT SELECT, MAINTAIN ON TABLES TO {role}",
+    "ALTER DEFAULT PRIVILEGES FOR ROLE {service}_migrator GRANT SELECT ON SEQUENCES TO {role}",
+)
+
 Further = Mapping[str, Sequence[str]]
 """The further roles of services, by the service."""
 _NONE: Further = MappingProxyType({})
@@ -87,6 +101,7 @@ async def provision(
 
     ``passwords`` has one entry per role name; existing roles get it set again, which is how a
     password is rotated. ``admin_dsn`` is a superuser's. The name ``bus`` is a service here as any other.
+    The backup's role is made where it has a password.
 
     Raises DATABASE_NAME_MALFORMED, ROLE_WITHOUT_PASSWORD, PEER_UNAVAILABLE.
     """
@@ -98,10 +113,13 @@ async def provision(
         try:
             for service in names:
                 await _make_database(connection, service, roles[service], passwords)
+            if passwords.get(BACKUP_ROLE):
+                await _make_role(connection, BACKUP_ROLE, passwords[BACKUP_ROLE])
         finally:
             await connection.close()
         for service in names:
-            await _grant_schema(admin_dsn, service, further.get(service, ()))
+            backs_up = bool(passwords.get(BACKUP_ROLE))
+            await _grant_schema(admin_dsn, service, further.get(service, ()), backs_up=backs_up)
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as problem:
         raise PEER_UNAVAILABLE(peer="database") from problem
 
@@ -119,16 +137,7 @@ async def _make_database(
     connection: asyncpg.Connection[Any], service: str, roles: Sequence[str], passwords: Mapping[str, str]
 ) -> None:
     for role in roles:
-        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
-            await connection.execute(f"CREATE ROLE {role}")
-        # The server quotes the literal: a password may hold any character.
-        change = await connection.fetchval(
-            "SELECT format('ALTER ROLE %I WITH %s PASSWORD %L', $1::text, $2::text, $3::text)",
-            role,
-            _ROLE_ATTRIBUTES,
-            passwords[role],
-        )
-        await connection.execute(change)
+        await _make_role(connection, role, passwords[role])
     if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", service):
         await connection.execute(
             f"CREATE DATABASE {service} OWNER {roles[0]} ENCODING 'UTF8' TEMPLATE template0"
@@ -137,7 +146,20 @@ async def _make_database(
         await connection.execute(statement.format(service=service))
 
 
-async def _grant_schema(admin_dsn: str, service: str, further: Sequence[str]) -> None:
+async def _make_role(connection: asyncpg.Connection[Any], role: str, password: str) -> None:
+    if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+        await connection.execute(f"CREATE ROLE {role}")
+    # The server quotes the literal: a password may hold any character.
+    change = await connection.fetchval(
+        "SELECT format('ALTER ROLE %I WITH %s PASSWORD %L', $1::text, $2::text, $3::text)",
+        role,
+        _ROLE_ATTRIBUTES,
+        password,
+    )
+    await connection.execute(change)
+
+
+async def _grant_schema(admin_dsn: str, service: str, further: Sequence[str], *, backs_up: bool) -> None:
     parts = urlsplit(admin_dsn)
     connection = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{service}")))
     try:
@@ -147,6 +169,8 @@ async def _grant_schema(admin_dsn: str, service: str, further: Sequence[str]) ->
             for role in further:
                 for statement in _FURTHER_GRANTS:
                     await connection.execute(statement.format(service=service, role=role))
+            for statement in _BACKUP_GRANTS if backs_up else ():
+                await connection.execute(statement.format(service=service, role=BACKUP_ROLE))
             if await connection.fetchval("SELECT to_regprocedure($1) IS NOT NULL", f"public.{_OWN_GRANTS}"):
                 # As its owner: a superuser runs nothing that another role wrote.
                 await connection.execute(f"SET LOCAL ROLE {roles_of(service)[0]}")

@@ -30,7 +30,7 @@ from deploy.making.refusals import (  # noqa: E402
     DEPLOYMENT_MISSING,
     TERMINAL_ID_MALFORMED,
 )
-from deploy.making.words import make_words  # noqa: E402
+from deploy.making.words import complete_words, make_words  # noqa: E402
 from standards.identifiers import check_uscc  # noqa: E402
 
 KEPT = ("backups", "data", "data/prometheus", "data/grafana", "data/s3", "data/idp")
@@ -67,10 +67,14 @@ def make_deployment(directory: Path, owner: Owner, county: str, hosts: Sequence[
 
 
 def renew(directory: Path, owner: Owner) -> None:
-    """Renew the certificates that end within 30 days. Raises DEPLOYMENT_MISSING, AUTHORITY_UNUSABLE."""
+    """Renew the certificates that end within 30 days, and make what this release needs and older ones did not.
+
+    Containers see their renewed files at once. Raises DEPLOYMENT_MISSING, AUTHORITY_UNUSABLE.
+    """
     place = existing(directory)
     identities.renew_all(place)
-    hand_over(place / "authority", owner)
+    complete_words(place)
+    hand_over(place, owner)
 
 
 def issue_department(directory: Path, uscc: str) -> Path:
@@ -144,7 +148,11 @@ def _parser() -> argparse.ArgumentParser:
         "--host", action="append", default=[], help="a name by which terminals reach intake; may be repeated"
     )
     choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--renew", action="store_true", help="renew certificates that end within 30 days")
+    choice.add_argument(
+        "--renew",
+        action="store_true",
+        help="renew certificates that end within 30 days; after an upgrade: make what is new",
+    )
     choice.add_argument("--department", metavar="USCC", help="make the identity of a department's system")
     choice.add_argument("--terminal", metavar="ID", help="make the identity of a terminal and register it")
     return parser

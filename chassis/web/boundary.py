@@ -13,7 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.errors import Fault
+from chassis.errors import Fault, Kind
+from chassis.logs import get_logger
 from chassis.process_metrics import HTTP_REFUSALS, QUEUE_IN_USE, bounded
 from chassis.rpc.call import Caller, calling
 from chassis.telemetry import describe_span, histogram
@@ -24,8 +25,11 @@ from chassis.web.problems import MEDIA_TYPE, fault_of, fault_of_status, problem_
 SERVED_SECONDS = histogram(
     "http_server_seconds", "Time to answer a request, by route and status", ("route", "method", "status")
 )
+log = get_logger(__name__)
 HTTP_REQUESTS = QUEUE_IN_USE.labels("http")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_LOGGED = frozenset({Kind.UNAUTHENTICATED, Kind.PERMISSION_DENIED, Kind.RESOURCE_EXHAUSTED})
+"""Refusals that say something of the caller: failed authentication, denied access, used-up limits (ASVS 16.3.2)."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -116,12 +120,18 @@ class _Answer:
 
 
 def count_refusal(scope: Scope, fault: Fault) -> None:
-    """Count a request that is answered with a fault, by route and reason."""
+    """Count a request that is answered with a fault, by route and reason; a refused caller leaves a line."""
     HTTP_REFUSALS.labels(_route(scope), bounded(fault.code)).inc()
+    if fault.kind in _LOGGED:
+        log.warning("request_refused", route=_route(scope), method=_method(scope), reason_code=fault.code)
 
 
 def _route(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", "unknown"))
+
+
+def _method(scope: Scope) -> str:
+    return str(scope["method"]) if scope["method"] in _METHODS else "other"
 
 
 def _require_short_headers(scope: Scope) -> None:
@@ -131,6 +141,6 @@ def _require_short_headers(scope: Scope) -> None:
 
 def _observe(scope: Scope, status: int, started: float) -> None:
     route = _route(scope)
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    method = _method(scope)
     describe_span(f"{method} {route}", route=route, status=status or 499)
     SERVED_SECONDS.labels(route, method, str(status or 499)).observe(time.perf_counter() - started)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.logs import get_logger
 from chassis.process_metrics import QUEUE_LIMIT
+from chassis.renewing_tls import RenewingContext
 from chassis.rpc.tls import TlsFiles
 from chassis.web.patience import MAX_HEADER_BYTES, PatientProtocol
 
@@ -84,7 +85,7 @@ async def serve_web(
     )
     config.load()
     if tls is not None:
-        config.ssl = _tls_context(tls, client_certificates=client_certificates)
+        config.ssl = _renewing(tls, client_certificates=client_certificates)
     server = _Server(config)
     waiting = asyncio.create_task(_end(server, stop), name="web-stop")
     with listener or bind(host, port, reuse_port=reuse_port) as bound:
@@ -117,6 +118,14 @@ def _saying_goodbye(app: ASGIApp, stop: asyncio.Event) -> ASGIApp:
         await app(scope, receive, sending)
 
     return answering
+
+
+def _renewing(tls: TlsFiles, *, client_certificates: bool) -> ssl.SSLContext:
+    """Return a context by which new connections see renewed files."""
+    paths = tls.paths if client_certificates else tls.paths[:2]
+    return RenewingContext.watching(
+        paths, lambda: _tls_context(tls, client_certificates=client_certificates), server_side=True
+    )
 
 
 def _tls_context(tls: TlsFiles, *, client_certificates: bool) -> ssl.SSLContext:

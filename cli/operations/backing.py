@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,9 +13,10 @@ from pathlib import Path
 import pyrage
 
 from chassis.clock import system_clock
-from cli.operations import stores
 from cli.operations.cut import Cut, Snapshot, take_cut
 from cli.operations.faults import BACKUP_FILES_MISSING, BACKUP_NOT_WRITTEN, BACKUP_RECIPIENT_MISSING
+from cli.operations.field_keys import key_ids_in
+from cli.operations.kept_files import Store
 from cli.operations.manifest import (
     FILE,
     SIGNATURE,
@@ -67,7 +69,7 @@ async def back_up(places: Places, shelf: Path, to: str | None, follow: Follow) -
     """Have a new backup below the shelf directory, whole and under its name, or nothing.
 
     Raises BACKUP_RECIPIENT_MISSING, BACKUP_RECIPIENT_MALFORMED, BACKUP_KEY_UNREADABLE, BACKUP_CUT_FAILED,
-    BACKUP_FILES_MISSING, BACKUP_NOT_WRITTEN, PEER_UNAVAILABLE.
+    BACKUP_FILES_MISSING, BACKUP_NOT_WRITTEN, FILE_STORE_FAILED, PEER_UNAVAILABLE.
     """
     address = to or places.recipient
     if not address:
@@ -77,7 +79,7 @@ async def back_up(places: Places, shelf: Path, to: str | None, follow: Follow) -
     fresh = shelf / f"{UNFINISHED}{name}"
     try:
         fresh.mkdir(parents=True)
-        async with take_cut(places.server_dsn, places.databases) as cut:
+        async with take_cut(places.reader_dsn or places.server_dsn, places.databases) as cut:
             manifest = await _Backup(places, fresh, key, cut, follow).write(name, address)
         _finish(fresh, shelf / name, manifest, signing_key)
     except OSError as problem:
@@ -99,8 +101,9 @@ class _Backup:
 
     async def write(self, name: str, address: str) -> Manifest:
         databases = {each: await self._database(each, at) for each, at in self._cut.snapshots.items()}
-        kept = {store: await self._store(store, root) for store, root in self._places.stores.items()}
-        await self._check_references()
+        opened = {name: self._places.store(name) for name in self._places.stores}
+        kept = {name: await self._store(name, store) for name, store in opened.items()}
+        await self._check_references(opened)
         return Manifest(
             name=name,
             release=release(),
@@ -131,6 +134,7 @@ class _Backup:
             outbox=outbox,
             offsets=offsets,
             bus_clusters=clusters,
+            field_keys=await key_ids_in(connection),
         )
 
     async def _table(self, database: str, snapshot: Snapshot, table: Table, advance: Advance) -> TableRecord:
@@ -149,29 +153,30 @@ class _Backup:
             part=_written(writer),
         )
 
-    async def _store(self, name: str, root: Path) -> StoreRecord:
+    async def _store(self, name: str, store: Store) -> StoreRecord:
         stem = name.replace("/", ".")
         self._follow(f"文件 | {name}", 1)
         with (
             PartWriter(self._root, f"{stem}.tar.gz.age", self._key) as archive,
             PartWriter(self._root, f"{stem}.list.gz.age", self._key) as index,
         ):
-            kept = await asyncio.to_thread(stores.pack, root, archive, index)
+            kept = await asyncio.to_thread(store.pack, archive, index)
         return StoreRecord(
             files=kept.files,
             size_bytes=kept.size_bytes,
             sha256=kept.sha256,
             part=_written(archive),
             index=_written(index),
+            field_keys=kept.field_keys,
         )
 
-    async def _check_references(self) -> None:
+    async def _check_references(self, opened: Mapping[str, Store]) -> None:
         """Refuse a backup whose databases name files that the stores, read after them, do not have."""
         for store, (database, query) in _REFERRED.items():
-            root, missing = self._places.stores[store], []
+            there, missing = opened[store], []
             async for row in self._cut.snapshots[database].connection.cursor(query):
                 key = str(row[0])
-                if not (root / key[-2:] / key[-4:-2] / key).is_file():
+                if not there.holds(key):
                     missing.append(key)
             if missing:
                 raise BACKUP_FILES_MISSING(count=len(missing), files=", ".join(sorted(missing)[:_NAMED]))

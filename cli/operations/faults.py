@@ -88,6 +88,21 @@ RESTORE_TARGET_NOT_EMPTY = declare(
     "恢复目标不为空：{found}",
     "What shall be restored into is not empty: {found}",
 )
+RESTORE_KEYS_MISSING = declare(
+    "RESTORE_KEYS_MISSING",
+    Kind.FAILED_PRECONDITION,
+    "缺少 {count} 个字段密钥，恢复后内容将无法读取，未作任何改动：{keys}",
+    "{count} field keys are missing, without which the content could not be read; nothing was touched: {keys}",
+)
+FIELD_KEY_MISSING = declare(
+    "FIELD_KEY_MISSING", Kind.FAILED_PRECONDITION, "不在密钥文件中", "is not in the keyring"
+)
+RESTORE_KEYS_WRONG = declare(
+    "RESTORE_KEYS_WRONG",
+    Kind.FAILED_PRECONDITION,
+    "{service} 的字段密钥 {key_id} 不是备份所用的那一把，已全部撤回",
+    "Field key {key_id} of {service} is not the one that the backup was made with; all of it was undone",
+)
 RESTORE_WHILE_RUNNING = declare(
     "RESTORE_WHILE_RUNNING",
     Kind.FAILED_PRECONDITION,

@@ -59,6 +59,8 @@ class DatabaseRecord(_Record):
     """Of the PostgreSQL bus: ``topic/partition`` → next offset, ``group@topic/partition`` → offset."""
     bus_clusters: tuple[str, ...]
     """The ids of the buses that its events went to, by relay shard."""
+    field_keys: tuple[str, ...] = ()
+    """The ids of the field keys that its values are under; empty in backups of older releases."""
 
 
 class StoreRecord(_Record):
@@ -70,6 +72,8 @@ class StoreRecord(_Record):
     """Of the list."""
     part: Part
     index: Part
+    field_keys: tuple[str, ...] = ()
+    """The ids of the field keys that its files are under; empty in backups of older releases."""
 
 
 class Manifest(_Record):

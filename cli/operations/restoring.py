@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from cli.operations.faults import (
     RESTORE_TARGET_NOT_EMPTY,
     RESTORED_CONTENT,
 )
+from cli.operations.field_keys import check_opens, check_present
+from cli.operations.kept_files import Store
 from cli.operations.manifest import DatabaseRecord, Manifest, StoreRecord, TableRecord
 from cli.operations.part_reader import PartReader
 from cli.operations.parts import reading
@@ -49,14 +50,18 @@ async def restore(
 
     The databases exist, at the schema of the backup, without rows. Each is loaded in one transaction, read
     back in it and compared with the manifest; all commit together at the end, or none.
-    Raises BACKUP_FOREIGN_VERSION, RESTORE_TARGET_NOT_EMPTY, RESTORE_DIFFERS naming every difference,
-    BACKUP_TAMPERED, PEER_UNAVAILABLE.
+    Raises RESTORE_KEYS_MISSING naming every field key that is not here, RESTORE_KEYS_WRONG for one that does not
+    open what it should, BACKUP_FOREIGN_VERSION, RESTORE_TARGET_NOT_EMPTY, RESTORE_DIFFERS naming every
+    difference, BACKUP_TAMPERED, FILE_STORE_FAILED, PEER_UNAVAILABLE.
     """
-    for name, root in places.stores.items():
-        stores.check_empty(name, root)
-    fresh = {name: root.with_name(f".restoring-{root.name}") for name, root in places.stores.items()}
+    if places.keyrings is not None:
+        check_present(manifest, places.keyrings)
+    kept = {name: places.store(name) for name in places.stores}
+    for name, store in kept.items():
+        await asyncio.to_thread(store.check_empty, name)
     async with AsyncExitStack() as opened:
-        opened.callback(_clear, fresh.values())
+        for store in kept.values():
+            opened.push_async_callback(asyncio.to_thread, store.undo)
         connections: dict[str, Connection] = {}
         for name in manifest.databases:
             connections[name] = await connect(places.server_dsn, name)
@@ -68,14 +73,16 @@ async def restore(
         for name, connection in connections.items():
             await connection.execute("begin")
             found += await run.database(connection, name, manifest.databases[name])
+            if name in (places.keyrings or {}):
+                await check_opens(connection, name, (places.keyrings or {})[name])
         for name, record_of in manifest.stores.items():
-            found += await asyncio.to_thread(run.store, name, record_of, fresh[name])
+            found += await asyncio.to_thread(run.store, name, record_of, kept[name])
         if found:
             raise RESTORE_DIFFERS(violations=found, count=len(found))
         if manifest.bus == "kafka":
             await _distrust_bus(connections, manifest)
-        for name, directory in fresh.items():
-            stores.give_name(directory, places.stores[name])
+        for store in kept.values():
+            store.keep()
         for connection in connections.values():
             await connection.execute("commit")
 
@@ -149,16 +156,15 @@ class _Restore:
         where = f"{database}.{table.name}"
         return None if expected == found else RESTORED_CONTENT.at(where, expected=expected, found=found)
 
-    def store(self, name: str, record: StoreRecord, fresh: Path) -> list[Violation]:
-        """Unpack a store beside its place and compare it file by file."""
+    def store(self, name: str, record: StoreRecord, target: Store) -> list[Violation]:
+        """Have a store's files received and compare them one by one."""
         self._follow(f"文件 | {name}", 1)
-        shutil.rmtree(fresh, ignore_errors=True)
         with reading(self._backup, record.part, self._identity) as following:
-            stores.unpack(PartReader(following), fresh)
+            target.receive(PartReader(following))
             while following():  # tar stops before the end of its padding
                 pass
         with reading(self._backup, record.index, self._identity) as following:
-            different = list(stores.differences(_lines(following), stores.lines_of(fresh)))
+            different = list(stores.differences(_lines(following), target.received()))
         return [
             RESTORED_CONTENT.at(
                 f"{name}/{each.rpartition(' ')[0]}", expected="kept", found=each.rpartition(" ")[2]
@@ -178,8 +184,3 @@ def _lines(following: Callable[[], bytes]) -> Iterator[bytes]:
     while data := following():
         *whole, rest = (rest + data).split(b"\n")
         yield from (each + b"\n" for each in whole)
-
-
-def _clear(directories: Iterable[Path]) -> None:
-    for directory in directories:
-        shutil.rmtree(directory, ignore_errors=True)

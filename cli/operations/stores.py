@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from chassis.files import BEGINNING_BYTES
 from cli.operations.faults import BACKUP_NOT_WRITTEN, BACKUP_TAMPERED, RESTORE_TARGET_NOT_EMPTY
+from cli.operations.field_keys import key_id_in
 from cli.operations.part_reader import PartReader
 from cli.operations.parts import PartWriter, digest_of
 
@@ -25,6 +27,8 @@ class Kept:
     files: int
     size_bytes: int
     sha256: str
+    field_keys: tuple[str, ...] = ()
+    """The ids of the field keys that they are under."""
 
 
 def paths_in(root: Path) -> Iterator[Path]:
@@ -42,11 +46,11 @@ def paths_in(root: Path) -> Iterator[Path]:
 
 def pack(root: Path, archive: PartWriter, index: PartWriter) -> Kept:
     """Write all files of a store and their list. A file that vanishes meanwhile is in neither."""
-    listed, files, size = hashlib.sha256(), 0, 0
+    listed, ids, files, size = hashlib.sha256(), set[str](), 0, 0
     with tarfile.open(fileobj=cast("IO[bytes]", archive), mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for path in paths_in(root):
             try:
-                entry, length = _pack_one(tar, path, path.relative_to(root).as_posix())
+                entry, length, key_id = _pack_one(tar, path, path.relative_to(root).as_posix())
             except FileNotFoundError:
                 continue
             except OSError as problem:
@@ -54,17 +58,20 @@ def pack(root: Path, archive: PartWriter, index: PartWriter) -> Kept:
             listed.update(entry)
             index.write(entry)
             files, size = files + 1, size + length
-    return Kept(files, size, listed.hexdigest())
+            ids.add(key_id)
+    return Kept(files, size, listed.hexdigest(), tuple(sorted(ids - {""})))
 
 
-def _pack_one(tar: tarfile.TarFile, path: Path, name: str) -> tuple[bytes, int]:
+def _pack_one(tar: tarfile.TarFile, path: Path, name: str) -> tuple[bytes, int, str]:
     """Add a file as it is when opened: a key rotation may put another in its place meanwhile."""
     with path.open("rb") as file:
+        key_id = key_id_in(file.read(BEGINNING_BYTES))
+        file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
         member = _plain(tar.gettarinfo(arcname=name, fileobj=file))
         tar.addfile(member, file)
-    return line(digest, member.size, name), member.size
+    return line(digest, member.size, name), member.size, key_id
 
 
 def unpack(reader: PartReader, fresh: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,8 +51,10 @@ async def stopped_stack(layout: Layout, manifest: Manifest) -> AsyncIterator[Pla
 
 
 @asynccontextmanager
-async def rehearsal(manifest: Manifest) -> AsyncIterator[Places]:
+async def rehearsal(manifest: Manifest, keyrings: Mapping[str, Path] | None = None) -> AsyncIterator[Places]:
     """Yield empty databases and stores that vanish with the block: nothing real is touched.
+
+    With the services' ``keyrings`` it is proven too that these open what is restored.
 
     Raises REHEARSAL_NEEDS_POSTGRES, POSTGRES_DID_NOT_START.
     """
@@ -68,7 +70,7 @@ async def rehearsal(manifest: Manifest) -> AsyncIterator[Places]:
         stores = {f"{owner}/{name}": home / owner / name for owner, name in STORES.items()}
         for root in stores.values():
             root.parent.mkdir(parents=True)
-        yield Places(admin, manifest.bus, stores)
+        yield Places(admin, manifest.bus, stores, keyrings=keyrings)
     finally:
         server.stop()
         shutil.rmtree(home, ignore_errors=True)

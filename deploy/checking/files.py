@@ -15,6 +15,7 @@ from cryptography import x509
 
 from deploy.checking.finding import Finding
 from deploy.checking.variables import read_variables
+from deploy.making.holders import DIRECTORY, HOLDERS
 
 COMPOSE_FILE = Path(__file__).resolve().parents[1] / "docker-compose.yml"
 RENEW_BEFORE = timedelta(days=30)
@@ -22,6 +23,8 @@ ROOT_BEFORE = timedelta(days=365)
 _REQUIRED = re.compile(r"\$\{(\w+):\?")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
 _OTHERS = stat.S_IRWXO
+TLS_TARGET = "/run/tls"
+"""Where every container has its own certificates."""
 
 
 def look(directory: Path, profiles: tuple[str, ...]) -> Iterator[Finding]:
@@ -40,24 +43,29 @@ def look(directory: Path, profiles: tuple[str, ...]) -> Iterator[Finding]:
     yield Finding(
         "variables", not unset, ", ".join(unset) or "all set", "在 .env 中补全", "give them in .env"
     )
-    used = _used(yaml.safe_load(text), profiles)
-    paths = [
-        _path(each["file"], given) for name, each in yaml.safe_load(text)["secrets"].items() if name in used
-    ]
+    compose = yaml.safe_load(text)
+    parts = _parts(compose, profiles)
+    used = {secret["source"] for part in parts for secret in part.get("secrets", ())}
+    paths = [_path(each["file"], given) for name, each in compose["secrets"].items() if name in used]
+    paths += sorted({path for part in parts for path in _handed_out(part, given)})
     if made and not unset:
         yield from _secrets(paths)
         yield from _certificates(path for path in paths if path.suffix == ".pem")
 
 
-def _used(compose: dict[str, Any], profiles: tuple[str, ...]) -> set[str]:
-    """Return the secrets of the parts that will run; the operator's tools are always looked at."""
+def _parts(compose: dict[str, Any], profiles: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the parts that will run; the operator's tools are always looked at."""
     chosen = {"tools", *profiles}
-    parts = [
-        part
-        for part in compose["services"].values()
-        if not part.get("profiles") or chosen & {*part["profiles"]}
-    ]
-    return {secret["source"] for part in parts for secret in part.get("secrets", ())}
+    parts = compose["services"].values()
+    return [part for part in parts if not part.get("profiles") or chosen & {*part["profiles"]}]
+
+
+def _handed_out(part: dict[str, Any], given: dict[str, str]) -> Iterator[Path]:
+    """Yield the files of a part's certificates, whose directory is mounted whole."""
+    for volume in part.get("volumes", ()):
+        if isinstance(volume, dict) and volume["target"] == TLS_TARGET:
+            folder = _path(volume["source"], given)
+            yield from (folder / name for name in HOLDERS[folder.name])
 
 
 def _path(text: str, given: dict[str, str]) -> Path:
@@ -66,7 +74,7 @@ def _path(text: str, given: dict[str, str]) -> Path:
 
 
 def _secrets(paths: list[Path]) -> Iterator[Finding]:
-    missing = [path.name for path in paths if not _filled(path)]
+    missing = [_shown(path) for path in paths if not _filled(path)]
     yield Finding(
         "secrets",
         not missing,
@@ -76,7 +84,7 @@ def _secrets(paths: list[Path]) -> Iterator[Finding]:
     )
     public = {"authority.pem"}
     there = [path for path in paths if path.is_file()]
-    open_ones = [path.name for path in there if path.stat().st_mode & _OTHERS and path.name not in public]
+    open_ones = [_shown(path) for path in there if path.stat().st_mode & _OTHERS and path.name not in public]
     yield Finding(
         "secrets closed",
         not open_ones,
@@ -92,6 +100,11 @@ def _secrets(paths: list[Path]) -> Iterator[Finding]:
         "属主应一致",
         "one owner for all",
     )
+
+
+def _shown(path: Path) -> str:
+    """Return a file's name, and whose it is where each holder has one of that name."""
+    return f"{path.parent.name}/{path.name}" if path.parent.parent.name == DIRECTORY else path.name
 
 
 def _filled(path: Path) -> bool:
@@ -111,7 +124,7 @@ def _certificates(paths: Iterator[Path]) -> Iterator[Finding]:
             continue  # a key, or a missing file that was named above
         before = ROOT_BEFORE if path.name == "authority.pem" else RENEW_BEFORE
         if not leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - before:
-            late.append(f"{path.name} ends {leaf.not_valid_after_utc:%Y-%m-%d}")
+            late.append(f"{_shown(path)} ends {leaf.not_valid_after_utc:%Y-%m-%d}")
     yield Finding(
         "certificates",
         not late,

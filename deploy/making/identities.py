@@ -1,5 +1,7 @@
 """The deployment's own authority and the certificates of everybody in it, all by mutual TLS.
 
+The authority's own directory is mounted nowhere; each container gets its own files (`holders`).
+
 Services, tools, departments and terminals have an identity that gRPC reads. Stores and jobs have a name
 only: the database and the log check it, and no service listens to them.
 """
@@ -21,6 +23,7 @@ from chassis.rpc.tls import TlsFiles
 from cli.local.authority import Authority, find_authority, open_authority
 from cli.local.layout import SERVICES
 from deploy.making.closed_files import replace, write
+from deploy.making.holders import GROUP, hand_out
 from deploy.making.refusals import AUTHORITY_UNUSABLE
 
 STORES = ("postgres", "kafka", "grafana", "mailpit", "s3", "idp")
@@ -28,7 +31,6 @@ STORES = ("postgres", "kafka", "grafana", "mailpit", "s3", "idp")
 JOBS = ("provision", *(f"migrate-{service}" for service in SERVICES), "seal-maker", "backup")
 OPERATORS = ("tools", "prometheus")
 COLLECTOR = "collector"
-WITH_OWN_USER = ("kafka", "idp")
 HOSTS_FILE = "web_hosts.json"
 PUBLIC_MODE, GROUP_MODE, OWN_MODE = 0o644, 0o640, 0o600
 
@@ -46,11 +48,14 @@ def make_authority(place: Path, county: str, hosts: Sequence[str]) -> None:
     authority = open_authority(directory, subject=subject)
     write(directory / HOSTS_FILE, json.dumps(list(hosts), ensure_ascii=False))
     issue_all(authority)
+    hand_out(authority, place)
 
 
 def renew_all(place: Path) -> None:
-    """Have every certificate fresh for 30 days at least. Raises AUTHORITY_UNUSABLE."""
-    issue_all(existing(place))
+    """Have every certificate fresh for 30 days at least, where its holder sees it. Raises AUTHORITY_UNUSABLE."""
+    authority = existing(place)
+    issue_all(authority)
+    hand_out(authority, place)
 
 
 def existing(place: Path) -> Authority:
@@ -74,7 +79,7 @@ def issue_all(authority: Authority) -> None:
     _server(authority, "web-intake", ["intake.service.tongban.internal", *hosts])
     for path in authority.directory.iterdir():
         path.chmod(OWN_MODE)
-    for store in WITH_OWN_USER:
+    for store in GROUP:
         # Key and chain in one file, for the group: these containers run as their image's own user.
         both = stores[store].key.read_bytes() + stores[store].certificate.read_bytes()
         replace(authority.directory / f"{store}-store.pem", both, GROUP_MODE)

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from pathlib import Path
 
 from chassis.auth import new_signing_key, signing_key_from_pem, write_jwks
 from chassis.clock import system_clock
 from chassis.keyring import new_keyring
-from chassis.roles import dsn_for, roles_of
+from chassis.roles import BACKUP_ROLE, dsn_for, roles_of
 from cli.local.credentials import SIGNING_KEYS, SUPERUSER
 from cli.local.layout import FURTHER_ROLES, SEAL_MAKER, SEAL_MAKER_ROLE, SERVICES
 from cli.operations.signing import new_signing_key_pem, public_key_pem
-from deploy.making.closed_files import write
+from deploy.making.closed_files import replace, write
 
 SERVER_DSN = (
-    "postgresql://postgres:5432/?sslmode=verify-full&sslrootcert=/run/secrets/authority.pem"
-    "&sslcert=/run/secrets/tls.pem&sslkey=/run/secrets/tls.key"
+    "postgresql://postgres:5432/?sslmode=verify-full&sslrootcert=/run/tls/authority.pem"
+    "&sslcert=/run/tls/tls.pem&sslkey=/run/tls/tls.key"
 )
 """The database as the other containers see it: each proves who it is and checks whom it reached."""
 SECRET_BYTES = 32
+_FILES_WERE = re.compile(r"=/run/secrets/((?:authority|tls)\.(?:pem|key))")
+"""Where older releases mounted the certificates."""
 
 
 def all_roles() -> list[str]:
     """Return every database role of a deployment but the superuser."""
-    return [role for service in SERVICES for role in (*roles_of(service), *FURTHER_ROLES.get(service, ()))]
+    owned = [role for service in SERVICES for role in (*roles_of(service), *FURTHER_ROLES.get(service, ()))]
+    return [*owned, BACKUP_ROLE]
 
 
 def make_words(place: Path) -> None:
@@ -47,6 +51,7 @@ def make_words(place: Path) -> None:
     write(place / SEAL_MAKER / "keystore_key", new_secret())
     write(place / SEAL_MAKER / "database_dsn", dsn("seal", SEAL_MAKER_ROLE, known[SEAL_MAKER_ROLE]))
     make_backup_keys(place / "backup")
+    write(place / "backup" / "database_dsn", dsn(SUPERUSER, BACKUP_ROLE, known[BACKUP_ROLE]))
     write(place / "grafana" / "admin_password", new_secret())
     write(place / "idp" / "admin_password", new_secret())
     (place / "idp" / "admin_password").chmod(0o640)  # its container runs as its image's own user
@@ -54,6 +59,23 @@ def make_words(place: Path) -> None:
     token_key = signing_key_from_pem((place / "intake" / "token_key.pem").read_bytes())
     write_jwks([token_key], place / "token_keys.json")
     (place / "token_keys.json").chmod(0o600)
+
+
+def complete_words(place: Path) -> None:
+    """Have what this release needs in a deployment that an older one made; nothing that is there changes its value."""
+    passwords = place / "provision" / "role_passwords.json"
+    known = json.loads(passwords.read_text(encoding="utf-8"))
+    missing = [role for role in all_roles() if role not in known]
+    if missing:
+        known |= {role: new_secret() for role in missing}
+        replace(passwords, json.dumps(known, indent=1).encode(), 0o600)
+    backup = place / "backup" / "database_dsn"
+    if not backup.is_file():
+        write(backup, dsn(SUPERUSER, BACKUP_ROLE, known[BACKUP_ROLE]))
+    for path in (*place.glob("*/*_dsn"),):
+        text = path.read_text(encoding="utf-8")
+        if _FILES_WERE.search(text):
+            replace(path, _FILES_WERE.sub(r"=/run/tls/\1", text).encode(), 0o600)
 
 
 def make_backup_keys(place: Path) -> None:

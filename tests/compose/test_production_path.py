@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from cli.demo.run import open_story, tell
 from cli.operations.parts import make_identity
+from deploy import init
 from tests.compose.deployment import SERVICES, Deployment, tables_of
 
 pytestmark = [pytest.mark.timeout(900)]
@@ -171,6 +174,56 @@ def test_nothing_on_the_network_speaks_without_tls(running):
     assert deployment.run("tools", "python", "-c", plain).strip() == "False"
 
 
+def test_renewed_certificates_are_shown_without_a_restart(running):
+    deployment, _ = running
+    doors = {"tls/certs/tls.pem": "CERTS_GRPC", "tls/intake/web.pem": "INTAKE_HTTP"}
+    secrets = deployment.directory / "secrets"
+    before = {
+        service: deployment.inspect(service)["State"]["StartedAt"] for service in (*SERVICES, "postgres")
+    }
+    shown = {door: serial_of(deployment, door) for door in doors.values()}
+    assert shown == {door: serial_in(secrets / path) for path, door in doors.items()}
+    for name in ("service-certs.pem", "web-intake.pem", "postgres.pem"):
+        (secrets / "authority" / name).write_text("ended")
+    init.renew(deployment.directory, init.Owner.current())
+    for path, door in doors.items():
+        assert serial_of(deployment, door) == serial_in(secrets / path) != shown[door]
+    new = serial_in(secrets / "tls" / "postgres" / "tls.pem")
+    assert database_serial(deployment) != new
+    deployment.compose("kill", "--signal", "HUP", "postgres")  # what an operator does after a renewal
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while database_serial(deployment) != new:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    now = {service: deployment.inspect(service)["State"]["StartedAt"] for service in before}
+    assert now == before
+    assert {each["Service"] for each in deployment.containers() if each.get("Health") == "unhealthy"} == set()
+
+
+def serial_in(path: Path) -> int:
+    return x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+
+
+def serial_of(deployment: Deployment, door: str) -> int:
+    """Return the serial number of the certificate that a door shows to a new caller."""
+    pem = ssl.get_server_certificate(("127.0.0.1", deployment.ports[door]), timeout=10)
+    return x509.load_pem_x509_certificate(pem.encode()).serial_number
+
+
+def database_serial(deployment: Deployment) -> int:
+    """Return the serial number of the certificate that the database shows to a service."""
+    probe = (
+        "import socket, ssl, struct\n"
+        "link = socket.create_connection(('postgres', 5432), 5)\n"
+        "link.sendall(struct.pack('!ii', 8, 80877103))\n"
+        "assert link.recv(1) == b'S'\n"
+        "tls = ssl.create_default_context(cafile='/run/tls/authority.pem')\n"
+        "tls.load_cert_chain('/run/tls/tls.pem', '/run/tls/tls.key')\n"
+        "print(int(tls.wrap_socket(link, server_hostname='postgres').getpeercert()['serialNumber'], 16))\n"
+    )
+    return int(deployment.compose("exec", "-T", "certs", "python", "-c", probe).stdout)
+
+
 def test_a_service_may_only_write_its_own_topics(running):
     deployment, _ = running
     script = (
@@ -178,8 +231,8 @@ def test_a_service_may_only_write_its_own_topics(running):
         "from aiokafka import AIOKafkaProducer\n"
         "from aiokafka.errors import KafkaError\n"
         "async def main():\n"
-        "    tls = ssl.create_default_context(cafile='/run/secrets/authority.pem')\n"
-        "    tls.load_cert_chain('/run/secrets/tls.pem', '/run/secrets/tls.key')\n"
+        "    tls = ssl.create_default_context(cafile='/run/tls/authority.pem')\n"
+        "    tls.load_cert_chain('/run/tls/tls.pem', '/run/tls/tls.key')\n"
         "    producer = AIOKafkaProducer(bootstrap_servers='kafka:9092', security_protocol='SSL', ssl_context=tls)\n"
         "    await producer.start()\n"
         "    try:\n"

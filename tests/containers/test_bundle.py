@@ -30,7 +30,7 @@ from tests.stacks.own_engine import (
     make_tree,
 )
 
-pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.containers]
 INSTALL = Path(__file__).parents[2] / "deploy" / "airgap" / "install.py"
 IMAGE = "tongban-test/tiny:1"
 

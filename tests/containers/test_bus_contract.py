@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.bus import test_append_and_read, test_groups
 
-pytestmark = [pytest.mark.containers, pytest.mark.kafka, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.containers, pytest.mark.kafka]
 
 
 def _is_bound(test: Callable[..., object]) -> bool:

@@ -10,7 +10,7 @@ from cli.local.layout import SERVICES
 from tests.containers.servers import PostgresContainer
 from tests.stacks.postgres import FreshDatabase, PostgresServer
 
-pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.containers]
 _TABLES = "select count(*) from pg_tables where schemaname = 'public'"
 
 

@@ -15,7 +15,6 @@ pytestmark = [
     pytest.mark.containers,
     pytest.mark.kafka,
     pytest.mark.chaos,
-    pytest.mark.xdist_group("containers"),
 ]
 _PASSING = {Kind.UNAVAILABLE, Kind.ABORTED, Kind.DEADLINE_EXCEEDED}
 

@@ -15,7 +15,7 @@ import pytest
 from cli.local.ports import LOOPBACK, free_port
 from tests.stacks.engine import Engine
 
-pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.containers]
 CONTAINED = ("--init", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true",
              "--pids-limit", "512")  # fmt: skip
 TMP = "/tmp:size=128m,mode=1777,exec,nosuid,nodev"

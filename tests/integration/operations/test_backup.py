@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from chassis.errors import Fault
-from chassis.roles import dsn_for
+from chassis.roles import BACKUP_ROLE, dsn_for, provision, roles_of
 from cli.operations.backing import back_up
 from cli.operations.checking import check_backup, check_identity
 from cli.operations.cut import connect, take_cut
@@ -25,7 +25,7 @@ from cli.operations.progress import silent
 from cli.operations.restoring import restore
 from cli.operations.shelf import UNFINISHED, read_shelf
 from cli.operations.signing import keep_key_pair, sign
-from cli.operations.tables import content_of
+from cli.operations.tables import content_of, read_sequences
 from tests.integration.operations.conftest import Drill, tongban
 from tests.stacks.postgres import FreshDatabase, PostgresServer
 
@@ -268,6 +268,57 @@ async def test_a_role_that_only_reads_and_maintains_may_take_the_cut(
     finally:
         await admin.execute("drop owned by probe_backup; drop role probe_backup")
         await admin.close()
+
+
+async def test_the_backups_role_reads_and_holds_every_table_and_changes_none(
+    postgres_server: PostgresServer,
+) -> None:
+    """Also tables that were there before the role, and those that a migration makes after it."""
+    admin, names = postgres_server.admin_dsn, ("probe_kept", "probe_more")
+    words = dict.fromkeys((BACKUP_ROLE, *(role for name in names for role in roles_of(name))), "w")
+
+    def login(role: str, database: str = "postgres") -> str:
+        return dsn_for(admin, database=database, user=role, password="w")
+
+    async def make(statements: str) -> None:
+        for name in names:
+            owner = await connect(login(roles_of(name)[0], name), name)
+            await owner.execute(statements)
+            await owner.close()
+
+    try:
+        await provision(admin, names, {role: word for role, word in words.items() if role != BACKUP_ROLE})
+        await make("create table before (n serial primary key); insert into before values (7)")
+        await provision(admin, names, words)
+        await make("create table after (n serial primary key)")
+        async with take_cut(login(BACKUP_ROLE), names) as cut:
+            for snapshot in cut.snapshots.values():
+                assert await snapshot.connection.fetchval("select current_user") == BACKUP_ROLE
+                rows = {
+                    each.name: (await content_of(snapshot.connection, each)).rows for each in snapshot.tables
+                }
+                assert rows == {"before": 1, "after": 0}
+                assert set(await read_sequences(snapshot.connection)) == {"before_n_seq", "after_n_seq"}
+        reader = await connect(login(BACKUP_ROLE), names[0])
+        for change in (
+            "insert into before values (8)",
+            "update before set n = 8",
+            "delete from before",
+            "truncate after",
+            "drop table after",
+            "create table mine (n int)",
+            "select setval('before_n_seq', 9)",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await reader.execute(change)
+        await reader.close()
+    finally:
+        connection = await asyncpg.connect(admin)
+        for name in names:
+            await connection.execute(f"drop database if exists {name} with (force)")
+        for role in words.keys() - {BACKUP_ROLE}:
+            await connection.execute(f"drop role if exists {role}")
+        await connection.close()
 
 
 def test_a_dry_restore_by_the_command_proves_the_backup(drill: Drill) -> None:

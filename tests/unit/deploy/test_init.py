@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -10,16 +11,19 @@ import pytest
 from cryptography import x509
 
 from chassis.errors import Fault
+from chassis.rpc.tls import TlsFiles, read_pair
+from cli.local.authority import open_authority
+from cli.local.kafka.container import new_cluster_id
 from cli.local.layout import SERVICES
 from deploy import init
 from deploy.making import identities
 from deploy.making.closed_files import walk
-from deploy.making.environment import new_cluster_id
 from standards.identifiers import build_uscc
 
 OWNER = init.Owner.current()
 COUNTY = "上饶市广丰区"
-GROUP_TOO = {"kafka-store.pem", "idp-store.pem", "admin_password"}
+GROUP_TOO = {"kafka-store.pem", "idp-store.pem", "store.pem", "admin_password"}
+GROUP_FOLDERS = {"kafka", "idp"}
 PUBLIC = {"authority.pem"}
 
 
@@ -39,7 +43,9 @@ def test_only_the_owner_can_read_what_is_secret(county):
     for path in walk(county / "secrets"):
         own = 0o640 if path.name in GROUP_TOO and "grafana" not in path.parts else 0o600
         own = 0o644 if path.name in PUBLIC else own
-        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else own), path
+        if path.is_dir():
+            own = 0o750 if path.name in GROUP_FOLDERS and path.parent.name == "tls" else 0o700
+        assert stat.S_IMODE(path.stat().st_mode) == own, path
         assert (path.stat().st_uid, path.stat().st_gid) == (OWNER.uid, OWNER.gid)
     assert OWNER.uid != 0
 
@@ -49,7 +55,7 @@ def test_no_secret_is_used_twice_or_stands_in_the_environment_file(county):
     names = ("postgres/superuser_password", "seal/keystore_key", "sealmaker/keystore_key")
     names += ("grafana/admin_password", "idp/admin_password")
     words += [(county / "secrets" / name).read_text() for name in names]
-    assert len(set(words)) == len(words) == 14
+    assert len(set(words)) == len(words) == 15
     assert min(map(len, words)) >= 43
     environment = (county / ".env").read_text()
     assert [word for word in words if word in environment] == []
@@ -63,6 +69,9 @@ def test_a_service_is_told_of_its_own_database_only(county):
         assert f"@postgres:5432/{service}?sslmode=verify-full&" in dsn
     maker = (county / "secrets/sealmaker/database_dsn").read_text()
     assert [role for role, word in known.items() if word in maker] == ["seal_maker"]
+    backup = (county / "secrets/backup/database_dsn").read_text()
+    assert [role for role, word in known.items() if word in backup] == ["tongban_backup"]
+    assert (county / "secrets/postgres/superuser_password").read_text() not in backup
 
 
 def test_what_exists_is_never_overwritten(county):
@@ -92,6 +101,52 @@ def test_a_fresh_certificate_is_not_replaced_by_a_renewal_and_a_damaged_one_is(c
     init.renew(county, OWNER)
     assert uris(leaf) == ["spiffe://tongban/service/intake"]
     assert stat.S_IMODE(leaf.stat().st_mode) == 0o600
+
+
+def test_a_holder_sees_its_renewed_certificate_in_the_directory_that_it_has_mounted(county):
+    folder = county / "secrets/tls/intake"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("authority.pem", "tls.key", "tls.pem", "web.key", "web.pem")
+    ]
+    before, mounted = (folder / "tls.pem").read_bytes(), folder.stat().st_ino
+    other = (county / "secrets/tls/certs/tls.pem").stat()
+    (county / "secrets/authority/service-intake.pem").write_text("ended")
+    init.renew(county, OWNER)
+    assert (folder / "tls.pem").read_bytes() != before
+    assert folder.stat().st_ino == mounted
+    assert read_pair(TlsFiles(folder / "tls.pem", folder / "tls.key", folder / "authority.pem"))
+    assert (county / "secrets/tls/certs/tls.pem").stat() == other
+
+
+def test_a_web_certificate_of_the_countys_own_stays_over_renewals(county, tmp_path):
+    theirs = open_authority(tmp_path / "theirs").leaf("hall", "hall", [x509.DNSName("hall.example.test")])
+    folder = county / "secrets/tls/intake"
+    kept = {"web.pem": theirs.certificate.read_bytes(), "web.key": theirs.key.read_bytes()}
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)
+    init.renew(county, OWNER)
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    (folder / "web.pem").write_text("damaged")
+    init.renew(county, OWNER)
+    assert (folder / "web.pem").read_bytes() == (county / "secrets/authority/web-intake.pem").read_bytes()
+
+
+def test_a_renewal_completes_what_an_older_release_made(county):
+    """It had no role for backups, and the certificates among the other secrets."""
+    words = county / "secrets/provision/role_passwords.json"
+    known = json.loads(words.read_text())
+    dsn = county / "secrets/intake/database_dsn"
+    now = dsn.read_text()
+    words.write_text(json.dumps({role: word for role, word in known.items() if role != "tongban_backup"}))
+    (county / "secrets/backup/database_dsn").unlink()
+    shutil.rmtree(county / "secrets/tls")
+    dsn.write_text(now.replace("/run/tls/", "/run/secrets/"))
+    init.renew(county, OWNER)
+    made = json.loads(words.read_text())
+    assert made.pop("tongban_backup") in (county / "secrets/backup/database_dsn").read_text()
+    assert made == {role: word for role, word in known.items() if role != "tongban_backup"}
+    assert dsn.read_text() == now
+    assert (county / "secrets/tls/kafka/store.pem").is_file()
 
 
 def test_a_department_gets_its_identity_once(county):

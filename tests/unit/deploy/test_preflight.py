@@ -61,7 +61,14 @@ def test_a_secret_that_others_can_read_is_named(county):
 
 def test_a_certificate_near_its_end_is_named(county, monkeypatch):
     monkeypatch.setattr(files, "RENEW_BEFORE", files.RENEW_BEFORE * 4)
-    assert "service-intake.pem ends" in lacking(county)["certificates"]
+    assert "intake/tls.pem ends" in lacking(county)["certificates"]
+
+
+def test_a_certificate_that_its_holder_lacks_is_named(county):
+    (county / "secrets/tls/intake/tls.key").unlink()
+    (county / "secrets/tls/grafana/tls.pem").unlink()
+    assert lacking(county)["secrets"] == "intake/tls.key"
+    assert lacking(county, "observability")["secrets"] == "grafana/tls.pem, intake/tls.key"
 
 
 def test_too_little_of_everything_is_all_named(county, monkeypatch):

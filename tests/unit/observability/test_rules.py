@@ -17,6 +17,7 @@ import yaml
 
 from chassis.event import declared_events
 from chassis.telemetry import LABELS, Metric
+from deploy.making.holders import HOLDERS
 from docs.generate import load_everything
 from docs.metrics_page import product_metrics
 from tests.stacks.needs import unavailable
@@ -192,10 +193,10 @@ def test_every_alert_is_tried_firing_and_silent() -> None:
 @pytest.mark.parametrize(
     ("service", "file"), [("prometheus", "prometheus.yml"), ("collector", "otel-collector.yaml")]
 )
-def test_a_configuration_reads_only_secrets_that_the_deployment_mounts(service: str, file: str) -> None:
-    compose = yaml.safe_load((ROOT / "deploy" / "docker-compose.yml").read_text("utf-8"))
-    mounted = {each["target"] for each in compose["services"][service]["secrets"]}
-    assert set(re.findall(r"/run/secrets/(\S+)", (HERE / file).read_text("utf-8"))) <= mounted
+def test_a_configuration_reads_only_files_that_its_container_is_handed(service: str, file: str) -> None:
+    named = set(re.findall(r"/run/([\w/.-]+)", (HERE / file).read_text("utf-8")))
+    assert named
+    assert named <= {f"tls/{name}" for name in HOLDERS[service]}
 
 
 def test_no_metrics_door_is_published() -> None:
