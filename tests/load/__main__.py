@@ -23,11 +23,15 @@ from tests.load.event_path import event_path
 from tests.load.lifecycle import case_work
 from tests.load.lookup import licence_lookup
 from tests.load.measured import Measured, Missing, table, write
+from tests.load.pdf_seal import PDF_SEAL, pdf_seal
+from tests.load.seal_ofdrw import ofd_seal_ofdrw
+from tests.load.sealing import SEALING, sealing
 from tests.load.servers import ROOT, kafka, postgres
+from tests.load.volume import volume
 
 EVENT_PATHS = ("event_path_postgres", "event_path_kafka")
 CASE_WORK = ("case_lifecycle", "approve_to_told")
-NAMES = (*EVENT_PATHS, "licence_lookup", *CASE_WORK)
+NAMES = (*EVENT_PATHS, "licence_lookup", *CASE_WORK, "ofd_seal_ofdrw", "volume", *SEALING, *PDF_SEAL)
 Note = Callable[[str], None]
 Found = list[Measured | Missing]
 Job = Callable[[tuple[str, ...], float, Note], AsyncIterator[Measured | Missing]]
@@ -53,10 +57,19 @@ async def lookups(_names: tuple[str, ...], seconds: float, note: Note) -> AsyncI
     yield await licence_lookup(seconds, note)
 
 
+async def volumes(_names: tuple[str, ...], seconds: float, note: Note) -> AsyncIterator[Measured | Missing]:
+    """Measure what a million cases cost the main job."""
+    yield await volume(seconds, note)
+
+
 JOBS: dict[tuple[str, ...], Job] = {
     EVENT_PATHS: event_paths,
     ("licence_lookup",): lookups,
     CASE_WORK: case_work,
+    ("ofd_seal_ofdrw",): ofd_seal_ofdrw,
+    ("volume",): volumes,
+    SEALING: sealing,
+    PDF_SEAL: pdf_seal,
 }
 
 

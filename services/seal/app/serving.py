@@ -26,6 +26,7 @@ from services.seal.rpc import (
 )
 from services.seal.settings import SealSettings
 from services.seal.store import StoreUnit, measures
+from services.seal.store.coded import CODED
 from services.seal.store.encrypted import ENCRYPTED
 from services.seal.usecases.cabinet import Cabinet
 from services.seal.usecases.retry_refused import retry_refused
@@ -83,7 +84,7 @@ def keystore_secret() -> str:
 
 def at_rest(runtime: Runtime) -> AtRest:
     """Return everything that seal keeps encrypted under its field keys."""
-    return AtRest(runtime.database, runtime.cipher, ENCRYPTED)
+    return AtRest(runtime.database, runtime.cipher, ENCRYPTED, coded=CODED)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

@@ -14,6 +14,7 @@ INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x02, 0x03, 0x04, 0x05, 0x06
 BOOLEAN, ENUMERATED, UTF8_STRING, PRINTABLE_STRING, IA5_STRING = 0x01, 0x0A, 0x0C, 0x13, 0x16
 UTC_TIME, GENERALIZED_TIME, SEQUENCE, SET = 0x17, 0x18, 0x30, 0x31
 MAX_DEPTH = 32
+_MOST_CHILDREN, _LONGEST_NUMBER, _LONGEST_OID = 10_000, 128, 128  # bytes of an INTEGER and of an identifier
 
 
 class DerError(ValueError):
@@ -46,8 +47,8 @@ def read(data: bytes, tag: int | None = None) -> Tlv:
     return expect(tlv, tag) if tag is not None else tlv
 
 
-def children(tlv: Tlv) -> list[Tlv]:
-    """Return the elements inside a constructed element, in order."""
+def children(tlv: Tlv, most: int = _MOST_CHILDREN) -> list[Tlv]:
+    """Return the elements inside a constructed element, in order; more than `most` are refused."""
     if not tlv.tag & 0x20:
         raise DerError("not constructed")
     found: list[Tlv] = []
@@ -55,6 +56,8 @@ def children(tlv: Tlv) -> list[Tlv]:
     while offset < limit:
         child, offset = _element(tlv.raw, offset, limit)
         found.append(child)
+        if len(found) > most:
+            raise DerError("too many elements")
     return found
 
 
@@ -104,6 +107,8 @@ def integer(tlv: Tlv) -> int:
     body = expect(tlv, INTEGER, ENUMERATED).body
     if not body or body[0] & 0x80:
         raise DerError("empty or negative integer")
+    if len(body) > _LONGEST_NUMBER:
+        raise DerError("integer too long")
     if len(body) > 1 and body[0] == 0 and not body[1] & 0x80:
         raise DerError("integer not minimal")
     return int.from_bytes(body, "big")
@@ -142,8 +147,8 @@ def text(tlv: Tlv, *tags: int) -> str:
 def oid(tlv: Tlv) -> str:
     """Return an OBJECT IDENTIFIER in dotted form."""
     body = expect(tlv, OID).body
-    if not body or body[-1] & 0x80:
-        raise DerError("object identifier cut short")
+    if not body or body[-1] & 0x80 or len(body) > _LONGEST_OID:
+        raise DerError("object identifier cut short or too long")
     arcs: list[int] = []
     value, fresh = 0, True
     for byte in body:
@@ -167,7 +172,8 @@ def time(tlv: Tlv) -> datetime:
     if tlv.tag == UTC_TIME:
         stamp = ("19" if stamp[:2] >= "50" else "20") + stamp
     try:
-        return datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        day = int(stamp[:4]), int(stamp[4:6]), int(stamp[6:8])
+        return datetime(*day, int(stamp[8:10]), int(stamp[10:12]), int(stamp[12:]), tzinfo=UTC)
     except ValueError as error:
         raise DerError("no such moment") from error
 

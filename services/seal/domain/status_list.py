@@ -29,6 +29,7 @@ from services.seal.domain.suite import SigningKey, Suite
 from services.seal.domain.verification.evidence import SKEW, Evidence, SealState
 
 _MARK, _VERSION = "TBSL", 1
+_MOST_SEALS = 2_000_000  # entries of one list, which comes from a configured place, not from a document
 _STATES = frozenset(state.value for state in SealState) - {SealState.UNKNOWN.value}
 
 STATUS_LIST_MALFORMED = declare(
@@ -143,7 +144,7 @@ def _read(tbs: Tlv) -> SealStatusList:
     if der.text(mark, der.IA5_STRING) != _MARK or der.integer(version) != _VERSION:
         raise DerError("not a seal status list")
     histories: dict[str, tuple[tuple[SealState, datetime], ...]] = {}
-    for entry in der.children(der.expect(seals, der.SEQUENCE)):
+    for entry in der.children(der.expect(seals, der.SEQUENCE), _MOST_SEALS):
         name, steps = _exactly(der.children(entry), 2)
         seal_id = der.text(name, der.IA5_STRING)
         if seal_id in histories:

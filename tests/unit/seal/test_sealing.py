@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 
 from chassis.errors import Fault
+from services.seal.domain.placing import riding_seal
 from services.seal.domain.sealing import (
     OFD_ALREADY_SEALED,
     OFD_REFUSED,
@@ -18,7 +19,6 @@ from services.seal.domain.sealing import (
     Placement,
     make_seal,
     prepare_seal,
-    riding_seal,
     seal_document,
 )  # fmt: skip
 from services.seal.domain.structures import read_seal, read_sealed_value
@@ -118,7 +118,7 @@ def test_a_seal_outside_its_validity_is_not_used(days):
 
 
 def test_a_riding_seal_shows_one_slice_per_page():
-    places = riding_seal(5, 210.0, 40.0, 40.0, 40.0)
+    places = riding_seal([(210.0, 297.0)] * 5, 40.0, 40.0, 40.0)
     assert [place.x_mm for place in places] == [202, 194, 186, 178, 170]
     assert [place.clip_mm[0] for place in places] == [0, 8, 16, 24, 32]
     result = sealed(5, places=places)

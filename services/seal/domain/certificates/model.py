@@ -18,6 +18,7 @@ _KNOWN_CRITICAL = frozenset(
 )  # fmt: skip
 _ASN1: Any = x509.Certificate  # asn1crypto is untyped
 _MAX_BYTES = 64 << 10  # what is read is kept, so its size is bounded
+_MOST_REVOKED = 2_000_000  # entries of a CRL: lists come from trust settings, not from documents
 _CRL_KNOWN = frozenset({"2.5.29.20", "2.5.29.35"})  # cRLNumber, authorityKeyIdentifier
 _ENTRY_KNOWN = frozenset({"2.5.29.21", "2.5.29.24"})  # reasonCode, invalidityDate
 
@@ -186,7 +187,7 @@ def _crl(data: bytes) -> RevocationList:
     next_update = (
         der.time(rest.pop(0)) if rest and rest[0].tag in {der.UTC_TIME, der.GENERALIZED_TIME} else None
     )
-    entries = der.children(rest.pop(0)) if rest and rest[0].tag == der.SEQUENCE else []
+    entries = der.children(rest.pop(0), _MOST_REVOKED) if rest and rest[0].tag == der.SEQUENCE else []
     unknown = bool(rest) and _unknown_critical(der.read(der.expect(rest[0], 0xA0).body), _CRL_KNOWN)
     revoked: dict[int, datetime] = {}
     for entry in entries:

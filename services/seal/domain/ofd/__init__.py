@@ -12,7 +12,12 @@ from services.seal.domain.ofd.package import (
     PackageError,
     read_package,
 )  # fmt: skip
-from services.seal.domain.ofd.signature_file import SignatureFile, Stamp, read_signature_file
+from services.seal.domain.ofd.signature_file import (
+    SignatureFile,
+    Stamp,
+    read_signature_file,
+    read_signature_files,
+)
 from services.seal.domain.ofd.writer import new_member, write_package
 
 __all__ = [
@@ -30,6 +35,7 @@ __all__ = [
     "new_member",
     "read_package",
     "read_signature_file",
+    "read_signature_files",
     "view_document",
     "write_package",
 ]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
+from heapq import nsmallest
 from typing import Any
 
 from services.seal.domain.ofd.markup import (
     XmlError,
     find,
     find_all,
-    is_ofd,
     local,
+    named,
+    ofd_tags,
     parse,
     require,
     resolve,
-    root_of,
     text,
 )  # fmt: skip
 from services.seal.domain.ofd.package import LIMITS, Package
@@ -37,16 +38,25 @@ _XML_TEXTS = frozenset(
 )
 _FILE_TEXTS = frozenset({"FontFile", "MediaFile", "SchemaLoc", "ExtendData", "Cover", "Thumbnail", "File"})
 _XML_BASE_LOCATIONS = frozenset({"Page", "TemplatePage", "Version"})
+_NAMING = frozenset(
+    tag
+    for name in _XML_TEXTS | _FILE_TEXTS | _XML_BASE_LOCATIONS | {"FileLoc", "ColorSpace"}
+    for tag in ofd_tags(name)
+)
+"""The tags whose elements name a file; all others are passed over."""
+_MOST_PROBLEMS = 100  # one is enough to refuse a document
+_KEPT_BYTES = 1 << 20  # of XML whose trees are kept during one viewing
 _Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page in order, with its physical box in millimetres (x, y, width, height)."""
+    """A page in order, its physical box in millimetres (x, y, width, height), and the templates drawn with it."""
 
     page_id: str
     path: str
     box_mm: _Box
+    templates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,11 @@ class DocumentView:
     signature_lists: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @cached_property
+    def dangling_named(self) -> tuple[str, ...]:
+        """The first of the dangling locations by name: as many as are worth telling."""
+        return tuple(nsmallest(_MOST_PROBLEMS, self.dangling))
+
 
 def view_document(package: Package) -> DocumentView:
     """Return what the package shows.
@@ -84,43 +99,92 @@ def view_document(package: Package) -> DocumentView:
     if _ROOT not in package:
         raise XmlError("OFD.xml is missing")
     view = DocumentView()
-    root = root_of(package[_ROOT], "OFD")
+    trees = _Trees(package)
+    root = trees.root_of(_ROOT, "OFD")
     bodies = find_all(root, "DocBody")
     view.bodies = len(bodies)
     if not bodies:
         raise XmlError("DocBody is missing")
-    _noting(view, lambda: _Walk(package, view).visit(_ROOT, root))
+    _Walk(view, trees).run()
     for body in bodies:
-        _noting(view, partial(_document, package, view, body))
-        _noting(view, partial(_signatures, package, view, body))
+        _noting(view, partial(_document, trees, view, body))
+        _noting(view, partial(_signatures, trees, view, body))
     return view
+
+
+class _Trees:
+    """The XML of a package, each small file parsed once; lives as long as one viewing."""
+
+    def __init__(self, package: Package) -> None:
+        self.package = package
+        self._kept: dict[str, Any] = {}
+        self._room = _KEPT_BYTES
+
+    def root(self, path: str) -> Any:
+        """Return the root element of a file."""
+        known = self._kept.get(path)
+        if known is not None:
+            return known
+        data = self.package[path]
+        root = parse(data)
+        if len(data) <= self._room:
+            self._room -= len(data)
+            self._kept[path] = root
+        return root
+
+    def root_of(self, path: str, name: str) -> Any:
+        """Return the root element if it is the OFD element `name`."""
+        return named(self.root(path), name)
 
 
 def _noting(view: DocumentView, step: Callable[[], None]) -> None:
     try:
         step()
     except XmlError as error:
-        view.problems.append(str(error))
+        if len(view.problems) < _MOST_PROBLEMS:
+            view.problems.append(str(error))
 
 
-def _document(package: Package, view: DocumentView, body: Any) -> None:
+def _document(trees: _Trees, view: DocumentView, body: Any) -> None:
+    package = trees.package
     path, exists = resolve(package, text(require(body, "DocRoot")), "")
     if not exists:
         raise XmlError("the document root is missing")
-    document = root_of(package[path], "Document")
-    default = _box(find(require(document, "CommonData"), "PageArea"), (0.0, 0.0, 210.0, 297.0))
+    document = trees.root_of(path, "Document")
+    common, base = require(document, "CommonData"), posixpath.dirname(path)
+    default = _box(find(common, "PageArea"), (0.0, 0.0, 210.0, 297.0))
+    templates = _templates(package, common, base)
+    seen: dict[str, tuple[_Box, tuple[str, ...]]] = {}
     for page in find_all(require(document, "Pages"), "Page"):
-        location, present = resolve(package, page.get("BaseLoc", ""), posixpath.dirname(path))
+        location, present = resolve(package, page.get("BaseLoc", ""), base)
         if not present:
             continue  # dangling: noted by the walk
         page_id = page.get("ID", "")
         if page_id in view.pages:
             raise XmlError("two pages with one ID")
-        area = find(root_of(package[location], "Page"), "Area")
-        view.pages[page_id] = Page(page_id, location, _box(area, default))
+        if location not in seen:  # a thousand pages may name one file
+            seen[location] = _page(trees.root_of(location, "Page"), default, templates)
+        view.pages[page_id] = Page(page_id, location, *seen[location])
 
 
-def _signatures(package: Package, view: DocumentView, body: Any) -> None:
+def _page(content: Any, default: _Box, templates: dict[str, str]) -> tuple[_Box, tuple[str, ...]]:
+    """Return a page's box and the templates it is drawn over."""
+    used = [templates.get(each.get("TemplateID", "")) for each in find_all(content, "Template")]
+    return _box(find(content, "Area"), default), tuple(path for path in used if path)
+
+
+def _templates(package: Package, common: Any, base: str) -> dict[str, str]:
+    """Return the existing template pages by id."""
+    found = {}
+    for template in find_all(common, "TemplatePage"):
+        location, present = resolve(package, template.get("BaseLoc", ""), base)
+        if present:
+            found[template.get("ID", "")] = location
+    return found
+
+
+def _signatures(trees: _Trees, view: DocumentView, body: Any) -> None:
+    package = trees.package
     element = find(body, "Signatures")
     if element is None:
         return
@@ -128,7 +192,7 @@ def _signatures(package: Package, view: DocumentView, body: Any) -> None:
     if not exists:
         raise XmlError("the list of signatures is missing")
     view.signature_lists.append(listing)
-    entries = find_all(root_of(package[listing], "Signatures"), "Signature")
+    entries = find_all(trees.root_of(listing, "Signatures"), "Signature")
     if len(view.signatures) + len(entries) > LIMITS.signatures:
         raise XmlError("too many signatures")
     for entry in entries:
@@ -141,21 +205,29 @@ def _signatures(package: Package, view: DocumentView, body: Any) -> None:
 
 
 class _Walk:
-    """Follows every location from file to file."""
+    """Follows every location from file to file; a chain may be as long as there are members, so no recursion."""
 
-    def __init__(self, package: Package, view: DocumentView) -> None:
-        self._package, self._view = package, view
+    def __init__(self, view: DocumentView, trees: _Trees) -> None:
+        self._view, self._trees = view, trees
+        self._package = trees.package
+        self._found = {_ROOT}
+        self._waiting = [_ROOT]
 
-    def visit(self, path: str, root: Any) -> None:
-        """Note the file and everything its XML names."""
-        self._view.reachable.add(path)
-        base = posixpath.dirname(path)
+    def run(self) -> None:
+        """Note the root file and everything that its XML, and theirs, name."""
+        self._view.reachable.add(_ROOT)
+        while self._waiting:
+            path = self._waiting.pop()
+            _noting(self._view, partial(self._visit, path))
+
+    def _visit(self, path: str) -> None:
+        root, base = self._trees.root(path), posixpath.dirname(path)
         is_annotations = local(root) == "Annotations"
         files_base = base
         if local(root) == "Res" and root.get("BaseLoc"):
             files_base = _directory(root.get("BaseLoc"), base)
         for element in root.iter():
-            if not is_ofd(element):
+            if element.tag not in _NAMING:
                 continue
             _noting(self._view, partial(self._locations, element, base, files_base, is_annotations))
 
@@ -178,10 +250,11 @@ class _Walk:
         path, exists = resolve(self._package, location, base)
         if not exists:
             self._view.dangling.add(path)
-        elif path not in self._view.reachable:
-            self._view.reachable.add(path)
-            if is_xml:
-                _noting(self._view, lambda: self.visit(path, parse(self._package[path])))
+            return
+        self._view.reachable.add(path)
+        if is_xml and path not in self._found:
+            self._found.add(path)
+            self._waiting.append(path)
 
 
 def _directory(location: str, base: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import threading
+from functools import lru_cache
 from typing import Any
 
 import lxml.etree
@@ -11,7 +13,9 @@ from services.seal.domain.ofd.package import LIMITS, Package
 
 NAMESPACE = "http://www.ofdspec.org/2016"
 etree: Any = lxml.etree  # lxml is untyped
-_NAMESPACES = frozenset({NAMESPACE, "http://www.ofdspec.org"})  # both occur, also mixed in one package
+_NAMESPACES = (NAMESPACE, "http://www.ofdspec.org")  # both occur, also mixed in one package
+_of_thread = threading.local()
+_KEPT_PATH = 200  # characters; answers about longer paths are not kept
 
 
 class XmlError(ValueError):
@@ -26,12 +30,8 @@ def parse(data: bytes) -> Any:
     """
     if len(data) > LIMITS.xml_bytes:
         raise XmlError("the XML is too large")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,
-        remove_pis=True,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(data, parser)
+        root = etree.fromstring(data, _parser())
     except (etree.XMLSyntaxError, ValueError):
         raise XmlError("the XML is not well formed") from None
     if root.getroottree().docinfo.doctype:
@@ -39,21 +39,49 @@ def parse(data: bytes) -> Any:
     return root
 
 
+def _parser() -> Any:
+    """Return this thread's parser: making one costs as much as parsing a small file."""
+    parser = getattr(_of_thread, "parser", None)
+    if parser is None:
+        parser = _of_thread.parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True,
+            remove_pis=True,
+        )  # fmt: skip
+    return parser
+
+
 def is_ofd(element: Any) -> bool:
     """Return whether the element is in an OFD namespace."""
-    return isinstance(element.tag, str) and etree.QName(element).namespace in _NAMESPACES
+    return isinstance(element.tag, str) and _split(element.tag)[0] in _NAMESPACES
 
 
 def local(element: Any) -> str:
     """Return the local name."""
-    return str(etree.QName(element).localname)
+    return _split(element.tag)[1]
+
+
+def ofd_tags(name: str) -> tuple[str, ...]:
+    """Return the full tags of an OFD element in both namespaces, for `iter`."""
+    return tuple(f"{{{namespace}}}{name}" for namespace in _NAMESPACES)
+
+
+def _split(tag: str) -> tuple[str, str]:
+    """Return namespace and local name of a tag as lxml writes it."""
+    namespace, _, name = tag.rpartition("}")
+    return namespace[1:], name
 
 
 def find_all(element: Any, name: str) -> list[Any]:
     """Return the direct children called `name`; one of that name in a foreign namespace is refused."""
-    found = [child for child in element if isinstance(child.tag, str) and local(child) == name]
-    if any(not is_ofd(child) for child in found):
-        raise XmlError(f"{name} in a foreign namespace")
+    found = []
+    for child in element:
+        tag = child.tag
+        if isinstance(tag, str) and tag.endswith(name):
+            namespace, own = _split(tag)
+            if own == name:
+                if namespace not in _NAMESPACES:
+                    raise XmlError(f"{name} in a foreign namespace")
+                found.append(child)
     return found
 
 
@@ -76,7 +104,11 @@ def require(element: Any, *names: str) -> Any:
 
 def root_of(data: bytes, name: str) -> Any:
     """Return the root element if it is the OFD element `name`."""
-    root = parse(data)
+    return named(parse(data), name)
+
+
+def named(root: Any, name: str) -> Any:
+    """Return the root element if it is the OFD element `name`."""
     if local(root) != name or not is_ofd(root):
         raise XmlError(f"the root is not {name}")
     return root
@@ -114,5 +146,10 @@ def _inside(path: str) -> str:
 
 
 def _inside_or_none(path: str) -> str | None:
+    return _plain(path) if len(path) < _KEPT_PATH else _plain.__wrapped__(path)
+
+
+@lru_cache(maxsize=4096)
+def _plain(path: str) -> str | None:
     plain = posixpath.normpath(path)
     return None if plain.startswith(("../", "/")) or plain in {"..", "."} else plain

@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property
 
+from services.seal.domain.suite import Suite
+
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _END = struct.Struct("<4s4H2LH")
@@ -41,6 +43,7 @@ class Limits:
     xml_bytes: int = 16 << 20
     signatures: int = 100
     references: int = 20_000
+    all_references: int = 60_000
     signed_value_bytes: int = 16 << 20
 
 
@@ -77,6 +80,17 @@ class Package:
     def get(self, name: str) -> bytes | None:
         """Return the content of a file, or None."""
         return self._by_name.get(name)
+
+    @cached_property
+    def _digests(self) -> dict[tuple[str, str], bytes]:
+        return {}
+
+    def digest(self, name: str, suite: Suite) -> bytes:
+        """Return the suite's digest of a file, computed once however many signatures name it."""
+        key = (suite.digest_oid, name)
+        if key not in self._digests:
+            self._digests[key] = suite.digest(self._by_name[name])
+        return self._digests[key]
 
     @property
     def names(self) -> frozenset[str]:
@@ -194,22 +208,35 @@ def _refuse_names(names: list[str]) -> None:
         plain = name.removesuffix("/")
         if any(segment in {"", ".", ".."} for segment in plain.split("/")):
             raise PackageError("an empty, absolute or climbing path")
-        if not _UNPLAIN.isdisjoint(name) or any(unicodedata.category(char)[0] == "C" for char in name):
+        if not _UNPLAIN.isdisjoint(name) or _has_control(name):
             raise PackageError("a path with a drive, a backslash or a control character")
-        if unicodedata.normalize("NFC", name) != name:
+        if not name.isascii() and unicodedata.normalize("NFC", name) != name:
             raise PackageError("a path that is not in normal form C")
         key = plain.casefold()
         if key in folded:
             raise PackageError("two members with equal paths")
         folded.add(key)
     files = {name.casefold() for name in names if not name.endswith("/")}
-    if any(parent in files for name in names for parent in _parents(name.removesuffix("/").casefold())):
+    if not files.isdisjoint(_parents(folded)):
         raise PackageError("a member inside a member")
 
 
-def _parents(name: str) -> list[str]:
-    parts = name.split("/")
-    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+def _has_control(name: str) -> bool:
+    """Return whether a character is of Unicode's category C; in ASCII those are the ones that do not print."""
+    if name.isascii():
+        return not name.isprintable()
+    return any(unicodedata.category(char)[0] == "C" for char in name)
+
+
+def _parents(names: set[str]) -> set[str]:
+    """Return every folder that one of the names lies in."""
+    found: set[str] = set()
+    for name in names:
+        end = name.rfind("/")
+        while end > 0 and name[:end] not in found:
+            found.add(name[:end])
+            end = name.rfind("/", 0, end)
+    return found
 
 
 def _packed(data: bytes, entry: _Entry, following: int) -> bytes:

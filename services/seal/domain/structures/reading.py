@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeVar
 
 from chassis.clock import CHINA_TIME
@@ -20,6 +21,7 @@ from services.seal.domain.structures.model import (
 )  # fmt: skip
 
 _T = TypeVar("_T")
+_KEPT_BYTES = 128 << 10
 
 
 def read_seal(data: bytes) -> Seal:
@@ -79,7 +81,7 @@ def _later_generation(tlv: Tlv, parts: list[Tlv]) -> SealedValue:
     fields = der.children(tbs)
     if len(fields) not in {5, 6}:
         raise StructureError("TBS_Sign has no known number of elements")
-    seal = _seal(der.expect(fields[1], der.SEQUENCE))
+    seal = _known_seal(der.expect(fields[1], der.SEQUENCE))
     _agree(der.integer(fields[0]), seal.generation)
     if len(fields) == 6:
         _extensions(_exactly(der.children(der.expect(fields[5], 0xA0)), 1)[0])
@@ -114,6 +116,18 @@ def _plain_time(value: bytes) -> datetime | None:
     except (UnicodeDecodeError, ValueError):
         return None
     return stated.replace(tzinfo=CHINA_TIME)
+
+
+def _known_seal(tlv: Tlv) -> Seal:
+    """Return the seal of a signature: one seal comes with every document of its owner, so small ones are kept."""
+    if len(tlv.raw) > _KEPT_BYTES:
+        return _seal(tlv)
+    return _kept_seal(tlv.raw)
+
+
+@lru_cache(maxsize=128)
+def _kept_seal(raw: bytes) -> Seal:
+    return _seal(der.read(raw, der.SEQUENCE))
 
 
 def _seal(tlv: Tlv) -> Seal:

@@ -12,7 +12,7 @@ from services.seal.domain.ofd import (
     SignatureFile,
     XmlError,
     read_package,
-    read_signature_file,
+    read_signature_files,
     view_document,
 )
 from services.seal.domain.structures import StructureError, VersionMismatch, read_seal
@@ -76,7 +76,7 @@ def verify_document(document: bytes, evidence: Evidence) -> DocumentReport:
     container = _container(view, evidence)
     if not view.signatures:
         return _without_signatures(container)
-    files = [_file(package, entry) for entry in view.signatures]
+    files = read_signature_files(package, [entry.path for entry in view.signatures])
     reports = tuple(
         _signature(package, view, files, index, entry, container, evidence)
         for index, entry in enumerate(view.signatures)
@@ -133,13 +133,6 @@ def _container_check(findings: Findings) -> Check:
 def _without_signatures(container: Findings) -> DocumentReport:
     check = _container_check(container)
     return DocumentReport(Verdict.INVALID if check.result is Result.INVALID else Verdict.UNSIGNED, check)
-
-
-def _file(package: Package, entry: SignatureEntry) -> SignatureFile | XmlError:
-    try:
-        return read_signature_file(package, entry.path)
-    except XmlError as error:
-        return error
 
 
 def _signature(

@@ -31,9 +31,9 @@ def check_references(
     ]
     values = {reference.path: _value(reference.check_value) for reference in file.references}
     wrong += [path for path, value in values.items() if value is None]
+    suite = _digest_suite(file, suites, signature_suite, findings)
     if wrong or not file.references:
         findings.invalid(CheckName.REFERENCES, causes.REFERENCE, "、".join(wrong))
-    suite = _digest_suite(file, suites, signature_suite, findings)
     if suite is None:
         findings.unsettled(CheckName.DIGESTS, causes.NOT_RUN)
         return
@@ -41,7 +41,7 @@ def check_references(
     changed = [
         path
         for path, value in values.items()
-        if path in package and value and suite.digest(package[path]) != value
+        if path in package and value and package.digest(path, suite) != value
     ]
     if changed:
         findings.invalid(CheckName.DIGESTS, causes.DIGEST, "、".join(changed))
@@ -79,14 +79,22 @@ def check_coverage(
     is_own: bool,
     findings: Findings,
 ) -> None:
-    """D3 and D4: all that a reader can reach is referenced, and nothing in the package belongs to nothing."""
-    referenced = {reference.path for reference in files[index].references}
-    open_content = sorted(view.reachable - referenced)
+    """D3 and D4: all that a reader can reach is referenced, and nothing in the package belongs to nothing.
+
+    A signature may leave out its own files, the list of signatures (continue mode), and the files of signatures
+    made later. Which of two is the later one is told by the bytes: it protects the other's Signature.xml and value.
+    """
+    referenced = files[index].protected
+    listed = {entry.path for entry in view.signatures}
+    own = files[index]
+    later = [file for file in files if _protects(file, own)]
+    earlier = _own_files([file for file in files if file is not own and file not in later])
+    allowed = _own_files([own, *later]).union(view.signature_lists, listed - {file.path for file in files})
+    open_content = sorted(view.reachable - referenced | earlier - referenced - allowed)
     if open_content:
         judge = findings.invalid if is_own else findings.unsettled
         judge(CheckName.COVERAGE, causes.COVERAGE, "、".join(open_content))
-    strays = package.names - view.reachable - _signature_files(view, files)
-    strays -= {reference.path for file in files for reference in file.references}
+    strays = package.names - view.reachable - referenced - earlier - allowed
     folders = {posixpath.dirname(file.path) for file in files} - {""}
     private = {name for name in strays if posixpath.dirname(name) in folders}
     if not is_own and private:
@@ -97,17 +105,18 @@ def check_coverage(
     if strays:
         findings.invalid(CheckName.COVERAGE, causes.UNREFERENCED_MEMBER, "、".join(sorted(strays)))
     findings.passed(CheckName.COVERAGE)
-    for name in sorted(view.dangling):
+    for name in view.dangling_named:
         findings.note("文件中指向的位置不存在", "A location named in the document does not exist", name)
 
 
-def _signature_files(view: DocumentView, files: list[SignatureFile]) -> set[str]:
-    names = set(view.signature_lists) | {entry.path for entry in view.signatures}
-    for file in files:
-        names.add(file.signed_value_path)
-        if file.seal_path is not None:
-            names.add(file.seal_path)
-    return names
+def _protects(later: SignatureFile, earlier: SignatureFile) -> bool:
+    """Return whether one signature references the other's file and value, and so was made after it."""
+    return earlier.path in later.protected and earlier.signed_value_path in later.protected
+
+
+def _own_files(files: list[SignatureFile]) -> set[str]:
+    paths = [(file.path, file.signed_value_path, file.seal_path) for file in files]
+    return {path for each in paths for path in each if path is not None}
 
 
 def check_stamps(

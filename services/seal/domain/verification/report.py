@@ -9,6 +9,11 @@ from enum import Enum
 
 from services.seal.domain.verification.causes import HOLDS, NOT_RUN, Cause
 
+_MOST_NOTES, _LONGEST_DETAIL = (
+    200,
+    8_000,
+)  # characters of a detail: what names files is in the hands of a forger
+
 
 class CheckName(Enum):
     """The checks, in the order they are reported."""
@@ -148,15 +153,16 @@ class Findings:
         self._add(name, Result.NOT_APPLICABLE, cause, "")
 
     def note(self, zh: str, en: str, detail: str = "") -> None:
-        """Say something that changes no result."""
-        self.notes.append(Note(zh, en, detail))
+        """Say something that changes no result; a document made to be noted on for ever is not."""
+        if len(self.notes) < _MOST_NOTES:
+            self.notes.append(Note(zh, en, _shortened(detail)))
 
     def checks(self, names: Iterable[CheckName] = CheckName) -> tuple[Check, ...]:
         """Return all thirteen checks in order (or those named), each with the worst that was found."""
         return tuple(self._check(name) for name in names)
 
     def _add(self, name: CheckName, result: Result, cause: Cause, detail: object) -> None:
-        self.found.setdefault(name, []).append((result, cause, str(detail)))
+        self.found.setdefault(name, []).append((result, cause, _shortened(str(detail))))
 
     def _check(self, name: CheckName) -> Check:
         entries = self.found.get(name) or [(Result.INDETERMINATE, NOT_RUN, "")]
@@ -165,6 +171,10 @@ class Findings:
                 if result is worst:
                     return Check(name, result, cause.code, cause.clause, cause.zh, cause.en, detail)
         raise AssertionError(name)
+
+
+def _shortened(detail: str) -> str:
+    return detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}…"
 
 
 def fold(results: list[Result]) -> Verdict:
