@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BUS ?= postgres
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -31,12 +32,12 @@ up: setup ## Start the local stack: PostgreSQL, four services, nothing to instal
 down: setup ## Stop the local stack; its data stays
 	$(BIN)/tongban down
 
-test: setup ## Run every test: unit, contract, integration, end to end
-	$(BIN)/pytest $(SUITES) --promises build/promises.json $(PYTEST_ARGS)
+test: setup ## Run every test: unit, contract, integration, end to end; WORKERS=1 for one at a time
+	$(BIN)/pytest $(SUITES) -n $(WORKERS) --dist loadgroup --promises build/promises.json $(PYTEST_ARGS)
 
 promises: setup ## Run every test that proves a promise, and renew docs/promises.md with what came out
 	rm -f build/promises.json
-	-$(BIN)/pytest $(SUITES) -m promise --promises build/promises.json $(PYTEST_ARGS)
+	-$(BIN)/pytest $(SUITES) -m promise -n $(WORKERS) --dist loadgroup --promises build/promises.json $(PYTEST_ARGS)
 	$(MAKE) --no-print-directory promises-page
 
 promises-page: setup ## Renew docs/promises.md with the results of the last run of the tests

@@ -6,6 +6,7 @@ import typer
 
 from cli.commands import (
     backup,
+    callers,
     certificate,
     check,
     dead_letters,
@@ -19,6 +20,7 @@ from cli.commands import (
     replay,
     restore,
     service,
+    sessions,
     stack,
     verify,
     working_calendar,
@@ -48,6 +50,8 @@ for group in (
     restore,
     reconcile,
     keys,
+    callers,
+    sessions,
     working_calendar,
 ):
     group.register(app)

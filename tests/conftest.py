@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 pytest_plugins = [
+    "tests.lanes",
     "tests.promises",
     "tests.seeds",
     "tests.stacks.postgres",
     "tests.stacks.kafka",
     "tests.stacks.engine",
     "tests.stacks.images",
+    "tests.stacks.object_store",
 ]

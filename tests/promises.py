@@ -49,8 +49,9 @@ class Recorder:
         kept = [value for name, value in report.user_properties if name == MARK]
         if not kept or (report.when != "call" and report.passed):
             return
-        outcome = "failed" if self._seen.get(report.nodeid, {}).get("outcome") == "failed" else report.outcome
-        self._seen[report.nodeid] = {
+        name = _without_lane(report.nodeid)
+        outcome = "failed" if self._seen.get(name, {}).get("outcome") == "failed" else report.outcome
+        self._seen[name] = {
             "promises": sorted({str(each) for each in kept}),
             "outcome": outcome,
             "measured": [str(value) for name, value in report.user_properties if name == "measured"],
@@ -62,3 +63,9 @@ class Recorder:
         merged = dict(sorted((before | self._seen).items()))
         text = json.dumps(merged, indent=1, ensure_ascii=False) + "\n"
         self._path.write_text(text, encoding="utf-8")
+
+
+def _without_lane(node_id: str) -> str:
+    """Return a test's id without the ``@lane`` that a parallel run appends (tests.lanes)."""
+    name, _, lane = node_id.rpartition("@")
+    return name if name and "]" not in lane else node_id

@@ -11,7 +11,7 @@ from pathlib import Path
 from chassis.auth import new_signing_key, publish_key, signing_key_from_pem
 from chassis.clock import system_clock
 from chassis.keyring import new_keyring
-from chassis.roles import dsn_for, roles_of
+from chassis.roles import BACKUP_ROLE, dsn_for, roles_of
 from cli.local.layout import FURTHER_ROLES, SEAL_MAKER, SEAL_MAKER_ROLE, SERVICES, Layout
 
 DATABASES = (*SERVICES, "bus")
@@ -64,6 +64,11 @@ def admin_dsn(layout: Layout, server_dsn: str) -> str:
     return _dsn(server_dsn, SUPERUSER, SUPERUSER, passwords(layout))
 
 
+def backup_dsn(layout: Layout, server_dsn: str) -> str:
+    """Return the DSN of the role that backups are made with: it reads everything and changes nothing."""
+    return _dsn(server_dsn, SUPERUSER, BACKUP_ROLE, passwords(layout))
+
+
 def migrator_dsn(layout: Layout, server_dsn: str, database: str) -> str:
     """Return the DSN of a database's owner, for its migration job only."""
     return _dsn(server_dsn, database, roles_of(database)[0], passwords(layout))
@@ -81,7 +86,7 @@ def _dsn(server_dsn: str, database: str, role: str, known: dict[str, str]) -> st
 def _complete_passwords(path: Path) -> None:
     """Have a password for each role; a release may bring new roles to a stack that has the others."""
     known = json.loads(path.read_text()) if path.is_file() else {}
-    roles = [SUPERUSER, *(role for database in DATABASES for role in roles_of(database))]
+    roles = [SUPERUSER, BACKUP_ROLE, *(role for database in DATABASES for role in roles_of(database))]
     roles += [role for further in FURTHER_ROLES.values() for role in further]
     if any(role not in known for role in roles):
         _write(path, json.dumps({role: known.get(role) or _new_password() for role in roles}))

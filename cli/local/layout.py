@@ -50,6 +50,11 @@ class Layout:
         return self.home / "token_keys.json"
 
     @property
+    def suspended_callers(self) -> Path:
+        """The callers that are shut out, which every service reads; no file while there is none."""
+        return self.home / "suspended_callers.txt"
+
+    @property
     def terminal_keys(self) -> Path:
         """The public keys of the registered terminals, which intake reads."""
         return self.home / "terminal_keys"

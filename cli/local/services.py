@@ -67,6 +67,7 @@ def _shared(layout: Layout, state: StackState) -> dict[str, str]:
         "BUS": state.bus,
         "CATALOGUE_DIR": str(state.catalogue),
         "TOKEN_KEYS": str(layout.token_keys),
+        "SUSPENDED_CALLERS": str(layout.suspended_callers),
         **({"KAFKA_BOOTSTRAP": state.kafka_bootstrap} if state.kafka_bootstrap else {}),
         **{f"{name.upper()}_ADDRESS": at.grpc for name, at in state.services.items()},
         **{key: os.environ[f"TONGBAN_{key}"] for key in _PASSED_ON if f"TONGBAN_{key}" in os.environ},

@@ -23,6 +23,7 @@ from services.certs.domain.presentation import KIND, Summary, check_offline, jws
 from services.certs.rpc import Desk, JwsSigner, servicers
 from services.certs.settings import CertsMigrationSettings, CertsSettings
 from services.certs.store import Vault, open_registry
+from services.certs.store.coded import CODED
 from services.certs.store.encrypted import ENCRYPTED
 from services.certs.store.measures import freshness
 from services.certs.usecases.change_status import EXPIRY_BATCH, expire_licences
@@ -76,7 +77,7 @@ async def build(runtime: Runtime) -> Made:
 
 def at_rest(runtime: Runtime) -> AtRest:
     """Return everything that certs keeps encrypted, for a rotation of its field keys."""
-    return AtRest(runtime.database, runtime.cipher, ENCRYPTED, _documents(runtime))
+    return AtRest(runtime.database, runtime.cipher, ENCRYPTED, _documents(runtime), CODED)
 
 
 def _documents(runtime: Runtime) -> KeptFiles:

@@ -26,17 +26,22 @@ from services.intake.rpc.part import PartServicer, add_part_service
 from services.intake.settings import IntakeMigrationSettings, IntakeSettings
 from services.intake.store import measures
 from services.intake.store.applicants import Applicants
+from services.intake.store.coded import CODED
 from services.intake.store.encrypted import ENCRYPTED
 from services.intake.store.files import EncryptedFiles
 from services.intake.store.identity import IdentityWorks
+from services.intake.store.retention import RetentionWorks
 from services.intake.store.work import Works
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument
+from services.intake.usecases.identity.sessions import end_sessions
 from services.intake.usecases.identity.sweeping import forget_expired as forget_log_ins
+from services.intake.usecases.retention import Retention, forget_files, forget_rows
 from services.intake.usecases.supervision import accept_silent_parts, fill_pending_deadlines
 from services.intake.wiring import make_doors
 
 migration_settings = IntakeMigrationSettings
 log = get_logger(__name__)
+HOUR_SECONDS = 3_600.0
 RPC_BUDGETS = {
     f"/tongban.intake.v1.PartService/{method}": Budget(f"rpc_{name}", amount, 60, aligned=True)
     for method, name, amount in (
@@ -79,6 +84,11 @@ async def build(runtime: Runtime) -> Made:
         await forget_log_ins(doors.log_in)
         return False
 
+    async def forget() -> bool:
+        await forget_what_is_over(retained, files, settings.retention())
+        return False
+
+    retained, files = RetentionWorks(runtime.database, runtime.cipher), _files(runtime)
     identity = IdentityWorks(runtime.database, runtime.cipher)
     following = Following(parts.works, parts.works.within, parts.licences, parts.files, parts.sign)
     return Made(
@@ -93,7 +103,10 @@ async def build(runtime: Runtime) -> Made:
         ],
         routers=[api_router(doors)],
         budgets=RPC_BUDGETS,
-        workers=[repeating("sweep", sweep, every_seconds=settings.sweep_seconds)],
+        workers=[
+            repeating("sweep", sweep, every_seconds=settings.sweep_seconds),
+            repeating("retention", forget, every_seconds=min(HOUR_SECONDS, settings.retention_seconds)),
+        ],
         measures=[measures.calendar(lambda: parts.catalogue().calendar.last_day)],
         verifier=TokenVerifier(doors.receipt_keys, TOKEN_ISSUER, now=runtime.clock),
     )
@@ -119,13 +132,29 @@ def case_parts(runtime: Runtime, settings: IntakeSettings) -> CaseParts:
     )
 
 
+async def end_all_sessions(runtime: Runtime, person_id: str | None) -> int:
+    """Have every live session of a person ended, of everybody for None; for an operator. Return how many."""
+    async with IdentityWorks(runtime.database, runtime.cipher)() as work:
+        ended = await end_sessions(work, person_id)
+    log.warning("sessions_ended_by_operator", person_id=person_id or "everybody", sessions=ended)
+    return ended
+
+
 def at_rest(runtime: Runtime) -> AtRest:
     """Return everything that intake keeps encrypted, for a rotation of its field keys."""
-    return AtRest(runtime.database, runtime.cipher, ENCRYPTED, _files(runtime))
+    return AtRest(runtime.database, runtime.cipher, ENCRYPTED, _files(runtime), CODED)
 
 
 def _files(runtime: Runtime) -> EncryptedFiles:
     return EncryptedFiles(open_files(runtime.settings, "files"), runtime.cipher)
+
+
+async def forget_what_is_over(works: RetentionWorks, files: EncryptedFiles, retention: Retention) -> None:
+    """Delete what is past its time, if it is this process's turn; the counts are logged."""
+    forgotten = await forget_rows(works, retention)
+    forgotten |= await forget_files(works, files, retention)
+    if any(forgotten.values()):
+        log.info("retention", **forgotten)
 
 
 async def sweep_cases(parts: CaseParts) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import MigrationSettings, ServiceSettings
+from services.intake.usecases.retention import Retention
 
 
 class IntakeSettings(ServiceSettings):
@@ -46,6 +48,18 @@ class IntakeSettings(ServiceSettings):
     """PEM file of the platform's authority; the system's ones without it."""
     sweep_seconds: float = Field(default=60.0, gt=0)
     """How often silent departments and waiting deadlines are looked for."""
+    retention_seconds: float = Field(default=86_400.0, gt=0)
+    """How often what is past its time is deleted."""
+    keep_sessions_days: int = Field(default=184, ge=184)
+    """After a log-in's end: six months at least (网络安全法, network logs)."""
+    keep_contact_reads_days: int = Field(default=1_096, ge=1_096)
+    """Who read where a person is reached: three years at least (PIPL 56)."""
+    keep_replaced_changes_days: int = Field(default=184, ge=7)
+    """Changes in a department's feed that a newer one of the same part has replaced."""
+    keep_drafts_days: int = Field(default=180, ge=121)
+    """Drafts since they were last touched; longer than the use-codes that they were given live."""
+    keep_abandoned_files_days: int = Field(default=30, ge=1)
+    """Uploads since they were first seen to belong to no case: replaced, or left behind by a crash."""
 
     @field_validator("oidc_networks")
     @classmethod
@@ -58,6 +72,17 @@ class IntakeSettings(ServiceSettings):
         """Name what an identity platform needs beside its issuer."""
         platform = ("oidc_client_id", "oidc_client_secret", "oidc_redirect_uri", "oidc_acr_levels")
         return (*super().required_by(given), *(platform if given.get("oidc_issuer") else ()))
+
+    def retention(self) -> Retention:
+        """Return for how long what is kept."""
+        return Retention(
+            sessions=timedelta(days=self.keep_sessions_days),
+            contact_reads=timedelta(days=self.keep_contact_reads_days),
+            replaced_changes=timedelta(days=self.keep_replaced_changes_days),
+            drafts=timedelta(days=self.keep_drafts_days),
+            abandoned_files=timedelta(days=self.keep_abandoned_files_days),
+            every=timedelta(seconds=self.retention_seconds),
+        )
 
     def acr_levels(self) -> dict[str, int]:
         """Return the real-name level per ``acr``."""

@@ -24,7 +24,6 @@ from tests.stacks.shaped import Shape, shaped_stack
 pytestmark = [
     pytest.mark.chaos,
     pytest.mark.e2e,
-    pytest.mark.xdist_group("chaos"),
     pytest.mark.promise("P15"),
     pytest.mark.timeout(1800),
 ]

@@ -23,7 +23,6 @@ from tests.stacks.shaped import Shape, shaped_stack
 pytestmark = [
     pytest.mark.chaos,
     pytest.mark.e2e,
-    pytest.mark.xdist_group("chaos"),
     pytest.mark.promise("P14"),
     pytest.mark.timeout(1800),
 ]

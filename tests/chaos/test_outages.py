@@ -16,7 +16,7 @@ SEEDS_ON_ONE_STACK = 4
 """Then a fresh one, so that a failure has few causes and the supervisor's growing pauses stay short."""
 KAFKA_SEEDS = 2
 
-pytestmark = [pytest.mark.chaos, pytest.mark.e2e, pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.e2e]
 
 
 @pytest.mark.timeout(3600)

@@ -21,7 +21,6 @@ from tests.stacks.local import ROOT, SERVICES
 pytestmark = [
     pytest.mark.chaos,
     pytest.mark.e2e,
-    pytest.mark.xdist_group("chaos"),
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(900),
 ]

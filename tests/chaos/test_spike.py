@@ -22,7 +22,6 @@ from tests.stacks.settling import settled
 pytestmark = [
     pytest.mark.chaos,
     pytest.mark.e2e,
-    pytest.mark.xdist_group("chaos"),
     pytest.mark.promise("P12"),
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.timeout(900),

@@ -20,7 +20,6 @@ from tests.stacks.local import SERVICES
 pytestmark = [
     pytest.mark.chaos,
     pytest.mark.e2e,
-    pytest.mark.xdist_group("chaos"),
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.promise("P14"),
     pytest.mark.timeout(900),

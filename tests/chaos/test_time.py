@@ -29,7 +29,6 @@ from tests.stacks.shaped import Shape, hold_file, shaped_stack
 pytestmark = [
     pytest.mark.chaos,
     pytest.mark.e2e,
-    pytest.mark.xdist_group("chaos"),
     pytest.mark.timeout(1800),
     pytest.mark.asyncio(loop_scope="module"),
 ]

@@ -21,7 +21,7 @@ LOAD_SECONDS = 5.0
 KEEP = Path("build/history")
 ROUNDS = 5
 
-pytestmark = [pytest.mark.chaos, pytest.mark.xdist_group("history")]
+pytestmark = [pytest.mark.chaos]
 BOTH = pytest.mark.parametrize(
     "servers", ["postgres", pytest.param("kafka", marks=pytest.mark.kafka)], indirect=True
 )

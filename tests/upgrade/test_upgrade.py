@@ -12,6 +12,7 @@ import pytest
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.errors import Fault
+from chassis.keyring import read_keyring
 from chassis.migrate import migrate
 from chassis.migration_plan import plan
 from chassis.roles import roles_of
@@ -71,6 +72,21 @@ async def test_a_release_is_upgraded_while_it_serves(release: Release, today: Re
         made = await rows(stack.dsn("certs"), "select status from licence where origin = 'made'")
         assert [row["status"] for row in made] == ["valid"] * 4
         assert await differences(stack) == []
+        await rows_get_their_codes_once(stack, today)
+
+
+async def rows_get_their_codes_once(stack: LocalStack, today: Release) -> None:
+    """What the old release wrote is given its integrity codes; from then on a row may not be without."""
+    for service, table in (("certs", "usage"), ("intake", "part_signature"), ("seal", "seal_use")):
+        ring = stack.layout.secrets(service) / "field_keys.json"
+        uncoded = f"select count(*) as n from {table} where mac is null"
+        assert read_keyring(ring).row_codes_since is None
+        assert (await rows(stack.dsn(service), uncoded))[0]["n"] > 0
+        again = ("keys", "rewrap", "--service", service, "--what", "rows")
+        assert (await today.tongban(stack.layout.home, *again))["rows"] > 0
+        assert (await rows(stack.dsn(service), uncoded))[0]["n"] == 0
+        assert read_keyring(ring).row_codes_since is not None
+        assert (await today.tongban(stack.layout.home, *again))["rows"] == 0
 
 
 async def holdings(stack: LocalStack) -> Held:

@@ -34,10 +34,13 @@ SMALL = {
     "ledger_head": "one row",
     "part": "topics times partitions",
     "relay_state": "one row a shard",
+    "seal": "a few for each authority",
     "signed_list": "a few a week",
     "trust_certificate": "the certificates of makers and roots",
 }
 """Tables whose size does not follow the number of cases, and why; they may be read from end to end."""
+SELDOM = {"select county_code, type_code, max(updated_at) as at from licence": "a gauge, once in ten minutes"}
+"""Statements that may read a growing table from end to end, by how they begin, and why."""
 EMPTY_WHEN_WELL = {"dead_letter", "delivery_attempt", "parked_key"}
 """Hold rows only while events fail: the planner's choice on an empty table says nothing."""
 _PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
@@ -87,8 +90,9 @@ async def test_no_statement_scans_a_table_that_grows(large: Large, database: str
             found = (
                 set(scanned(await plan_of(connection, statement))) - SMALL.keys() - EMPTY_WHEN_WELL - unjudged
             )
-            if found:
-                scanning[" ".join(statement.split())] = found
+            words = " ".join(statement.split())
+            if found and not words.startswith(tuple(SELDOM)):
+                scanning[words] = found
         assert scanning == {}
         record_property(
             "measured", f"{database}: {len(planned)} statements planned over {ROWS:,} rows a table"

@@ -101,3 +101,26 @@ async def test_a_kept_connection_is_told_that_it_ends_before_it_is_closed() -> N
         assert told.status_code == 200
         assert told.headers["connection"] == "close"
         await server
+
+
+async def test_a_renewed_certificate_is_shown_to_the_next_caller_and_half_a_renewal_to_nobody(
+    tmp_path,
+) -> None:
+    stop, listener = asyncio.Event(), bind("127.0.0.1", 0)
+    port, authority = listener.getsockname()[1], open_authority(tmp_path / "own")
+    tls = authority.identity(Peer("service", "intake"))
+    app = slow_app(asyncio.Event())
+    server = asyncio.ensure_future(serve_web(app, "", 0, stop, listener=listener, tls=tls))
+
+    async def shown() -> bytes:
+        return (await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))).encode()
+
+    first = tls.certificate.read_bytes()
+    assert await shown() == first
+    renewed = open_authority(tmp_path / "other").identity(Peer("service", "intake"))
+    renewed.certificate.replace(tls.certificate)
+    assert await shown() == first
+    renewed.key.replace(tls.key)
+    assert await shown() == tls.certificate.read_bytes() != first
+    stop.set()
+    await server

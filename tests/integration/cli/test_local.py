@@ -39,7 +39,9 @@ def test_secrets_are_made_once_and_closed_to_others(layout):
     before = passwords(layout)
     make_secrets(layout)
     assert passwords(layout) == before
-    assert len(set(before.values())) == len(before) == 12  # superuser, two for each database, the seal maker
+    assert (
+        len(set(before.values())) == len(before) == 13
+    )  # superuser, two for each database, the seal maker, the backup
     write_dsns(layout, DSN)
     for path in (layout.home / "secrets").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
