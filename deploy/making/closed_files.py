@@ -44,10 +44,12 @@ def replace(path: Path, content: bytes, mode: int) -> None:
 
 
 def hand_over(top: Path, owner: Owner) -> None:
-    """Make the owner that of the path and of all below it; only root can and needs to."""
+    """Make the owner that of the path and of all below it; only root can and needs to. What is theirs is not touched."""
     if os.getuid() == 0:
         for path in walk(top):
-            os.chown(path, owner.uid, owner.gid)
+            seen = path.lstat()
+            if (seen.st_uid, seen.st_gid) != (owner.uid, owner.gid):
+                os.chown(path, owner.uid, owner.gid)
 
 
 def walk(top: Path) -> Iterator[Path]:
