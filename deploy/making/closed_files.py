@@ -47,7 +47,7 @@ def hand_over(top: Path, owner: Owner) -> None:
     """Make the owner that of the path and of all below it; only root can and needs to. What is theirs is not touched."""
     if os.getuid() == 0:
         for path in walk(top):
-            seen = path.lstat()
+            seen = path.stat()
             if (seen.st_uid, seen.st_gid) != (owner.uid, owner.gid):
                 os.chown(path, owner.uid, owner.gid)
 
