@@ -19,6 +19,7 @@ from cli.commands import (
     reconcile,
     replay,
     restore,
+    seals,
     service,
     sessions,
     stack,
@@ -52,6 +53,7 @@ for group in (
     keys,
     callers,
     sessions,
+    seals,
     working_calendar,
 ):
     group.register(app)

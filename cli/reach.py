@@ -1,19 +1,69 @@
-"""How a command reaches the running local stack: addresses from stack.json, identities from its authority."""
+"""How a command reaches the running stack: addresses from stack.json, identities from its authority.
+
+An operator of a deployment says where the service is, and with which identity, in ``TONGBAN_OPERATOR_…``.
+"""
 
 from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic_settings import SettingsConfigDict
 
 from chassis.auth import signing_key_from_pem
 from chassis.clock import system_clock
 from chassis.rpc.peer import Peer
+from chassis.rpc.tls import TlsFiles
+from chassis.settings import Sourced, load
 from cli.clients.department import Department
 from cli.clients.door import Door
 from cli.clients.kiosk import Kiosk
+from cli.clients.seal_desk import SealDesk
+from cli.clients.seal_office import SealOffice
 from cli.local.authority import open_authority
+from cli.local.control import running
 from cli.local.layout import Layout
 from cli.local.state import StackState
+
+OPERATOR = Peer("operator", "local")
+
+
+class OperatorSettings(Sourced):
+    """Where an operator of a deployment calls the seal service, and as whom; nothing of it for a local stack."""
+
+    model_config = SettingsConfigDict(env_prefix="TONGBAN_OPERATOR_")
+
+    seal_address: str | None = None
+    """``host:port`` of its gRPC door."""
+    certificate: Path = Path("operator.pem")
+    key: Path = Path("operator.key")
+    authority: Path = Path("authority.pem")
+
+
+def seal_office(home: Path) -> SealOffice:
+    """Return the register of seals for an operator. Raises STACK_NOT_RUNNING where no address is set."""
+    told = load(OperatorSettings)
+    if told.seal_address:
+        return SealOffice(TlsFiles(told.certificate, told.key, told.authority), told.seal_address)
+    layout = Layout(home)
+    state = running(layout)
+    identity = open_authority(layout.certificates).identity(OPERATOR)
+    return SealOffice(identity, state.services["seal"].grpc)
+
+
+def seal_desk(home: Path, department: str = "") -> SealDesk:
+    """Return the use of seals for an operator, or for a department of the local stack by its USCC.
+
+    Raises STACK_NOT_RUNNING where no address is set.
+    """
+    told = load(OperatorSettings)
+    if told.seal_address:  # whoever the certificate that was given names
+        return SealDesk(TlsFiles(told.certificate, told.key, told.authority), told.seal_address)
+    layout = Layout(home)
+    state = running(layout)
+    peer = Peer("department", department) if department else OPERATOR
+    return SealDesk(open_authority(layout.certificates).identity(peer), state.services["seal"].grpc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,17 @@ MECHANISMS = (
         (
             "chassis/rpc/*", "chassis/renewing_tls.py", "chassis/web/serve.py", "chassis/bus/kafka/*", "chassis/egress/*", "chassis/telemetry.py",
             "cli/clients/door.py", "cli/reach.py", "cli/local/*", "deploy/ready.py", "cli/keeping/*",
+            "services/seal/clients/stamping_places.py",
         ),
     ),
     Mechanism(
-        "TLS 1.2 and 1.3", "calls that leave us: short-message gateways, mail server, identity platform, object store", "–",
+        "TLS 1.2 and 1.3", "calls that leave us: short-message gateways, mail server, identity platform, object store, others' time stamps", "–",
         "authorities of the system, or the PEM file of a setting", "replace the file and restart",
         "RFC 8446, 5246, 8314",
-        ("ssl.*",), ("services/notify/app.py", "services/notify/clients/*", "services/intake/wiring.py"),
+        ("ssl.*",), (
+            "services/notify/app.py", "services/notify/clients/*", "services/intake/wiring.py",
+            "services/seal/clients/stamping_places.py",
+        ),
     ),
     Mechanism(
         "ECDSA P-256 with SHA-256, X.509", "authority and identities of a deployment", "256",
@@ -88,7 +92,7 @@ MECHANISMS = (
     Mechanism(
         "SM2 with SM3 (libcrypto), ECDSA P-256 with SHA-256 for foreign seals",
         "electronic seals, certificates, status lists, the hash chain of the seal ledger", "256",
-        "signing side: database, wrapped; maker: a directory of its own, wrapped",
+        "signing side: database, wrapped, opened in the signer only, or ECDSA in its token; maker: a directory of its own, wrapped",
         "a new seal per term; old seals verify as of their time",
         "GM/T 0003-2012, GB/T 32918, GB/T 32905-2016, GB/T 38540-2020",
         ("libcrypto.*", "ec.*", "hashes.*", "Encoding", "NoEncryption", "PrivateFormat", "PublicFormat",
@@ -96,10 +100,23 @@ MECHANISMS = (
         ("services/seal/*",),
     ),
     Mechanism(
-        "AES-256-GCM; HKDF-SHA-256", "private keys of authorities and of the maker, each bound to its id",
+        "AES-256-GCM; HKDF-SHA-256", "private keys of authorities, of the maker and for time stamping, each bound to its id",
         "256, from a secret of at least 32 characters", "secret file of one side only",
         "`tongban keys rotate|rewrap|retire --what keystore`", "NIST SP 800-38D, RFC 5869",
         ("AESGCM", "HKDF", "hashes.SHA256", "os.urandom"), ("services/seal/keystore.py",),
+    ),
+    Mechanism(
+        "AES-256-GCM, ECDSA P-256 in a PKCS#11 token", "private keys of authorities where the signer has a token", "256, 256",
+        "the token, not extractable; its PIN with the signer only",
+        "`new-token-key`, `tongban keys rewrap --what keystore`, `drop-token-keys`", "PKCS #11, NIST SP 800-38D, FIPS 186-5",
+        ("pkcs11.*", "os.urandom"), ("services/seal/signer/token_*",),
+    ),
+    Mechanism(
+        "HPKE: X25519, HKDF-SHA-256, AES-128-GCM; AES-256-GCM for the way back",
+        "a reviewer's name on its way from the signing side to the maker and back inside the seal", "256; 128, 256",
+        "maker: its own directory, wrapped; the key for the way back: the application, under the field keys",
+        "a new key pair in the maker's keystore; the field keys as everywhere", "RFC 9180, RFC 7748, NIST SP 800-38D",
+        ("X25519*", "AEAD", "KDF", "KEM", "Suite", "AESGCM", "os.urandom"), ("services/seal/domain/letters.py",),
     ),
     Mechanism(
         "Ed25519", "manifests of backups", "256", "backup signing key (PEM); the verifying key is with the operator",

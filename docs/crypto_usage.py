@@ -12,7 +12,7 @@ from docs.code_facts import ROOT, product_files
 
 FURTHER = ("deploy",)
 """Folders beside the product that make or check keys and signatures."""
-_MODULES = ("hashlib", "hmac", "secrets", "ssl", "pyrage")
+_MODULES = ("hashlib", "hmac", "secrets", "ssl", "pyrage", "pkcs11")
 _SIGNATURES = ("joserfc",)
 
 

@@ -1,4 +1,4 @@
-"""Events of seal: seals (key ``seal_id``) and signatures (key ``signature_id``)."""
+"""Events of seal: applications (``application_id``), seals (``seal_id``) and signatures (``signature_id``)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,29 @@ from datetime import datetime
 
 from chassis.event import Event, declared_event
 
+APPLICATION = "seal.application.v1"
 SEAL = "seal.seal.v1"
 SIGNATURE = "seal.signature.v1"
+
+
+@declared_event(APPLICATION, "application_id", public=True)
+class SealApplied(Event):
+    """A seal was applied for (制章申请)."""
+
+    application_id: str
+    owner_code: str
+    kind: str
+    applied_at: datetime
+
+
+@declared_event(APPLICATION, "application_id", public=True)
+class SealApplicationDecided(Event):
+    """An application for a seal was approved, rejected or withdrawn, as its outcome says."""
+
+    application_id: str
+    owner_code: str
+    outcome: str
+    decided_at: datetime
 
 
 @declared_event(SEAL, "seal_id", public=True)

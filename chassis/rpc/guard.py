@@ -24,6 +24,7 @@ from chassis.process_metrics import QUEUE_IN_USE, RPC_REFUSALS, bounded
 from chassis.rpc.access import Method, check_request
 from chassis.rpc.call import Caller, enter
 from chassis.rpc.faults import to_status
+from chassis.rpc.hearing_out import hear_out
 from chassis.rpc.peer import Peer, peer_of
 from chassis.rpc.suspended import CALLER_SUSPENDED, SuspendedCallers
 from chassis.telemetry import describe_span, histogram
@@ -114,6 +115,7 @@ class Guard:
                 reason = bounded(fault.code)
                 RPC_REFUSALS.labels(method.path, reason).inc()
                 mark_failed(reason)
+                await hear_out(request)
                 await context.abort_with_status(to_status(fault, trace_id=trace_id, request_id=request_id))
             finally:
                 describe_span(method=method.path, status=code)

@@ -77,7 +77,7 @@ def status(*, service: OneOrAll = None, data_dir: DataDir = None, as_json: AsJso
                 table.add_row(each["service"], key["key_id"], state, "", "")
             if "keystore" in each:
                 kept = each["keystore"]
-                table.add_row(each["service"], "keystore", f"{kept['secrets']}", "", str(kept["older"]))
+                table.add_row(each["service"], "keystore", _text(kept["secrets"]), "", str(kept["older"]))
         show({"services": found}, table, as_json=as_json)
 
 
@@ -177,7 +177,7 @@ async def _status(runtime: Runtime) -> dict[str, Any]:
     found: dict[str, Any] = {"service": runtime.service, "field": await rotation.field_status(runtime, now)}
     if runtime.service == "intake":
         found["token"] = rotation.token_status(runtime, now)
-    if runtime.service == "seal" and rotation.keystore_file(runtime).is_file():
+    if runtime.service == "seal":
         found["keystore"] = await rotation.keystore_status(runtime)
     return found
 

@@ -1,4 +1,7 @@
-"""`tongban reconcile`: whether the four services say the same of a day. Exit status 1 when they do not."""
+"""`tongban reconcile`: whether the four services say the same of a day. Exit status 1 when they do not.
+
+`tongban reconcile seals` compares the whole ledger of seal uses with the signatures that there are.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chassis.clock import system_clock
+from cli.commands.reconcile_seals import reconcile_seals_command
 from cli.local.layout import Layout
 from cli.operations.places import deployed, deployment_seal_keys, find_places
 from cli.operations.reconciling import COUNTRY, reconcile
@@ -25,11 +29,15 @@ SETTLE_SECONDS = 300.0
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="reconcile")(reconcile_command)
+    """Add the commands."""
+    group = typer.Typer(invoke_without_command=True, help="对账 | Whether the ledgers agree.")
+    group.callback(invoke_without_command=True)(reconcile_command)
+    group.command("seals")(reconcile_seals_command)
+    app.add_typer(group, name="reconcile")
 
 
 def reconcile_command(
+    context: typer.Context,
     *,
     day: Annotated[
         datetime | None,
@@ -42,6 +50,8 @@ def reconcile_command(
     as_json: AsJson = False,
 ) -> None:
     """对账 | Compare intake, licence registry, seal ledger and notifications by count and hash of ids."""
+    if context.invoked_subcommand is not None:
+        return
     layout = Layout(stack_home(data_dir))
     now = system_clock()
     which = day.date() if day else (now.astimezone(COUNTRY) - timedelta(days=1)).date()

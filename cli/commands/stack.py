@@ -10,10 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.commands.service import Service
 from cli.local.control import Wanted, await_ready, run_detached, running, start, stop
 from cli.local.health import bus_lag, serving
-from cli.local.layout import SERVICES, Layout
+from cli.local.layout import SEAL_SIGNER, SEAL_TSA, SERVICES, Layout
 from cli.local.processes import memory
 from cli.local.restarts import restart as restart_services
 from cli.local.run import run_stack
@@ -32,6 +31,17 @@ class BusKind(StrEnum):
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack, default ./.tongban.")
 ]
+
+
+class Restarted(StrEnum):
+    """What a rolling restart replaces, in this order: the signer, the time-stamping authority, then the services."""
+
+    SEALSIGNER = SEAL_SIGNER
+    TSA = SEAL_TSA
+    INTAKE = "intake"
+    CERTS = "certs"
+    SEAL = "seal"
+    NOTIFY = "notify"
 
 
 def register(app: typer.Typer) -> None:
@@ -107,7 +117,7 @@ def status(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 def restart(
     services: Annotated[
-        list[Service] | None, typer.Argument(help="服务,默认全部 | Which services; all of them by default.")
+        list[Restarted] | None, typer.Argument(help="服务,默认全部 | Which services; all of them by default.")
     ] = None,
     *,
     rolling: Annotated[
@@ -121,7 +131,7 @@ def restart(
     layout = Layout(stack_home(data_dir))
     with refusals(as_json=as_json):
         running(layout)
-        seconds = restart_services(layout, [each.value for each in services or Service])
+        seconds = restart_services(layout, [each.value for each in services or Restarted])
         words = ", ".join(f"{name} {took:.1f} s" for name, took in seconds.items())
         show({"restarted_seconds": seconds}, f"已重启 | restarted: {words}", as_json=as_json)
 
@@ -160,7 +170,7 @@ def _row(
     layout: Layout, name: str, process: Running, *, serves: bool, lag_events: int | None
 ) -> dict[str, Any]:
     alive = process.process.alive()
-    marked = name not in SERVICES or layout.ready(name).is_file()
+    marked = name not in {*SERVICES, SEAL_SIGNER, SEAL_TSA} or layout.ready(name).is_file()
     return {
         "name": name,
         "pid": process.pid,

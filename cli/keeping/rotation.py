@@ -36,7 +36,7 @@ ROOTS = {
     "notify": "services.notify.app",
     "seal": "services.seal.app.serving",
 }
-KEYSTORE_FILE = "tongban_seal_keystore_key"
+KEYSTORE_FILE = "tongban_sealsigner_keystore_key"
 
 
 def at_rest(runtime: Runtime) -> AtRest:
@@ -127,26 +127,38 @@ def token_status(runtime: Runtime, now: datetime) -> list[dict[str, Any]]:
 
 
 def keystore_file(runtime: Runtime) -> Path:
-    """Return the secret file of seal's keystore. Raises NOT_SIGNING for another service."""
+    """Return the secret file of seal's signer, whether it is here or not. Raises NOT_SIGNING for another service.
+
+    In a local stack the secrets of each owner lie beside each other.
+    """
     if runtime.service != "seal":
         raise NOT_SIGNING(service=runtime.service)
-    return Path(os.environ.get(SECRETS_DIR_VARIABLE, DEFAULT_SECRETS_DIR)) / KEYSTORE_FILE
+    ours = Path(os.environ.get(SECRETS_DIR_VARIABLE, DEFAULT_SECRETS_DIR))
+    beside = ours.parent / "sealsigner" / KEYSTORE_FILE
+    return beside if beside.is_file() else ours / KEYSTORE_FILE
 
 
-async def keystore_status(runtime: Runtime) -> dict[str, int]:
-    """Return how many secrets there are, and how many private keys are under the first and under another."""
-    from services.seal.app.rewrapping import count_keystore  # noqa: PLC0415 - only seal's
+async def keystore_status(runtime: Runtime) -> dict[str, int | None]:
+    """Return how many private keys are under the newest secret and how many under another.
 
-    secret = keystore_file(runtime).read_text(encoding="utf-8").strip()
-    newest, older = await count_keystore(runtime.database, secret)
-    return {"secrets": len(secret.splitlines()), "newest": newest, "older": older}
+    And how many secrets there are, None where their file is not here. Raises SIGNER_UNAVAILABLE.
+    """
+    from services.seal.app import rewrapping  # noqa: PLC0415 - only seal's
+
+    path = keystore_file(runtime)
+    secrets = len(path.read_text(encoding="utf-8").split()) if path.is_file() else None
+    signer = rewrapping.open_rewrapping(runtime.settings.signer_socket)  # type: ignore[attr-defined]
+    newest, older = await rewrapping.count_keystore(runtime.database, signer)
+    return {"secrets": secrets, "newest": newest, "older": older}
 
 
 async def rewrap_keystore(runtime: Runtime) -> int:
-    """Have every private key under the first secret; return how many changed."""
-    from services.seal.app.rewrapping import rewrap_keystore as again  # noqa: PLC0415
+    """Have every private key under the newest secret; return how many changed. Raises SIGNER_UNAVAILABLE."""
+    from services.seal.app import rewrapping  # noqa: PLC0415 - only seal's
 
-    return await again(runtime.database, keystore_file(runtime).read_text(encoding="utf-8").strip())
+    keystore_file(runtime)
+    signer = rewrapping.open_rewrapping(runtime.settings.signer_socket)  # type: ignore[attr-defined]
+    return await rewrapping.rewrap_keystore(runtime.database, signer)
 
 
 async def retire_keystore_secrets(runtime: Runtime) -> None:

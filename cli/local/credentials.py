@@ -12,7 +12,15 @@ from chassis.auth import new_signing_key, publish_key, signing_key_from_pem
 from chassis.clock import system_clock
 from chassis.keyring import new_keyring
 from chassis.roles import BACKUP_ROLE, dsn_for, roles_of
-from cli.local.layout import FURTHER_ROLES, SEAL_MAKER, SEAL_MAKER_ROLE, SERVICES, Layout
+from cli.local.layout import (
+    FURTHER_ROLES,
+    SEAL_MAKER,
+    SEAL_MAKER_ROLE,
+    SEAL_SIGNER,
+    SEAL_TSA,
+    SERVICES,
+    Layout,
+)
 
 DATABASES = (*SERVICES, "bus")
 SIGNING_KEYS = {"intake": ("token_key",), "certs": ("presentation_key",)}
@@ -26,13 +34,26 @@ def make_secrets(layout: Layout) -> None:
     _complete_passwords(layout.secrets("stack") / "passwords.json")
     for service in SERVICES:
         _once(layout.secrets(service) / "field_keys.json", lambda: new_keyring(system_clock()))
-    _once(layout.secrets("seal") / "tongban_seal_keystore_key", _new_password)
+    _keep_keystore_key(layout)
     _once(layout.secrets(SEAL_MAKER) / f"tongban_{SEAL_MAKER}_maker_keystore_key", _new_password)
+    _once(layout.secrets(SEAL_TSA) / f"tongban_{SEAL_TSA}_keystore_key", _new_password)
     for service, names in SIGNING_KEYS.items():
         for name in names:
             _once(signing_key_file(layout, service, name), _new_signing_key)
     token_key = signing_key_file(layout, "intake", "token_key")
     publish_key(layout.token_keys, signing_key_from_pem(token_key.read_bytes()))
+
+
+def keystore_key_file(layout: Layout) -> Path:
+    """Return the file with the secret that encrypts the private keys of seals: the signer's alone."""
+    return layout.secrets(SEAL_SIGNER) / f"tongban_{SEAL_SIGNER}_keystore_key"
+
+
+def drop_moved_secrets(layout: Layout) -> None:
+    """Have no secret where an older release had it: for when none of its processes runs any more."""
+    before, path = _former_keystore_key(layout), keystore_key_file(layout)
+    if before.is_file() and path.is_file() and path.read_text() == before.read_text():
+        before.unlink()
 
 
 def signing_key_file(layout: Layout, service: str, name: str) -> Path:
@@ -77,6 +98,16 @@ def migrator_dsn(layout: Layout, server_dsn: str, database: str) -> str:
 def bus_app_dsn(layout: Layout, server_dsn: str) -> str:
     """Return the DSN by which services reach the bus database."""
     return _dsn(server_dsn, "bus", roles_of("bus")[1], passwords(layout))
+
+
+def _keep_keystore_key(layout: Layout) -> None:
+    """Have the signer's secret; that of an older release, where the service had it, stays the secret."""
+    before = _former_keystore_key(layout)
+    _once(keystore_key_file(layout), before.read_text if before.is_file() else _new_password)
+
+
+def _former_keystore_key(layout: Layout) -> Path:
+    return layout.secrets("seal") / "tongban_seal_keystore_key"
 
 
 def _dsn(server_dsn: str, database: str, role: str, known: dict[str, str]) -> str:

@@ -1,6 +1,7 @@
 """One-shot jobs of a local stack after the migrations: registered terminals, seal keys, seals.
 
-The maker of seals runs as its own process with its own secret: it never sees the signing side's.
+The maker of seals runs as its own process with its own secret: it never sees the signing side's. Keys are made
+by the signer, which the supervisor has started by then.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from chassis.datafiles import read_tree
 from chassis.rpc.peer import Peer
 from cli.local.authority import open_authority
 from cli.local.faults import PREPARATION_FAILED
-from cli.local.layout import Layout
+from cli.local.layout import SEAL_TSA, Layout
+from cli.local.services import maker_settings, tsa_directories
 
 
 def register_terminals(layout: Layout, catalogue: Path) -> None:
@@ -37,16 +39,22 @@ def register_terminals(layout: Layout, catalogue: Path) -> None:
         (layout.terminal_keys / f"{terminal_id}.pem").write_bytes(pem)
 
 
+async def make_tsa_keys(layout: Layout) -> None:
+    """Have the keys of the time-stamping authority, for the maker to certify. Raises PREPARATION_FAILED."""
+    said = {f"TONGBAN_{SEAL_TSA.upper()}_{key}": value for key, value in tsa_directories(layout).items()}
+    await _run(layout, "make-tsa-keys", {"TONGBAN_SECRETS_DIR": str(layout.secrets(SEAL_TSA)), **said})
+
+
 async def make_seals(layout: Layout, catalogue: Path) -> None:
     """Have a started seal for every department, and fresh lists. Raises PREPARATION_FAILED."""
-    keys = {"TONGBAN_SECRETS_DIR": str(layout.secrets("seal")), "TONGBAN_CATALOGUE_DIR": str(catalogue)}
-    maker = {
-        "TONGBAN_SECRETS_DIR": str(layout.secrets("sealmaker")),
+    keys = {
+        "TONGBAN_SECRETS_DIR": str(layout.secrets("seal")),
         "TONGBAN_CATALOGUE_DIR": str(catalogue),
-        "TONGBAN_SEALMAKER_MAKER_DIR": str(layout.data("sealmaker")),
+        "TONGBAN_SEAL_FIELD_KEYS": str(layout.secrets("seal") / "field_keys.json"),
+        "TONGBAN_SEAL_SIGNER_SOCKET": str(layout.signer_socket),
     }
     await _run(layout, "make-keys", keys)
-    await _run(layout, "make-seals", maker)
+    await _run(layout, "make-seals", maker_settings(layout, catalogue))
 
 
 async def _run(layout: Layout, job: str, settings: Mapping[str, str]) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 SERVICES = ("intake", "certs", "seal", "notify")
 SEAL_MAKER = "sealmaker"
 """The job that makes seals: another owner of secrets than the service that signs with them."""
+SEAL_SIGNER = "sealsigner"
+"""The process that opens the private keys of seals: a third owner of secrets, without network and database."""
+SEAL_TSA = "tsa"
+"""The time-stamping authority: a fourth owner of secrets, without database."""
 SEAL_MAKER_ROLE = "seal_maker"
 FURTHER_ROLES = {"seal": (SEAL_MAKER_ROLE,)}
 """Database roles of services beyond their owner and the one that serves."""
+_LONGEST_SOCKET = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,11 @@ class Layout:
         """The public keys of the registered terminals, which intake reads."""
         return self.home / "terminal_keys"
 
+    @property
+    def tsa_exchange(self) -> Path:
+        """Where the time-stamping authority leaves its requests and the maker its certificates."""
+        return self.home / "data" / "tsa-exchange"
+
     def log(self, name: str) -> Path:
         """Return the log of one process."""
         return self.logs / f"{name}.log"
@@ -75,11 +88,24 @@ class Layout:
         """Return the directory of secret files that one owner may read: a service, or ``stack`` for the supervisor."""
         return self.home / "secrets" / owner
 
+    @property
+    def signer_socket(self) -> Path:
+        """Where the signer listens; beside the temporary files where the system would find the path too long."""
+        here = self.home / "run" / "signer" / "signer.sock"
+        if len(str(here)) <= _LONGEST_SOCKET:
+            return here
+        name = hashlib.sha256(str(self.home).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"tongban-{os.getuid()}-{name}" / "signer.sock"
+
     def make(self) -> None:
         """Have every directory; those with secrets are closed to other users."""
         self.home.mkdir(parents=True, exist_ok=True)
-        for directory in (self.logs, self.home / "run", *map(self.data, (*SERVICES, SEAL_MAKER))):
+        for directory in (
+            self.logs,
+            self.home / "run",
+            *map(self.data, (*SERVICES, SEAL_MAKER, SEAL_SIGNER, SEAL_TSA)),
+        ):
             directory.mkdir(parents=True, exist_ok=True)
-        for owner in (*SERVICES, SEAL_MAKER, "stack"):
+        for owner in (*SERVICES, SEAL_MAKER, SEAL_SIGNER, SEAL_TSA, "stack"):
             self.secrets(owner).mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.home / "secrets").chmod(0o700)

@@ -1,4 +1,4 @@
-"""The life of a local stack: PostgreSQL, the bus, one preparation job, four services, until a signal.
+"""The life of a local stack: PostgreSQL, the bus, one preparation job, the signer, four services, until a signal.
 
 `python -m cli.local.run HOME` runs the stack that HOME/stack.json describes.
 """
@@ -16,15 +16,15 @@ from pathlib import Path
 
 from chassis.errors import Fault
 from chassis.logs import get_logger
-from cli.local.credentials import make_secrets, passwords, write_dsns
+from cli.local.credentials import drop_moved_secrets, make_secrets, passwords, write_dsns
 from cli.local.faults import PREPARATION_FAILED, STACK_DID_NOT_START, STACK_NOT_RUNNING
-from cli.local.jobs import make_seals, register_terminals
+from cli.local.jobs import make_seals, make_tsa_keys, register_terminals
 from cli.local.kafka import RunningKafka, start_kafka
 from cli.local.layout import Layout
 from cli.local.postgres import EmbeddedPostgres
 from cli.local.processes import ProcessId, me
 from cli.local.restarts import answer_restarts
-from cli.local.services import ServiceProcess, service_processes
+from cli.local.services import ServiceProcess, stack_processes
 from cli.local.state import Failure, Running, StackState, read_state
 from cli.local.supervisor import Supervisor
 
@@ -38,7 +38,7 @@ log = get_logger(__name__)
 class Stack:
     """One stack in this process; ``state`` is on disk whenever it changes."""
 
-    def __init__(self, layout: Layout, state: StackState, described: Described = service_processes) -> None:
+    def __init__(self, layout: Layout, state: StackState, described: Described = stack_processes) -> None:
         self.layout, self.state, self._described = layout, state, described
         self._postgres = EmbeddedPostgres(layout.postgres)
         self._kafka: RunningKafka | None = None
@@ -49,10 +49,11 @@ class Stack:
         began = time.monotonic()
         self._write("starting")
         make_secrets(self.layout)
+        drop_moved_secrets(self.layout)
         await asyncio.gather(asyncio.to_thread(self._start_postgres), asyncio.to_thread(self._start_kafka))
         self._write("starting")
         write_dsns(self.layout, self._postgres.server_dsn)
-        await self._prepare()
+        await asyncio.gather(self._prepare(), make_tsa_keys(self.layout))
         register_terminals(self.layout, self.state.catalogue)
         described = self._described(self.layout, self.state)
         self._supervisor = Supervisor(described, lambda: self._write(self.state.state))

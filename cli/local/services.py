@@ -1,4 +1,4 @@
-"""The four service processes: where they listen and what their environment holds.
+"""The four service processes, the signer and the time-stamping authority: where they listen and what their environment holds.
 
 Settings that are no secret go through the environment, secrets through files in a directory that
 only this one service is told of.
@@ -16,12 +16,16 @@ from chassis.rpc.channel import service as service_peer
 from chassis.rpc.tls import TlsFiles
 from cli.local.authority import open_authority
 from cli.local.credentials import SIGNING_KEYS, signing_key_file
-from cli.local.layout import Layout
+from cli.local.layout import SEAL_MAKER, SEAL_SIGNER, SEAL_TSA, Layout
 from cli.local.ports import LOOPBACK
 from cli.local.state import Endpoints, StackState
 
 STACK_POOL_MAX_SIZE = 8
 """Connections of each service; with relays and listeners below max_connections of the server."""
+
+MAKER_FIRST_SECONDS = 86_400.0
+"""The stack's start has made the lists."""
+MAKER_LOOK_SECONDS = 15.0
 
 _PASSED_ON = ("OTLP_ENDPOINT", "TRACE_RATIO", "MEASURE_SECONDS", "BACKUP_STATE_FILE")
 """Settings of observability that the caller's environment may give to all services."""
@@ -42,6 +46,94 @@ class ServiceProcess:
     directory: Path
 
 
+def stack_processes(layout: Layout, state: StackState) -> list[ServiceProcess]:
+    """Return every process that the supervisor keeps: signer, time-stamping authority, services, the maker's clock."""
+    apart = [signer_process(layout), tsa_process(layout, state)]
+    return [*apart, *service_processes(layout, state), maker_process(layout, state)]
+
+
+def maker_settings(layout: Layout, catalogue: Path) -> dict[str, str]:
+    """Return what the maker's job is told, whoever starts it: another secret and directory, never the signing side's."""
+    return {
+        "TONGBAN_SECRETS_DIR": str(layout.secrets(SEAL_MAKER)),
+        "TONGBAN_CATALOGUE_DIR": str(catalogue),
+        "TONGBAN_SEALMAKER_MAKER_DIR": str(layout.data(SEAL_MAKER)),
+        "TONGBAN_SEALMAKER_TSA_EXCHANGE_DIR": str(layout.tsa_exchange),
+    }
+
+
+def maker_process(layout: Layout, state: StackState) -> ServiceProcess:
+    """Return the maker's clock: it makes what is approved while the stack runs; the first seals a job makes."""
+    settings = {
+        "DONE_FILE": str(layout.data(SEAL_MAKER) / "done"),
+        "READY_FILE": str(layout.ready(SEAL_MAKER)),
+        "FIRST_SECONDS": str(MAKER_FIRST_SECONDS),
+        "LOOK_SECONDS": str(MAKER_LOOK_SECONDS),
+        "RETRY_SECONDS": str(MAKER_LOOK_SECONDS),
+    }
+    return ServiceProcess(
+        name=SEAL_MAKER,
+        command=(sys.executable, "-m", "services.seal", "keep-seals"),
+        environment={
+            **_inherited(),
+            **maker_settings(layout, state.catalogue),
+            **{f"TONGBAN_{SEAL_MAKER.upper()}_{name}": value for name, value in settings.items()},
+        },
+        ready_file=layout.ready(SEAL_MAKER),
+        log=layout.log(SEAL_MAKER),
+        directory=layout.data(SEAL_MAKER),
+    )
+
+
+def signer_process(layout: Layout) -> ServiceProcess:
+    """Return the process that opens the private keys of seals; it is told of nothing but its socket and secret."""
+    settings = {
+        "TONGBAN_SECRETS_DIR": str(layout.secrets(SEAL_SIGNER)),
+        f"TONGBAN_{SEAL_SIGNER.upper()}_SOCKET": str(layout.signer_socket),
+        f"TONGBAN_{SEAL_SIGNER.upper()}_READY_FILE": str(layout.ready(SEAL_SIGNER)),
+    }
+    return ServiceProcess(
+        name=SEAL_SIGNER,
+        command=(sys.executable, "-m", "services.seal", "signer"),
+        environment={**_inherited(), **settings},
+        ready_file=layout.ready(SEAL_SIGNER),
+        log=layout.log(SEAL_SIGNER),
+        directory=layout.data(SEAL_SIGNER),
+    )
+
+
+def tsa_process(layout: Layout, state: StackState) -> ServiceProcess:
+    """Return the time-stamping authority, which has its own keys and no database."""
+    tls = open_authority(layout.certificates).identity(service_peer(SEAL_TSA))
+    settings = {
+        "HTTP_HOST": LOOPBACK,
+        "HTTP_PORT": str(state.tsa).rpartition(":")[2],
+        "TLS_CERTIFICATE": str(tls.certificate),
+        "TLS_KEY": str(tls.key),
+        "TLS_AUTHORITY": str(tls.authority),
+        "READY_FILE": str(layout.ready(SEAL_TSA)),
+        "SHARE_PORTS": "true",
+        **tsa_directories(layout),
+    }
+    return ServiceProcess(
+        name=SEAL_TSA,
+        command=(sys.executable, "-m", "services.seal", "tsa"),
+        environment={
+            **_inherited(),
+            "TONGBAN_SECRETS_DIR": str(layout.secrets(SEAL_TSA)),
+            **{f"TONGBAN_{SEAL_TSA.upper()}_{key}": value for key, value in settings.items()},
+        },
+        ready_file=layout.ready(SEAL_TSA),
+        log=layout.log(SEAL_TSA),
+        directory=layout.data(SEAL_TSA),
+    )
+
+
+def tsa_directories(layout: Layout) -> dict[str, str]:
+    """Return the settings of the authority that say where its keys lie and where their certificates come from."""
+    return {"DIRECTORY": str(layout.data(SEAL_TSA)), "EXCHANGE_DIR": str(layout.tsa_exchange)}
+
+
 def service_processes(layout: Layout, state: StackState) -> list[ServiceProcess]:
     """Return the four services of the stack with everything they need to run."""
     authority = open_authority(layout.certificates)
@@ -51,7 +143,10 @@ def service_processes(layout: Layout, state: StackState) -> list[ServiceProcess]
             name=name,
             command=(sys.executable, "-m", f"services.{name}", "serve"),
             environment=_environment(
-                layout, name, shared, _own(layout, name, endpoints, authority.identity(service_peer(name)))
+                layout,
+                name,
+                shared,
+                _own(layout, name, endpoints, authority.identity(service_peer(name)), str(state.tsa)),
             ),
             ready_file=layout.ready(name),
             log=layout.log(name),
@@ -74,7 +169,7 @@ def _shared(layout: Layout, state: StackState) -> dict[str, str]:
     }
 
 
-def _own(layout: Layout, name: str, endpoints: Endpoints, tls: TlsFiles) -> dict[str, str]:
+def _own(layout: Layout, name: str, endpoints: Endpoints, tls: TlsFiles, tsa: str) -> dict[str, str]:
     signing_keys = {
         key.upper(): str(signing_key_file(layout, name, key)) for key in SIGNING_KEYS.get(name, ())
     }
@@ -94,6 +189,7 @@ def _own(layout: Layout, name: str, endpoints: Endpoints, tls: TlsFiles) -> dict
         "POOL_MAX_SIZE": str(STACK_POOL_MAX_SIZE),
         **signing_keys,
         **({"TERMINAL_KEYS": str(layout.terminal_keys)} if name == "intake" else {}),
+        **({"SIGNER_SOCKET": str(layout.signer_socket), "TIMESTAMPERS": tsa} if name == "seal" else {}),
         **_PARTICULAR.get(name, {}),
     }
 
@@ -102,11 +198,14 @@ def _environment(
     layout: Layout, name: str, shared: Mapping[str, str], own: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the caller's environment without its own TONGBAN settings, and ours."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("TONGBAN_")}
     return {
-        **inherited,
-        "PYTHONUNBUFFERED": "1",
+        **_inherited(),
         "TONGBAN_SECRETS_DIR": str(layout.secrets(name)),
         **{f"TONGBAN_{key}": value for key, value in shared.items()},
         **{f"TONGBAN_{name.upper()}_{key}": value for key, value in own.items()},
     }
+
+
+def _inherited() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("TONGBAN_")}
+    return {**kept, "PYTHONUNBUFFERED": "1"}

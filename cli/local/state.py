@@ -57,6 +57,8 @@ class StackState(BaseModel):
     """The broker's address: as given, else that of the local broker once it runs."""
     kafka_is_ours: bool = False
     supervisor: Running | None = None
+    tsa: str | None = None
+    """Where the time-stamping authority listens, ``host:port``."""
     services: dict[str, Endpoints] = Field(default_factory=dict)
     processes: dict[str, Running] = Field(default_factory=dict)
     started_seconds: float | None = None

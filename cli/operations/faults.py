@@ -124,3 +124,9 @@ REHEARSAL_NEEDS_POSTGRES = declare(
     "演练恢复需要内嵌 PostgreSQL（安装 tongban[local]）",
     "A rehearsal needs the embedded PostgreSQL; install tongban[local]",
 )
+KEYRING_NOT_GIVEN = declare(
+    "KEYRING_NOT_GIVEN",
+    Kind.FAILED_PRECONDITION,
+    "未提供密钥环（{setting}），无法打开文件",
+    "No keyring is given ({setting}); the documents cannot be opened",
+)

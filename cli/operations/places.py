@@ -21,7 +21,7 @@ from chassis.roles import BACKUP_ROLE
 from chassis.settings import DEFAULT_SECRETS_DIR, SECRETS_DIR_VARIABLE, FileSettings, Sourced
 from cli.local.credentials import admin_dsn, backup_dsn, passwords
 from cli.local.layout import SEAL_MAKER, SERVICES, Layout
-from cli.operations.faults import BACKUP_KEY_UNREADABLE
+from cli.operations.faults import BACKUP_KEY_UNREADABLE, KEYRING_NOT_GIVEN
 from cli.operations.kept_files import Directory, Objects, Store
 from cli.operations.signing import keep_key_pair
 
@@ -143,6 +143,16 @@ def deployment() -> Places:
         objects=object_stores(),
         keyrings=settings.keyrings,
     )
+
+
+def reading_keys(layout: Layout, service: str) -> Path:
+    """Return a service's keyring, of the deployment or of the local stack. Raises KEYRING_NOT_GIVEN."""
+    if not deployed():
+        return field_keyrings(layout)[service]
+    found = OperationSettings().keyrings.get(service)
+    if found is None:
+        raise KEYRING_NOT_GIVEN(setting=f"TONGBAN_BACKUP_{service.upper()}_FIELD_KEYS")
+    return found
 
 
 def deployment_seal_keys() -> Path | None:

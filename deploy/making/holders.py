@@ -31,6 +31,7 @@ def _pair(stem: str) -> dict[str, str]:
 
 HOLDERS: Mapping[str, Mapping[str, str]] = {
     **{service: _pair(f"service-{service}") for service in (*SERVICES, "collector")},
+    "seal-tsa": _pair("service-tsa"),
     "intake": {**_pair("service-intake"), **WEB},
     **{operator: _pair(f"operator-{operator}") for operator in ("tools", "prometheus")},
     **{f"migrate-{service}": _pair(f"job-migrate-{service}") for service in SERVICES},

@@ -21,7 +21,7 @@ from chassis.rpc.channel import service as service_peer
 from chassis.rpc.peer import Peer
 from chassis.rpc.tls import TlsFiles
 from cli.local.authority import Authority, find_authority, open_authority
-from cli.local.layout import SERVICES
+from cli.local.layout import SEAL_TSA, SERVICES
 from deploy.making.closed_files import replace, write
 from deploy.making.holders import GROUP, hand_out
 from deploy.making.refusals import AUTHORITY_UNUSABLE
@@ -68,7 +68,7 @@ def existing(place: Path) -> Authority:
 
 def issue_all(authority: Authority) -> None:
     """Have the certificates of all that Compose starts; those near their end are renewed."""
-    for service in (*SERVICES, COLLECTOR):
+    for service in (*SERVICES, SEAL_TSA, COLLECTOR):
         authority.identity(service_peer(service))
     for operator in OPERATORS:
         authority.identity(Peer("operator", operator))

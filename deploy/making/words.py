@@ -12,7 +12,7 @@ from chassis.clock import system_clock
 from chassis.keyring import new_keyring
 from chassis.roles import BACKUP_ROLE, dsn_for, roles_of
 from cli.local.credentials import SIGNING_KEYS, SUPERUSER
-from cli.local.layout import FURTHER_ROLES, SEAL_MAKER, SEAL_MAKER_ROLE, SERVICES
+from cli.local.layout import FURTHER_ROLES, SEAL_MAKER, SEAL_MAKER_ROLE, SEAL_TSA, SERVICES
 from cli.operations.signing import new_signing_key_pem, public_key_pem
 from deploy.making.closed_files import replace, write
 
@@ -49,6 +49,7 @@ def make_words(place: Path) -> None:
     # Who signs cannot make and who makes cannot sign: two keystores, two keys, two database roles.
     write(place / "seal" / "keystore_key", new_secret())
     write(place / SEAL_MAKER / "keystore_key", new_secret())
+    write(place / SEAL_TSA / "keystore_key", new_secret())
     write(place / SEAL_MAKER / "database_dsn", dsn("seal", SEAL_MAKER_ROLE, known[SEAL_MAKER_ROLE]))
     make_backup_keys(place / "backup")
     write(place / "backup" / "database_dsn", dsn(SUPERUSER, BACKUP_ROLE, known[BACKUP_ROLE]))
@@ -72,6 +73,9 @@ def complete_words(place: Path) -> None:
     backup = place / "backup" / "database_dsn"
     if not backup.is_file():
         write(backup, dsn(SUPERUSER, BACKUP_ROLE, known[BACKUP_ROLE]))
+    stamping = place / SEAL_TSA / "keystore_key"
+    if not stamping.is_file():
+        write(stamping, new_secret())
     for path in (*place.glob("*/*_dsn"),):
         text = path.read_text(encoding="utf-8")
         if _FILES_WERE.search(text):

@@ -170,6 +170,9 @@ DASHBOARDS = {
             plain("Waiting for their seal", "short", "tongban_seal_waiting"),
             plain("Waiting for their seal, oldest", "s", "tongban_seal_waiting_oldest_seconds"),
             plain("Ledger of seal uses, rows", "short", "tongban_seal_ledger_rows"),
+            plain(
+                "Ledger, oldest use without a time stamp", "s", "tongban_seal_ledger_unstamped_oldest_seconds"
+            ),
             plain("Self-test", "short", "tongban_seal_self_test"),
             plain("Lists and seals, days left", "d", "tongban_seal_list_days_left", "tongban_seal_days_left"),
             plain("Since the last import", "s", "time() - tongban_licence_last_import_timestamp_seconds"),

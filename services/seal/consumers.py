@@ -29,7 +29,9 @@ def handlers(
     ) -> None:
         if document is None:
             return
-        order = Order(event.licence_id, event.case_id, event.issuer_code, event.document_sha256)
+        order = Order(
+            event.licence_id, event.case_id, event.issuer_code, event.document_sha256, event.item_code
+        )
         await seal_licence(work_of(tx), cabinet, order, document, tx.now())
 
     return (Handler(LicenceMade, apply, prepare),)

@@ -1,7 +1,8 @@
 """A trust bundle as a directory, for verifying without a network.
 
 ``anchors/*.der|pem``, ``certificates/*.der|pem`` (of authorities and makers), ``crls/*.crl``, ``status-list.der``,
-``own_makers.txt`` (one hex SM3 fingerprint a line).
+``timestamp_anchors/*.der|pem`` (of authorities that are believed about time only), ``own_makers.txt`` (one hex SM3
+fingerprint a line).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from asn1crypto import pem
 
 from chassis.errors import Kind, declare
+from services.seal.domain.certificates import CertificateError, read_certificate
 from services.seal.usecases.ports import TrustBundle
 
 _pem: Any = pem  # asn1crypto is untyped
@@ -31,6 +33,7 @@ def write_trust_files(directory: Path, bundle: TrustBundle) -> None:
     _replace(directory / "anchors", ".der", bundle.anchors)
     _replace(directory / "certificates", ".der", bundle.certificates)
     _replace(directory / "crls", ".crl", bundle.crls)
+    _replace(directory / "timestamp_anchors", ".der", bundle.timestamp_anchors)
     (directory / _STATUS_LIST).write_bytes(bundle.status_list)
     (directory / _OWN_MAKERS).write_text("".join(f"{each}\n" for each in bundle.own_makers), encoding="ascii")
 
@@ -42,17 +45,32 @@ def read_trust_files(directory: Path) -> TrustBundle:
     status_list, own_makers = directory / _STATUS_LIST, directory / _OWN_MAKERS
     try:
         return TrustBundle(
-            anchors=tuple(_read(directory / "anchors")),
-            certificates=tuple(_read(directory / "certificates")),
-            crls=tuple(_read(directory / "crls")),
+            anchors=tuple(read_folder(directory / "anchors")),
+            certificates=tuple(read_folder(directory / "certificates")),
+            crls=tuple(read_folder(directory / "crls")),
             status_list=status_list.read_bytes() if status_list.is_file() else b"",
             own_makers=tuple(own_makers.read_text("ascii").split()) if own_makers.is_file() else (),
+            timestamp_anchors=tuple(read_folder(directory / "timestamp_anchors")),
         )
     except (OSError, UnicodeDecodeError) as problem:
         raise TRUST_FILES_UNREADABLE(file=directory.name) from problem
 
 
-def _read(folder: Path) -> Iterable[bytes]:
+def read_certificates(folder: Path) -> list[bytes]:
+    """Return the DER certificates of a directory. Raises TRUST_FILES_UNREADABLE."""
+    if not folder.is_dir():
+        raise TRUST_FILES_UNREADABLE(file=folder.name)
+    found = list(read_folder(folder))
+    try:
+        for data in found:
+            read_certificate(data)
+    except CertificateError as problem:
+        raise TRUST_FILES_UNREADABLE(file=folder.name) from problem
+    return found
+
+
+def read_folder(folder: Path) -> Iterable[bytes]:
+    """Yield the certificates and lists of a folder as DER. Raises TRUST_FILES_UNREADABLE."""
     for path in sorted(folder.glob("*")):
         if path.suffix not in {".der", ".crl", ".pem", ".crt", ".cer"}:
             continue

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from chassis.bus import BusConfig
 from chassis.bus.postgres import open_transport
 from cli.local.health import consumed_topics
+from cli.local.layout import SEAL_SIGNER
 from tests.chaos.evidence import Evidence, read_evidence
 from tests.chaos.invariants import check
 from tests.stacks.applicants import Applicant, Desk, carry_through, case_workers
@@ -44,12 +45,12 @@ class Plan:
 
 
 def plan(seed: int) -> Plan:
-    """Return the plan of a seed: each service once, in an order and at moments of its own.
+    """Return the plan of a seed: each service and the signer once, in an order and at moments of its own.
 
     Every third seed also kills the database server under all of them.
     """
     rng = random.Random(seed)
-    victims = [*SERVICES, *(["postgres"] if seed % 3 == 0 else [])]
+    victims = [*SERVICES, SEAL_SIGNER, *(["postgres"] if seed % 3 == 0 else [])]
     rng.shuffle(victims)
     return Plan(seed, tuple((victim, rng.uniform(*FIRST_PAUSE_SECONDS)) for victim in victims))
 

@@ -19,7 +19,17 @@ from tests.stacks.engine import Engine
 from tests.stacks.needs import unavailable
 
 CORE = {
-    *(*SERVICES, "postgres", "kafka", "provision", "seal-keys", "seal-maker"),
+    *(
+        *SERVICES,
+        "postgres",
+        "kafka",
+        "provision",
+        "seal-signer",
+        "seal-keys",
+        "seal-tsa-keys",
+        "seal-tsa",
+        "seal-maker",
+    ),
     *(f"migrate-{name}" for name in SERVICES),
 }
 PROFILES = {

@@ -72,7 +72,7 @@ def test_an_emptied_secret_is_named_by_the_service(stores):
     kept = secret.read_text()
     secret.write_text("")
     try:
-        said = refusal_of(stores, "seal", "TONGBAN_SEAL_KEYSTORE_KEY")
+        said = refusal_of(stores, "seal-signer", "TONGBAN_SEALSIGNER_KEYSTORE_KEY")
     finally:
         secret.write_text(kept)
     assert kept not in said

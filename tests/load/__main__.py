@@ -27,11 +27,21 @@ from tests.load.pdf_seal import PDF_SEAL, pdf_seal
 from tests.load.seal_ofdrw import ofd_seal_ofdrw
 from tests.load.sealing import SEALING, sealing
 from tests.load.servers import ROOT, kafka, postgres
+from tests.load.tsa_token import TSA_TOKEN, tsa_token
 from tests.load.volume import volume
 
 EVENT_PATHS = ("event_path_postgres", "event_path_kafka")
 CASE_WORK = ("case_lifecycle", "approve_to_told")
-NAMES = (*EVENT_PATHS, "licence_lookup", *CASE_WORK, "ofd_seal_ofdrw", "volume", *SEALING, *PDF_SEAL)
+NAMES = (
+    *EVENT_PATHS,
+    "licence_lookup",
+    *CASE_WORK,
+    "ofd_seal_ofdrw",
+    "volume",
+    *SEALING,
+    *PDF_SEAL,
+    *TSA_TOKEN,
+)
 Note = Callable[[str], None]
 Found = list[Measured | Missing]
 Job = Callable[[tuple[str, ...], float, Note], AsyncIterator[Measured | Missing]]
@@ -70,6 +80,7 @@ JOBS: dict[tuple[str, ...], Job] = {
     ("volume",): volumes,
     SEALING: sealing,
     PDF_SEAL: pdf_seal,
+    TSA_TOKEN: tsa_token,
 }
 
 

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import services.certs.usecases.make
 import services.notify.usecases.deliver
-import services.seal.usecases.seal_licence
+import services.seal.usecases.stamping
 from chassis.auth.person import ActingPerson
 from chassis.bus.port import NewRecord
 from chassis.db import Database
@@ -103,7 +103,7 @@ class Choreography(Stage):
         with ExitStack() as stack:
             for module, name, stand_in in (
                 (services.certs.usecases.make, "render", certs.drawn),
-                (services.seal.usecases.seal_licence, "seal_document", seal.stamped),
+                (services.seal.usecases.stamping, "seal_ofd", seal.stamped),
             ):
                 stack.enter_context(patch.object(module, name, stand_in))
             stack.enter_context(timed_by(self.world, services.notify.usecases.deliver))

@@ -23,7 +23,7 @@ from cli.local import control
 from cli.local.control import Wanted, await_ready
 from cli.local.layout import SERVICES, Layout
 from cli.local.run import Stack, run_stack
-from cli.local.services import ServiceProcess, service_processes
+from cli.local.services import ServiceProcess, stack_processes
 from cli.local.state import StackState, read_state
 from tests.stacks.local import ROOT, LocalStack
 
@@ -51,7 +51,7 @@ class ShapedStack(Stack):
         super().__init__(layout, state, self._shaped)
 
     def _shaped(self, layout: Layout, state: StackState) -> Sequence[ServiceProcess]:
-        return [self._one(layout, each) for each in service_processes(layout, state)]
+        return [self._one(layout, each) for each in stack_processes(layout, state)]
 
     def _one(self, layout: Layout, each: ServiceProcess) -> ServiceProcess:
         name = each.name
@@ -68,7 +68,7 @@ class ShapedStack(Stack):
         )
 
     def _addresses(self, layout: Layout, name: str) -> dict[str, str]:
-        if not self.shape.postgres_hosts:
+        if not self.shape.postgres_hosts or name not in SERVICES:
             return {}
         found = {}
         for kind in ("database_dsn", "bus_dsn"):

@@ -55,11 +55,12 @@ from licence where origin = 'made' and (part_id = any($1) or (created_at >= $2 a
 """
 _USES = """
 select licence_id, signature_id::text, document_sm3, signature_sm3 from seal_use
-where outcome = 'sealed' and (licence_id = any($1) or (used_at >= $2 and used_at < $3))
+where outcome = 'sealed' and licence_id is not null and (licence_id = any($1) or (used_at >= $2 and used_at < $3))
 """
 _DOCUMENTS = """
-select signature_id::text, sha256, case when $4 then ofd end as ofd from sealed_document
-where signature_id = any($1::uuid[]) or (signed_at >= $2 and signed_at < $3)
+select signature_id::text, sha256, case when $4 then ofd end as ofd from sealed_document d
+where signature_id = any($1::uuid[]) or (signed_at >= $2 and signed_at < $3 and not exists (
+  select from seal_use u where u.signature_id = d.signature_id and u.outcome = 'sealed' and u.licence_id is null))
 """
 _EVENTS = """
 select event_id::text, split_part(type, '.', 2) as name, convert_from(payload, 'UTF8')::jsonb as body

@@ -51,10 +51,18 @@ def write_trust_bundle(
     crls: Sequence[bytes],
     status_list: bytes,
     own_makers: Sequence[str],
+    timestamp_anchors: Sequence[bytes] = (),
 ) -> None:
     """Write what GetTrustBundle answered as the directory that `verify_offline` reads."""
     directory.mkdir(parents=True, exist_ok=True)
-    bundle = TrustBundle(tuple(anchors), tuple(certificates), tuple(crls), status_list, tuple(own_makers))
+    bundle = TrustBundle(
+        tuple(anchors),
+        tuple(certificates),
+        tuple(crls),
+        status_list,
+        tuple(own_makers),
+        tuple(timestamp_anchors),
+    )
     write_trust_files(directory, bundle)
 
 

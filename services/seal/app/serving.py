@@ -1,9 +1,10 @@
-"""The signing process: the only place that knows its concrete classes."""
+"""The serving process: the only place that knows its concrete classes. Private keys it asks the signer to use."""
 
 from __future__ import annotations
 
 import asyncio
 
+from chassis.db import Transaction
 from chassis.errors import Fault
 from chassis.logs import get_logger
 from chassis.notifier import wait_for
@@ -11,12 +12,15 @@ from chassis.rewrap import AtRest
 from chassis.run import Part
 from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
-from services.seal.app.wiring import signing_suite
-from services.seal.clients import CertsDocuments
+from services.seal.app.pdf_press import PadesPress
+from services.seal.app.timekeeping import keep_time
+from services.seal.app.wiring import companion_suite, signing_suite
+from services.seal.clients import CertsDocuments, RemoteSigner, look
 from services.seal.consumers import handlers
-from services.seal.keystore import SoftwareKeystore
 from services.seal.providers import load_suites
 from services.seal.rpc import (
+    Counter,
+    Desk,
     SealServicer,
     SignatureServicer,
     VerificationServicer,
@@ -28,7 +32,9 @@ from services.seal.settings import SealSettings
 from services.seal.store import StoreUnit, measures
 from services.seal.store.coded import CODED
 from services.seal.store.encrypted import ENCRYPTED
+from services.seal.usecases.applications import Office
 from services.seal.usecases.cabinet import Cabinet
+from services.seal.usecases.companions import Companions
 from services.seal.usecases.retry_refused import retry_refused
 
 _log = get_logger(__name__)
@@ -45,7 +51,7 @@ async def serve() -> int:
 async def build(runtime: Runtime) -> Made:
     """Build what is seal's own; nothing is served before the cryptography has proved itself.
 
-    Raises SEAL_CRYPTOGRAPHY_UNSOUND, KEYSTORE_SECRET_SHORT.
+    Raises SEAL_CRYPTOGRAPHY_UNSOUND.
     """
     settings = runtime.settings
     assert isinstance(settings, SealSettings)
@@ -53,10 +59,14 @@ async def build(runtime: Runtime) -> Made:
     suites = await asyncio.to_thread(load_suites)
     runtime.readiness.set(SELF_TEST, holds=True)
     measures.SELF_TEST.set(1)
-    keystore = SoftwareKeystore(settings.keystore_key.get_secret_value(), purpose="seal", ask=keystore_secret)
-    cabinet = Cabinet(signing_suite(suites), keystore)
-    unit = StoreUnit(runtime.database, runtime.cipher)
+    signer = RemoteSigner(settings.signer_socket, suites)
+    unit = StoreUnit(runtime.database, runtime.cipher, suites)
+    kept = keep_time(runtime, unit, suites, signing_suite(suites))
+    companions = Companions(PadesPress(companion_suite(suites)), signer, kept.companion)
+    cabinet = Cabinet(signing_suite(suites), signer, kept.timekeeping, companions)
     documents = CertsDocuments(runtime.peer("certs"))
+    office = Office((signing_suite(suites), companion_suite(suites)), signer)
+    desk = Desk(runtime.database, unit.work, cabinet, runtime.clock)
 
     async def retry(stop: asyncio.Event) -> None:
         while not await _stopped(stop, RETRY_SECONDS):
@@ -65,21 +75,22 @@ async def build(runtime: Runtime) -> Made:
             except Fault as fault:  # an outage; what waits keeps waiting
                 _log.warning("retry_failed", reason=fault.code)
 
+    async def look_at_signer(_tx: Transaction) -> None:
+        await asyncio.to_thread(look, signer)
+
     return Made(
         handlers=handlers(unit, unit.work, cabinet, documents),
         servicers=[
-            (add_seal_service, SealServicer(runtime.database, unit.work, runtime.clock)),
-            (add_signature_service, SignatureServicer(unit)),
+            (
+                add_seal_service,
+                SealServicer(Counter(runtime.database, unit.work, runtime.clock, suites, office)),
+            ),
+            (add_signature_service, SignatureServicer(desk)),
             (add_verification_service, VerificationServicer(unit, suites, runtime.clock)),
         ],
-        workers=[Part("retry", retry)],
-        measures=[measures.measure],
+        workers=[Part("retry", retry), kept.worker],
+        measures=[measures.measure, look_at_signer, kept.measure],
     )
-
-
-def keystore_secret() -> str:
-    """Return the keystore's secret as it is set now. Raises SETTINGS_INCOMPLETE."""
-    return SealSettings().keystore_key.get_secret_value()
 
 
 def at_rest(runtime: Runtime) -> AtRest:

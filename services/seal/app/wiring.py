@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 from chassis.clock import system_clock
 from chassis.db import Database
+from chassis.fields import FieldCipher
 from chassis.outbox import outbox_writer
 from chassis.schema import check_schema
-from services.seal.domain.suite import SM2_WITH_SM3, Suite, Suites
+from services.seal.domain.suite import ECDSA_WITH_SHA256, SM2_WITH_SM3, SigningKey, Suite, Suites
 from services.seal.store import StoreUnit
 
 
@@ -20,9 +21,21 @@ def signing_suite(suites: Suites) -> Suite:
     return suite
 
 
+def companion_suite(suites: Suites) -> Suite:
+    """Return the suite of the companion credentials, for documents that cannot carry SM2: ECDSA P-256."""
+    suite = suites.by_signature(ECDSA_WITH_SHA256)
+    assert suite is not None, "it is built in"
+    return suite
+
+
 @asynccontextmanager
-async def open_store(dsn: str) -> AsyncIterator[StoreUnit]:
-    """Open the store for a job; its events leave with the serving process's relay.
+async def open_store(
+    dsn: str,
+    cipher: FieldCipher | None = None,
+    suites: Suites | None = None,
+    maker_key: SigningKey | None = None,
+) -> AsyncIterator[StoreUnit]:
+    """Open the store for a job; its events leave with the serving process's relay. See `StoreUnit`.
 
     Raises PEER_UNAVAILABLE, SCHEMA_OUTDATED, SCHEMA_TOO_NEW.
     """
@@ -32,6 +45,6 @@ async def open_store(dsn: str) -> AsyncIterator[StoreUnit]:
     try:
         async with database.transaction() as tx:
             await check_schema(tx, "seal")
-        yield StoreUnit(database)
+        yield StoreUnit(database, cipher, suites, maker_key)
     finally:
         await database.close()

@@ -78,6 +78,23 @@ def make_development_pki(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class CompanionPki:
+    """A root and a CA for signers in a second suite: for what cannot carry the first one, as PDF."""
+
+    root: Credential
+    signer_ca: Credential
+
+
+def make_companion_pki(
+    suite: Suite, now: datetime, lifetime: timedelta = timedelta(days=3650)
+) -> CompanionPki:
+    """Return a fresh root and a CA for signers below it."""
+    until = now + lifetime
+    root = _root(suite, "通办开发根CA（P-256）", now, until)
+    return CompanionPki(root, certify(suite, root, "通办开发签名CA（P-256）", CA, now, until))
+
+
 def certify(
     suite: Suite, issuer: Credential, common_name: str, profile: Profile, now: datetime, until: datetime
 ) -> Credential:

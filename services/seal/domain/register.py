@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chassis.errors import FIELD_REQUIRED, Kind, declare, refuse
+from services.seal.domain.kinds import RULES, SealKind
 from services.seal.domain.verification.evidence import SealState
 
 SEAL_NOT_FOUND = declare("SEAL_NOT_FOUND", Kind.NOT_FOUND, "印章不存在", "No such seal")
@@ -116,6 +117,15 @@ class RegisteredSeal:
     status: SealStatus
     since: datetime
     version: int
+    kind: SealKind = SealKind.OFFICIAL
+    filing_number: str = ""
+    application_id: str = ""
+    replaces: str = ""
+    replaced_by: str = ""
+    name_index: bytes = b""
+    picture_sha256: str = ""
+    width_mm: int = 0
+    height_mm: int = 0
 
     @property
     def etag(self) -> str:
@@ -129,7 +139,7 @@ class RegisteredSeal:
             INVALID_REQUEST: No reason or operator, or no second person where one is needed.
             SEAL_STATUS_STEP: The state cannot follow the present one.
         """
-        _check(self.status, change)
+        _check(self, change)
         if change.status not in _STEPS[self.status]:
             raise SEAL_STATUS_STEP(previous=self.status, status=change.status)
         since = max(counts_from(change.status, now), self.since)
@@ -166,37 +176,47 @@ def for_verifiers(status: SealStatus) -> SealState:
     return _TO_VERIFIERS[status]
 
 
-def usable(seals: Sequence[RegisteredSeal], now: datetime) -> RegisteredSeal:
-    """Return the seal that an authority seals with now; `seals` newest first.
+def usable(
+    seals: Sequence[RegisteredSeal], now: datetime, kind: SealKind = SealKind.OFFICIAL
+) -> RegisteredSeal:
+    """Return the seal of a kind that an authority seals with now; `seals` newest first.
 
     Raises:
         SEAL_NOT_MADE: There is none.
         SEAL_NOT_IN_USE: None is active; the newest one's state is named.
         SEAL_EXPIRED: The active one is past its validity.
     """
-    if not seals:
+    of_kind = [seal for seal in seals if seal.kind is kind]
+    if not of_kind:
         raise SEAL_NOT_MADE()
-    found = next((seal for seal in seals if seal.status is S.ACTIVE), None)
+    found = next((seal for seal in of_kind if seal.status is S.ACTIVE), None)
     if found is None:
-        raise SEAL_NOT_IN_USE(status=seals[0].status)
+        raise SEAL_NOT_IN_USE(status=of_kind[0].status)
     if not found.valid_from <= now <= found.valid_until:
         raise SEAL_EXPIRED()
     return found
 
 
 def due(seals: Sequence[RegisteredSeal]) -> bool:
-    """Return whether an authority is to get a seal: it never had one, or its newest is to be remade."""
-    return not seals or seals[0].status is S.REMADE
+    """Return whether an authority is to get its official seal: it never had one, or the newest is to be remade."""
+    official = [seal for seal in seals if seal.kind is SealKind.OFFICIAL]
+    return not official or official[0].status is S.REMADE
 
 
-def _check(previous: SealStatus, change: Change) -> None:
+def needs_second_person(seal: RegisteredSeal, status: SealStatus) -> bool:
+    """Return whether a change takes two people: restoring, remaking, cancelling an organisation's seal."""
+    restores = seal.status is S.SUSPENDED and status is S.ACTIVE
+    cancels = status is S.CANCELLED and not RULES[seal.kind].is_person
+    return restores or cancels or status is S.REMADE
+
+
+def _check(seal: RegisteredSeal, change: Change) -> None:
     wrong = [
         FIELD_REQUIRED.at(name)
         for name, value in (("reason", change.reason), ("operator", change.operator))
         if not value.strip()
     ]
-    restores = previous is S.SUSPENDED and change.status is S.ACTIVE
-    if (restores or change.status is S.CANCELLED) and not change.second_person.strip():
+    if needs_second_person(seal, change.status) and not change.second_person.strip():
         wrong.append(FIELD_REQUIRED.at("second_person"))
     if change.second_person.strip() and change.second_person.strip() == change.operator.strip():
         wrong.append(SECOND_PERSON_SAME.at("second_person"))

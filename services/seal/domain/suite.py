@@ -53,7 +53,7 @@ class Suite(Protocol):
         """Return whether the DER SubjectPublicKeyInfo is the one canonical form of a point on the curve."""
         ...
 
-    def open_key(self, private_key: bytes) -> SigningKey:
+    def open_key(self, private_key: bytes | bytearray) -> SigningKey:
         """Return the signing key of a DER PKCS#8 (or SEC 1) private key."""
         ...
 
@@ -71,6 +71,10 @@ class Suites:
     def by_signature(self, oid: str) -> Suite | None:
         """Return the suite with this signature algorithm."""
         return self._by_signature.get(oid)
+
+    def by_name(self, name: str) -> Suite | None:
+        """Return the suite of this name."""
+        return next((suite for suite in self._by_signature.values() if suite.name == name), None)
 
     def by_digest(self, oid: str) -> Suite | None:
         """Return the suite with this digest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.seal.domain.suite import Suites
 from services.seal.providers.ecdsa import EcdsaSuite
 from services.seal.providers.libcrypto import Library
-from services.seal.providers.selftest import self_test
+from services.seal.providers.selftest import self_test, self_test_ecdsa
 from services.seal.providers.sm2 import Sm2Suite
 
 
@@ -15,6 +15,7 @@ def load_suites() -> Suites:
     Raises:
         SEAL_CRYPTOGRAPHY_UNSOUND: A test failed: neither signing nor verifying may start.
     """
-    suite = Sm2Suite(Library())
+    suite, second = Sm2Suite(Library()), EcdsaSuite()
     self_test(suite)
-    return Suites([suite, EcdsaSuite()])
+    self_test_ecdsa(second)
+    return Suites([suite, second])

@@ -74,7 +74,7 @@ class EcdsaSuite:
             return False
         return True
 
-    def open_key(self, private_key: bytes) -> EcdsaKey:
+    def open_key(self, private_key: bytes | bytearray) -> EcdsaKey:
         """Return the signing key of a DER PKCS#8 private key.
 
         Raises:

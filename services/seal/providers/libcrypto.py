@@ -106,9 +106,9 @@ class Library:
         pointer = self._lib.d2i_PUBKEY(None, byref(cursor), len(public_key))
         return self._sm2_only(pointer)
 
-    def private_handle(self, private_key: bytes) -> KeyHandle | None:
+    def private_handle(self, private_key: bytes | bytearray) -> KeyHandle | None:
         """Return the key of a DER private key; the working copy of the bytes is wiped."""
-        buffer = ctypes.create_string_buffer(private_key, len(private_key))
+        buffer = (ctypes.c_char * len(private_key)).from_buffer_copy(private_key)
         try:
             cursor = ctypes.cast(buffer, c_void_p)
             pointer = self._lib.d2i_AutoPrivateKey(None, byref(cursor), len(private_key))

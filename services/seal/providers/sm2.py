@@ -63,7 +63,7 @@ class Sm2Suite:
         handle = self._public(public_key)
         return handle is not None and self.library.verify(handle, identity, signature, message)
 
-    def open_key(self, private_key: bytes) -> Sm2Key:
+    def open_key(self, private_key: bytes | bytearray) -> Sm2Key:
         """Return the signing key of a DER PKCS#8 or SEC 1 private key.
 
         Raises:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from services.seal.rpc.applications import Counter
+from services.seal.rpc.desk import Desk
 from services.seal.rpc.seals import SealServicer
 from services.seal.rpc.signatures import SignatureServicer
 from services.seal.rpc.verification import VerificationServicer
 from tongban.seal.v1 import seal_pb2_grpc
 
 __all__ = [
+    "Counter",
+    "Desk",
     "SealServicer",
     "SignatureServicer",
     "VerificationServicer",

@@ -7,6 +7,8 @@ from chassis.rpc.call import caller
 from chassis.rpc.moments import stamp
 from services.seal.domain.ledger import SealUse
 from services.seal.domain.register import RegisteredSeal, SealStatus
+from services.seal.rpc.application_messages import kind_message, shown_name
+from services.seal.rpc.use_messages import detail_message
 from tongban.seal.v1 import seal_pb2 as pb
 
 
@@ -24,16 +26,23 @@ def status_of(number: int) -> SealStatus:
     raise AssertionError(number)
 
 
-def seal_message(seal: RegisteredSeal) -> pb.Seal:
-    """Return a seal as callers see it."""
+def seal_message(seal: RegisteredSeal, *, clear: bool = False) -> pb.Seal:
+    """Return a seal as callers see it; a person's name only where `clear`."""
     return pb.Seal(
         seal_id=seal.seal_id,
-        name=seal.name,
+        name=shown_name(seal.kind, seal.name, clear=clear),
         owner_code=seal.owner_code,
         status=status_message(seal.status),
         valid_from=stamp(seal.valid_from),
         valid_until=stamp(seal.valid_until),
         etag=seal.etag,
+        kind=kind_message(seal.kind),
+        filing_number=seal.filing_number,
+        replaces=seal.replaces,
+        replaced_by=seal.replaced_by,
+        application_id=seal.application_id,
+        width_mm=seal.width_mm,
+        height_mm=seal.height_mm,
     )
 
 
@@ -49,6 +58,7 @@ def use_message(use: SealUse) -> pb.SealUse:
         document_sm3=entry.document_sm3,
         used_at=stamp(entry.used_at),
         outcome=entry.outcome,
+        detail=detail_message(entry.detail) if entry.detail else None,
     )
 
 

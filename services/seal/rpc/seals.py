@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import grpc
 
-from chassis.clock import Clock
-from chassis.db import Database, Transaction
 from chassis.rpc.call import caller
 from chassis.rpc.moments import moment_of, stamp
 from chassis.rpc.once import once
 from services.seal.domain.register import Change
+from services.seal.rpc.applications import ApplicationRpcs, Counter
 from services.seal.rpc.messages import (
     check_page_size,
     own_only,
@@ -17,32 +16,31 @@ from services.seal.rpc.messages import (
     status_message,
     status_of,
 )
+from services.seal.usecases.applications import seal_picture
 from services.seal.usecases.change_status import change_status
-from services.seal.usecases.ports import WorkOf
 from services.seal.usecases.read_register import list_seals, status_at
+from tongban.seal.v1 import application_pb2
 from tongban.seal.v1 import seal_pb2 as pb
-from tongban.seal.v1 import seal_pb2_grpc
 
 Context = grpc.aio.ServicerContext[object, object]
 
 
-class SealServicer(seal_pb2_grpc.SealServiceServicer):
+class SealServicer(ApplicationRpcs):
     """Opens one transaction per call and hands it to the use case."""
 
-    def __init__(self, database: Database, work_of: WorkOf[Transaction], clock: Clock) -> None:
-        self._database = database
-        self._work_of = work_of
-        self._clock = clock
+    def __init__(self, counter: Counter) -> None:
+        super().__init__(counter)
+        self._database, self._work_of, self._clock = counter.database, counter.work_of, counter.clock
 
     async def ListSeals(self, request: pb.ListSealsRequest, context: Context) -> pb.ListSealsResponse:
         """Return a page of seals: all for an operator, a department's own for it."""
         del context
         check_page_size(request.page_size)
+        owner = own_only()
         async with self._database.transaction() as tx:
-            seals, token = await list_seals(
-                self._work_of(tx), own_only(), request.page_size, request.page_token
-            )
-        return pb.ListSealsResponse(seals=map(seal_message, seals), next_page_token=token)
+            seals, token = await list_seals(self._work_of(tx), owner, request.page_size, request.page_token)
+        shown = [seal_message(each, clear=owner is not None) for each in seals]
+        return pb.ListSealsResponse(seals=shown, next_page_token=token)
 
     async def GetSealStatus(
         self, request: pb.GetSealStatusRequest, context: Context
@@ -75,6 +73,17 @@ class SealServicer(seal_pb2_grpc.SealServiceServicer):
 
             return await once(tx, request, pb.ChangeSealStatusResponse, work)
 
+    async def GetSealPicture(
+        self, request: application_pb2.GetSealPictureRequest, context: Context
+    ) -> application_pb2.GetSealPictureResponse:
+        """Return the picture that a seal shows; a department that of its own seals."""
+        del context
+        async with self._database.transaction() as tx:
+            picture = await seal_picture(self._work_of(tx), request.seal_id, own_only())
+        return application_pb2.GetSealPictureResponse(
+            kind=picture.kind, picture=picture.data, width_mm=picture.width_mm, height_mm=picture.height_mm
+        )
+
     async def GetTrustBundle(
         self, request: pb.GetTrustBundleRequest, context: Context
     ) -> pb.GetTrustBundleResponse:
@@ -88,4 +97,5 @@ class SealServicer(seal_pb2_grpc.SealServiceServicer):
             crls_der=bundle.crls,
             status_list=bundle.status_list,
             own_makers=bundle.own_makers,
+            timestamp_anchors_der=bundle.timestamp_anchors,
         )

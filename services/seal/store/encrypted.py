@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chassis.rewrap import STORED_ANSWERS, EncryptedTable
+from services.seal.store.applications import PARTICULARS_FIELD
 from services.seal.store.ledger import DOCUMENT_FIELD
 
 ENCRYPTED = (
     EncryptedTable("sealed_document", ("signature_id",), {"ofd": DOCUMENT_FIELD}),
+    EncryptedTable("seal_application", ("application_id",), {"particulars": PARTICULARS_FIELD}),
     STORED_ANSWERS,
 )

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.db import Transaction
-from services.seal.usecases.ports import KeyRequest
+from services.seal.usecases.application_ports import KeyRequest
 
 _BEFORE_ALL = str(UUID(int=0))
 
@@ -18,18 +18,25 @@ class KeyTable:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
-    async def open_request(self, owner_code: str) -> KeyRequest | None:
-        """Return the authority's key that no seal uses yet."""
-        row = await self._tx.fetchrow(
-            """select key_id, owner_code, public_key, proof from signer_key k where owner_code = $1
-            and not exists (select from seal s where s.key_id = k.key_id) order by key_id limit 1""",
-            owner_code,
+    async def of_application(self, application_id: str) -> Sequence[KeyRequest]:
+        """Return the keys made for an application, one per suite."""
+        rows = await self._tx.fetch(
+            """select key_id, owner_code, public_key, proof, suite, request from signer_key where application_id = $1
+            order by suite""",
+            UUID(application_id),
         )
-        return (
-            KeyRequest(str(row["key_id"]), row["owner_code"], row["public_key"], row["proof"])
-            if row
-            else None
-        )
+        return [
+            KeyRequest(
+                str(row["key_id"]),
+                row["owner_code"],
+                row["public_key"],
+                row["proof"],
+                row["suite"],
+                application_id,
+                row["request"],
+            )
+            for row in rows
+        ]
 
     async def wrapped(self, after: str, limit: int) -> Sequence[tuple[str, bytes]]:
         """Return key ids and wrapped keys in order of the ids."""
@@ -52,12 +59,16 @@ class KeyTable:
     async def add(self, request: KeyRequest, wrapped_key: bytes, created_at: datetime) -> None:
         """Keep a key; its private half comes encrypted."""
         await self._tx.execute(
-            """insert into signer_key (key_id, owner_code, public_key, proof, wrapped_key, created_at)
-            values ($1, $2, $3, $4, $5, $6)""",
+            """insert into signer_key
+            (key_id, owner_code, public_key, proof, wrapped_key, created_at, suite, application_id, request)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
             UUID(request.key_id),
             request.owner_code,
             request.public_key,
             request.proof,
             wrapped_key,
             created_at,
+            request.suite,
+            UUID(request.application_id) if request.application_id else None,
+            request.request,
         )

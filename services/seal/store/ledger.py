@@ -6,18 +6,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
 from chassis.audit import recording
 from chassis.db import Transaction
 from chassis.fields import FieldCipher
-from services.seal.domain.ledger import SEALED, Head, SealUse, UseEntry
-from services.seal.store.coded import SEAL_USE
-from services.seal.usecases.ports import StoredDocument
+from services.seal.domain.authorisation import LastUse
+from services.seal.domain.ledger import SEALED, Head, SealUse
+from services.seal.store.coded import SEAL_USE, SEAL_USE_DETAIL
+from services.seal.store.use_rows import READ, base_values, detail_values, read_use
+from services.seal.usecases.using_ports import StoredDocument, WantedUses
 
-_ROW = SEAL_USE.names
-_PLACES = ", ".join(f"${at}" for at in range(1, len(SEAL_USE.columns) + 2))
 DOCUMENT_FIELD = "sealed_document.ofd"
+
+
+def _places(columns: int) -> str:
+    return ", ".join(f"${at}" for at in range(1, columns + 1))
+
+
+_INSERT = f"insert into seal_use ({SEAL_USE.names}) values ({_places(len(SEAL_USE.columns) + 1)})"  # noqa: S608
+_INSERT_DETAIL = f"""insert into seal_use_detail ({SEAL_USE_DETAIL.names})
+values ({_places(len(SEAL_USE_DETAIL.columns) + 1)})"""  # noqa: S608
 
 
 class LedgerTable:
@@ -36,12 +43,15 @@ class LedgerTable:
 
     async def sealed(self, licence_id: str) -> bool:
         """Say whether the licence's document carries its seal already."""
-        row = await self._tx.fetchrow(
-            f"select {_ROW} from seal_use where licence_id = $1 and outcome = $2",  # noqa: S608
-            licence_id,
-            SEALED,
-        )
-        return row is not None and self._use(row) is not None
+        return await self._one("u.licence_id = $1 and u.outcome = $2", licence_id, SEALED) is not None
+
+    async def sealed_as(self, signature_id: str) -> SealUse | None:
+        """Return the row of a sealing that was done, if it was."""
+        return await self._one("u.signature_id = $1 and u.outcome = $2", UUID(signature_id), SEALED)
+
+    async def of_signature(self, signature_id: str) -> Sequence[SealUse]:
+        """Return every attempt at one sealing, oldest first."""
+        return await self._many("u.signature_id = $1 order by u.sequence", UUID(signature_id))
 
     async def attempts(self, signature_id: str) -> int:
         """Return how many rows there are of one sealing."""
@@ -51,30 +61,42 @@ class LedgerTable:
             )
         )
 
+    async def last_use(self, seal_id: str) -> LastUse | None:
+        """Return a seal's newest use; exact while the head is locked. Uses of the first form count their day."""
+        use = await self._one(
+            "u.seal_id = $1 and u.outcome = 'sealed' order by u.sequence desc limit 1", seal_id
+        )
+        if use is None:
+            return None
+        used_at, detail = use.entry.used_at, use.entry.detail
+        if detail is not None:
+            return LastUse(used_at, detail.day_uses)
+        count = await self._tx.fetchval(
+            """select count(*) from seal_use where seal_id = $1 and outcome = 'sealed'
+            and used_at >= date_trunc('day', $2::timestamptz, 'Asia/Shanghai')""",
+            seal_id,
+            used_at,
+        )
+        return LastUse(used_at, int(count))
+
+    async def used_at(self, seal_id: str, back: int) -> datetime | None:
+        """Return when the use was that lies so many back from now, the newest being 1; None if there are fewer."""
+        moment: datetime | None = await self._tx.fetchval(
+            """select used_at from seal_use where seal_id = $1 and outcome = 'sealed'
+            order by sequence desc offset $2 limit 1""",
+            seal_id,
+            back - 1,
+        )
+        return moment
+
     async def append(self, use: SealUse) -> None:
         """Append a row and move the head. Raises AUDIT_UNWRITABLE."""
         assert self._cipher is not None, "this process uses no seals"
-        entry = use.entry
-        values = (
-            use.sequence,
-            UUID(entry.signature_id),
-            entry.seal_id,
-            entry.licence_id,
-            entry.case_id,
-            entry.issuer_code,
-            entry.outcome,
-            entry.unsealed_sha256,
-            entry.document_sm3,
-            entry.signature_sm3,
-            entry.used_at,
-            use.previous_hash,
-            use.row_hash,
-        )
         with recording("seal_use"):
-            await self._tx.execute(
-                f"insert into seal_use ({_ROW}) values ({_PLACES})",  # noqa: S608
-                *SEAL_USE.coded(self._cipher, values),
-            )
+            await self._tx.execute(_INSERT, *base_values(use, self._cipher))
+            if use.entry.detail is not None:
+                values = detail_values(use.sequence, use.entry.detail, self._cipher)
+                await self._tx.execute(_INSERT_DETAIL, *values)
             await self._tx.execute(
                 "update ledger_head set sequence = $1, row_hash = $2", use.sequence, use.row_hash
             )
@@ -103,61 +125,57 @@ class LedgerTable:
         ofd = self._cipher.decrypt_bytes(row["ofd"], field=DOCUMENT_FIELD)
         return StoredDocument(str(row["signature_id"]), row["seal_id"], ofd, row["sha256"], row["signed_at"])
 
-    async def page(
-        self, seal_id: str, owner_code: str | None, before: int | None, limit: int
-    ) -> Sequence[SealUse]:
-        """Return uses, newest first: of one seal or, with an empty id, of all of one owner or of everybody."""
-        rows = await self._tx.fetch(
-            f"""select {_ROW} from seal_use where ($1 = '' or seal_id = $1)
-            and ($2::text is null or issuer_code = $2) and ($3::bigint is null or sequence < $3)
-            order by sequence desc limit $4""",  # noqa: S608
-            seal_id,
-            owner_code,
+    async def page(self, wanted: WantedUses, before: int | None, limit: int) -> Sequence[SealUse]:
+        """Return uses, newest first."""
+        return await self._many(
+            """($1 = '' or u.seal_id = $1) and ($2::text is null or u.issuer_code = $2)
+            and ($3::bigint is null or u.sequence < $3) and ($4 = '' or d.document_type = $4)
+            and ($5 = '' or u.case_id = $5) and (not $6 or u.outcome <> 'sealed')
+            order by u.sequence desc limit $7""",
+            wanted.seal_id,
+            wanted.owner_code,
             before,
+            wanted.document_type,
+            wanted.case_id,
+            wanted.refused_only,
             limit,
         )
-        return [self._use(row) for row in rows]
 
     async def after(self, sequence: int, limit: int) -> Sequence[SealUse]:
         """Return rows in order, for checking the chain: by what it says itself, so that a row can be named."""
         rows = await self._tx.fetch(
-            f"select {_ROW} from seal_use where sequence > $1 order by sequence limit $2",  # noqa: S608
+            f"{READ} where u.sequence > $1 order by u.sequence limit $2",
             sequence,
             limit,
         )
-        return [_use(row) for row in rows]
+        return [read_use(row, None) for row in rows]
 
-    async def curable(self, outcomes: Sequence[str], at: datetime, limit: int) -> Sequence[UseEntry]:
-        """Return last refusals with one of these outcomes whose issuer has a usable seal at a moment."""
-        rows = await self._tx.fetch(
-            f"""select {_ROW} from seal_use u where outcome <> 'sealed' and outcome = any($1)
+    async def curable(
+        self, outcomes: Sequence[str], at: datetime, limit: int, after: int = 0
+    ) -> Sequence[SealUse]:
+        """Return last refusals of licences whose issuer has a usable seal at a moment."""
+        return await self._many(
+            """u.outcome <> 'sealed' and u.outcome = any($1) and u.sequence > $4 and u.licence_id is not null
             and not exists (select from seal_use l where l.licence_id = u.licence_id and l.sequence > u.sequence)
             and exists (select from seal s where s.owner_code = u.issuer_code and s.status = 'active'
+              and s.kind = 'official'
               and s.valid_from <= $2 and s.valid_until >= $2)
-            order by sequence limit $3""",  # noqa: S608
+            order by u.sequence limit $3""",
             outcomes,
             at,
             limit,
+            after,
         )
-        return [self._use(row).entry for row in rows]
 
     async def recorded_at(self, signature_sm3: str) -> datetime | None:
         """Return when the ledger recorded a signature of this digest."""
-        row = await self._tx.fetchrow(
-            f"select {_ROW} from seal_use where signature_sm3 = $1 and outcome = '{SEALED}'",  # noqa: S608
-            signature_sm3,
-        )
-        return self._use(row).entry.used_at if row else None
+        use = await self._one(f"u.signature_sm3 = $1 and u.outcome = '{SEALED}'", signature_sm3)
+        return use.entry.used_at if use else None
 
-    def _use(self, row: asyncpg.Record) -> SealUse:
-        """Return the row, checked. Raises ROW_ALTERED; a job without a cipher checks the chain instead."""
-        if self._cipher is not None:
-            SEAL_USE.check(self._cipher, row)
-        return _use(row)
+    async def _one(self, where: str, *values: object) -> SealUse | None:
+        row = await self._tx.fetchrow(f"{READ} where {where}", *values)
+        return read_use(row, self._cipher) if row else None
 
-
-def _use(row: asyncpg.Record) -> SealUse:
-    values = {name: row[name] for name in SEAL_USE.columns}
-    sequence, previous, row_hash = (values.pop(name) for name in ("sequence", "previous_hash", "row_hash"))
-    values["signature_id"] = str(values["signature_id"])
-    return SealUse(sequence, UseEntry(**values), previous, row_hash)
+    async def _many(self, where: str, *values: object) -> list[SealUse]:
+        rows = await self._tx.fetch(f"{READ} where {where}", *values)
+        return [read_use(row, self._cipher) for row in rows]

@@ -16,6 +16,10 @@ SEAL_DAYS_LEFT = gauge("seal_days_left", "Days until the first seal in use ends"
 LEDGER_ROWS = gauge("seal_ledger_rows", "Rows of the ledger of seal uses; it only grows")
 WAITING = gauge("seal_waiting", "Licences whose last sealing was refused")
 WAITING_OLDEST_SECONDS = gauge("seal_waiting_oldest_seconds", "Age of the oldest refusal that nothing cured")
+LEDGER_UNSTAMPED_OLDEST_SECONDS = gauge(
+    "seal_ledger_unstamped_oldest_seconds",
+    "Age of the oldest use that no time stamp covers; beyond the limit no seal is used",
+)
 
 _LISTS = """
 select kind, min(next_update) as ends_at from (
@@ -24,7 +28,7 @@ group by kind
 """
 _WAITING = """
 select count(*) as licences, min(used_at) as oldest from seal_use u where outcome <> 'sealed'
-and not exists (select from seal_use l where l.licence_id = u.licence_id and l.sequence > u.sequence)
+and licence_id is not null and not exists (select from seal_use l where l.licence_id = u.licence_id and l.sequence > u.sequence)
 """
 
 

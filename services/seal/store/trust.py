@@ -7,6 +7,8 @@ from datetime import datetime
 from chassis.db import Transaction
 from services.seal.usecases.ports import IssuedList, TrustBundle
 
+_BETWEEN = frozenset({"authority", "maker", "tsa"})
+
 
 class TrustTable:
     """Implements the port Trust."""
@@ -15,7 +17,7 @@ class TrustTable:
         self._tx = tx
 
     async def keep_certificate(self, role: str, fingerprint: str, certificate: bytes) -> None:
-        """Keep a certificate under its role: anchor, authority, maker or status."""
+        """Keep a certificate under its role: anchor, authority, maker, status, tsa or tsa_anchor."""
         await self._tx.execute(
             """insert into trust_certificate (fingerprint, role, certificate, kept_at) values ($1, $2, $3, $4)
             on conflict (fingerprint) do nothing""",
@@ -58,8 +60,9 @@ class TrustTable:
         )
         return TrustBundle(
             anchors=tuple(row["certificate"] for row in known if row["role"] == "anchor"),
-            certificates=tuple(row["certificate"] for row in known if row["role"] in {"authority", "maker"}),
+            certificates=tuple(row["certificate"] for row in known if row["role"] in _BETWEEN),
             crls=tuple(row["data"] for row in lists if row["kind"] == "crl"),
             status_list=next((row["data"] for row in lists if row["kind"] == "status"), b""),
             own_makers=tuple(row["fingerprint"] for row in known if row["role"] == "maker"),
+            timestamp_anchors=tuple(row["certificate"] for row in known if row["role"] == "tsa_anchor"),
         )

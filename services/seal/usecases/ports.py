@@ -9,8 +9,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from chassis.event import Event
-from services.seal.domain.ledger import Head, SealUse, UseEntry
+from services.seal.domain.checkpoints import Checkpoint
+from services.seal.domain.kinds import SealKind
 from services.seal.domain.register import HistoryEntry, RegisteredSeal
+from services.seal.domain.suite import SigningKey
+from services.seal.usecases.application_ports import Applications, Keys
+from services.seal.usecases.using_ports import Ledger, Permissions
 
 Tx_contra = TypeVar("Tx_contra", contravariant=True)
 """A transaction as adapters know it; use cases see only its `Work`."""
@@ -27,13 +31,14 @@ class Authority:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRequest:
-    """A key pair made by the signing side for an authority; `proof` shows that it holds the private half."""
+class SealCredential:
+    """A seal's key and certificate in a further suite."""
 
+    seal_id: str
+    suite: str
     key_id: str
-    owner_code: str
-    public_key: bytes
-    proof: bytes
+    certificate: bytes
+    wrapped_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +64,6 @@ class UnsealedDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDocument:
-    """A sealed document as it left; `sha256` in hex."""
-
-    signature_id: str
-    seal_id: str
-    ofd: bytes = field(repr=False)
-    sha256: str
-    signed_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class IssuedList:
     """A CRL or seal-status list as it was signed."""
 
@@ -85,10 +79,12 @@ class TrustBundle:
 
     anchors: tuple[bytes, ...]
     certificates: tuple[bytes, ...]
-    """Every other certificate that may be needed: of the authorities below the anchors and of makers."""
+    """Every other certificate that may be needed: of the authorities below the anchors, of makers, of time stamping."""
     crls: tuple[bytes, ...]
     status_list: bytes
     own_makers: tuple[str, ...]
+    timestamp_anchors: tuple[bytes, ...] = ()
+    """Anchors of time-stamping authorities that are not ours; trusted for time and nothing else."""
 
 
 class Seals(Protocol):
@@ -118,6 +114,26 @@ class Seals(Protocol):
         """Enter a fresh seal with its first state."""
         ...
 
+    async def add_credential(self, credential: SealCredential) -> None:
+        """Enter a seal's companion credential."""
+        ...
+
+    async def credential(self, seal_id: str, suite: str) -> SealCredential | None:
+        """Return a seal's companion credential in a suite, with its encrypted key."""
+        ...
+
+    async def in_use(self, owner_code: str, kind: SealKind, name: str, name_index: bytes) -> bool:
+        """Say whether a seal of this owner, kind and name is in use."""
+        ...
+
+    async def adopt(self, is_own: Callable[[bytes], bool]) -> int:
+        """Sign the rows of seals from before rows were signed, of those whose bytes are the maker's own."""
+        ...
+
+    async def changed_since_list(self) -> bool:
+        """Say whether a state was entered after the newest status list was signed."""
+        ...
+
     async def save(self, seal: RegisteredSeal, entry: HistoryEntry) -> None:
         """Enter a seal's new state."""
         ...
@@ -135,61 +151,23 @@ class Seals(Protocol):
         ...
 
 
-class Keys(Protocol):
-    """The signing side's keystore, in one open transaction."""
+class Checkpoints(Protocol):
+    """The time-stamped points of the ledger, in one open transaction."""
 
-    async def open_request(self, owner_code: str) -> KeyRequest | None:
-        """Return the authority's key that no seal uses yet."""
+    async def newest(self) -> Checkpoint | None:
+        """Return the last checkpoint. Raises ROW_ALTERED."""
         ...
 
-    async def add(self, request: KeyRequest, wrapped_key: bytes, created_at: datetime) -> None:
-        """Keep a key; its private half comes encrypted."""
+    async def append(self, checkpoint: Checkpoint) -> bool:
+        """Keep a checkpoint; say whether it was kept, or another process was faster."""
         ...
 
-
-class Ledger(Protocol):
-    """The ledger of uses, in one open transaction."""
-
-    async def head(self, *, lock: bool = False) -> Head:
-        """Return the end of the chain; with `lock` nobody else appends before this transaction ends."""
+    async def after(self, number: int, limit: int) -> Sequence[Checkpoint]:
+        """Return checkpoints in order."""
         ...
 
-    async def sealed(self, licence_id: str) -> bool:
-        """Say whether the licence's document carries its seal already."""
-        ...
-
-    async def attempts(self, signature_id: str) -> int:
-        """Return how many rows there are of one sealing."""
-        ...
-
-    async def append(self, use: SealUse) -> None:
-        """Append a row and move the head."""
-        ...
-
-    async def keep_document(self, document: StoredDocument) -> None:
-        """Keep the sealed bytes, encrypted."""
-        ...
-
-    async def document(self, signature_id: str) -> StoredDocument | None:
-        """Return a sealed document."""
-        ...
-
-    async def page(
-        self, seal_id: str, owner_code: str | None, before: int | None, limit: int
-    ) -> Sequence[SealUse]:
-        """Return uses, newest first: of one seal or, with an empty id, of all of one owner or of everybody."""
-        ...
-
-    async def after(self, sequence: int, limit: int) -> Sequence[SealUse]:
-        """Return rows in order, for checking the chain."""
-        ...
-
-    async def curable(self, outcomes: Sequence[str], at: datetime, limit: int) -> Sequence[UseEntry]:
-        """Return last refusals with one of these outcomes whose issuer has a usable seal at a moment."""
-        ...
-
-    async def recorded_at(self, signature_sm3: str) -> datetime | None:
-        """Return when the ledger recorded a signature of this digest."""
+    async def oldest_use_after(self, sequence: int) -> tuple[int, datetime] | None:
+        """Return number and time of the first use that lies beyond a row of the ledger."""
         ...
 
 
@@ -197,7 +175,7 @@ class Trust(Protocol):
     """Certificates and signed lists, in one open transaction."""
 
     async def keep_certificate(self, role: str, fingerprint: str, certificate: bytes) -> None:
-        """Keep a certificate under its role: anchor, authority, maker or status."""
+        """Keep a certificate under its role: anchor, authority, maker, status, tsa or tsa_anchor."""
         ...
 
     async def last_number(self, issuer: str) -> int:
@@ -221,6 +199,9 @@ class Work:
     keys: Keys
     ledger: Ledger
     trust: Trust
+    checkpoints: Checkpoints
+    permissions: Permissions
+    applications: Applications
     publish: Callable[[Event, int], None]
     lock_making: Callable[[], Awaitable[None]]
     """Waits until no other maker's job is at work; held until the transaction ends."""
@@ -242,15 +223,51 @@ class WorkOf(Protocol[Tx_contra]):
         ...
 
 
-class Keystore(Protocol):
-    """Encrypts private keys at rest."""
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A fresh key pair; the private half is encrypted, or a reference to where it stays in a token."""
 
-    def wrap(self, key_id: str, private_key: bytes) -> bytes:
-        """Return the encrypted key, bound to its id."""
+    public_key: bytes
+    wrapped_key: bytes = field(repr=False)
+
+
+class Signer(Protocol):
+    """The only place where private keys of seals are opened; suites by their `Suite.name`. Call it in a thread.
+
+    Everything may raise SIGNER_UNAVAILABLE: nothing was signed, and the same call may succeed in a moment.
+    """
+
+    def generate(self, suite: str, key_id: str) -> NewKey:
+        """Return a fresh key pair, its private half bound to the id."""
         ...
 
-    def unwrap(self, key_id: str, wrapped: bytes) -> bytes:
-        """Return the private key. Raises KEYSTORE_UNREADABLE."""
+    def open(self, suite: str, key_id: str, wrapped_key: bytes, public_key: bytes) -> SigningKey:
+        """Return the key for use; nothing is asked before it signs.
+
+        Its ``sign`` raises KEYSTORE_UNREADABLE, and SIGNER_ANSWER_WRONG where what came back does not verify.
+        """
+        ...
+
+
+class Rewrapping(Protocol):
+    """Encrypts private keys anew during a rotation. Call it in a thread."""
+
+    def rewrap(self, key_id: str, wrapped_key: bytes) -> bytes:
+        """Return the key under the newest secret, unchanged where it is already.
+
+        Raises KEYSTORE_UNREADABLE for a key that nothing opens, SIGNER_UNAVAILABLE.
+        """
+        ...
+
+
+class Timestamper(Protocol):
+    """Has values stamped by a time-stamping authority (RFC 3161), with the digest of one suite. Call it in a thread."""
+
+    def token(self, stamped: bytes) -> bytes:
+        """Return a token over the value, checked in full.
+
+        Raises TIMESTAMP_UNAVAILABLE while no authority answers, TIMESTAMP_WRONG where none of the answers holds.
+        """
         ...
 
 

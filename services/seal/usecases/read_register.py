@@ -14,7 +14,8 @@ from services.seal.domain.register import (
     RegisteredSeal,
     state_at,
 )
-from services.seal.usecases.ports import StoredDocument, Work
+from services.seal.usecases.ports import Work
+from services.seal.usecases.using_ports import StoredDocument, WantedUses
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 _AT_ONCE = 1_000
@@ -25,7 +26,7 @@ async def list_seals(
     work: Work, owner_code: str | None, page_size: int, page_token: str
 ) -> tuple[Sequence[RegisteredSeal], str]:
     """Return seals by id, of one owner or of all, and the token of the next page."""
-    limit = _limit(page_size)
+    limit = page_limit(page_size)
     found = await work.seals.page(owner_code, page_token, limit + 1)
     return found[:limit], found[limit - 1].seal_id if len(found) > limit else ""
 
@@ -50,16 +51,30 @@ async def sealed_document(work: Work, signature_id: str) -> StoredDocument:
 
 
 async def list_uses(
-    work: Work, seal_id: str, owner_code: str | None, page_size: int, before: int | None
+    work: Work, wanted: WantedUses, page_size: int, before: int | None
 ) -> tuple[Sequence[SealUse], str]:
     """Return uses, newest first, and the token of the next page. Raises SEAL_NOT_FOUND for another's seal."""
-    if seal_id:
-        seal = await work.seals.get(seal_id)
-        if seal is None or owner_code not in {None, seal.owner_code}:
-            raise SEAL_NOT_FOUND()
-    limit = _limit(page_size)
-    found = await work.ledger.page(seal_id, owner_code, before, limit + 1)
+    if wanted.seal_id:
+        await own_seal(work, wanted.seal_id, wanted.owner_code)
+    limit = page_limit(page_size)
+    found = await work.ledger.page(wanted, before, limit + 1)
     return found[:limit], str(found[limit - 1].sequence) if len(found) > limit else ""
+
+
+async def uses_of(work: Work, signature_id: str, owner_code: str | None) -> Sequence[SealUse]:
+    """Return every attempt at one sealing, oldest first. Raises SIGNATURE_NOT_FOUND for none, or another's."""
+    found = await work.ledger.of_signature(signature_id)
+    if not found or owner_code not in {None, found[-1].entry.issuer_code}:
+        raise SIGNATURE_NOT_FOUND()
+    return found
+
+
+async def own_seal(work: Work, seal_id: str, owner_code: str | None, *, lock: bool = False) -> RegisteredSeal:
+    """Return a seal, of one owner if one is named. Raises SEAL_NOT_FOUND, for another's seal as well."""
+    seal = await work.seals.get(seal_id, lock=lock)
+    if seal is None or owner_code not in {None, seal.owner_code}:
+        raise SEAL_NOT_FOUND()
+    return seal
 
 
 async def check_ledger(work: Work, digest: Digest) -> int | None:
@@ -76,5 +91,6 @@ async def check_ledger(work: Work, digest: Digest) -> int | None:
     return None if reached == end else end.sequence
 
 
-def _limit(page_size: int) -> int:
+def page_limit(page_size: int) -> int:
+    """Return how many rows a page of the size that was asked for has."""
     return min(page_size or DEFAULT_PAGE, LARGEST_PAGE)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.errors import Fault, Kind, declare
 from events.seal import DocumentSealed, SealingRefused
-from services.seal.domain.imprint import DIAMETER_MM
-from services.seal.domain.ledger import SEALED, UseEntry, link, signature_id_of
+from services.seal.domain.authorisation import REGISTRY, DocumentType, GranteeKind, Purpose
+from services.seal.domain.ledger import UseDetail, signature_id_of
+from services.seal.domain.placing import At
 from services.seal.domain.register import RegisteredSeal, usable
-from services.seal.domain.sealing import Placement, SealedDocument, seal_document
+from services.seal.domain.sealing import Protect
+from services.seal.usecases.authorise_use import authorise
 from services.seal.usecases.cabinet import Cabinet
-from services.seal.usecases.ports import StoredDocument, UnsealedDocument, Work
+from services.seal.usecases.ports import UnsealedDocument, Work
+from services.seal.usecases.record_use import Attempt, record_refused, record_sealed
+from services.seal.usecases.stamping import DocumentFormat, is_refusal, stamp
 
 DOCUMENT_NOT_AS_ANNOUNCED = declare(
     "DOCUMENT_NOT_AS_ANNOUNCED",
@@ -22,8 +25,8 @@ DOCUMENT_NOT_AS_ANNOUNCED = declare(
     "待签章文件与制证事件不一致",
     "The document is not the one that was announced",
 )
-_FINAL = frozenset({Kind.INVALID_ARGUMENT, Kind.FAILED_PRECONDITION})
-"""Kinds of fault that say no; any other may pass and the event is tried again."""
+ACCOUNT = f"{GranteeKind.SERVICE}/{REGISTRY}"
+"""On whose behalf licences are sealed: the registry's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,32 @@ class Order:
     case_id: str
     issuer_code: str
     document_sha256: str
+    service_item: str = ""
 
     @property
     def signature_id(self) -> str:
         """The id of this sealing."""
         return signature_id_of(self.licence_id)
+
+    def purpose(self, seal: RegisteredSeal) -> Purpose:
+        """Return what the seal is wanted for."""
+        return Purpose(
+            seal.seal_id, seal.owner_code, ACCOUNT, DocumentType.LICENCE, self.service_item, self.case_id
+        )
+
+    def attempt(self) -> Attempt:
+        """Return what the ledger says of it however it ends."""
+        detail = UseDetail(
+            document_type=DocumentType.LICENCE.value,
+            service_item=self.service_item,
+            account=ACCOUNT,
+            mode=Protect.WHOLE.value,
+            format=DocumentFormat.OFD.value,
+            request_digest=self.document_sha256,
+        )
+        return Attempt(
+            self.signature_id, self.licence_id, self.case_id, self.issuer_code, self.document_sha256, detail
+        )
 
 
 async def seal_licence(
@@ -48,8 +72,8 @@ async def seal_licence(
 
     Afterwards the ledger has the use, the sealed bytes are kept and DocumentSealed leaves, all with this
     transaction; or SealingRefused leaves, with its row in the ledger. A licence that is sealed already stays so.
-    The seal cannot change its state between the check and the commit.
-    Raises KEYSTORE_UNREADABLE and what else may pass.
+    Neither the seal's state nor its grants and rules can change between the check and the commit.
+    Raises SIGNER_UNAVAILABLE and what else may pass.
     """
     if await work.ledger.sealed(order.licence_id):
         return False
@@ -57,36 +81,28 @@ async def seal_licence(
     try:
         _check(order, document)
         seal = usable(await work.seals.of_owner(order.issuer_code, lock=True), now)
-        in_use = await cabinet.take(work.seals, seal.seal_id)
-        sealed = await asyncio.to_thread(seal_document, document.ofd, in_use, [_placement(document)], now)
+        permit = await authorise(work, seal, order.purpose(seal), order.document_sha256, now)
+        wishes = [At(1, document.x_mm, document.y_mm)]
+        sealed = await stamp(work, cabinet, seal.seal_id, document.ofd, wishes, now)
+        done = await record_sealed(work, cabinet.suite.digest, order.attempt(), permit, sealed, now)
     except Fault as fault:
-        if fault.kind not in _FINAL:
+        if not is_refusal(fault):
             raise
         await refuse_sealing(work, cabinet, order, seal.seal_id if seal else "", fault.code, now)
         return False
-    return await _record(work, cabinet, order, sealed, now)
-
-
-async def _record(work: Work, cabinet: Cabinet, order: Order, sealed: SealedDocument, now: datetime) -> bool:
-    head = await work.ledger.head(lock=True)
-    if await work.ledger.sealed(order.licence_id):  # another process was faster; this signature stays here
+    if done is None:
         return False
-    entry = _entry(order, sealed.seal_id, SEALED, now, sealed)
-    version = await work.ledger.attempts(order.signature_id) + 1
-    await work.ledger.append(link(head, entry, cabinet.suite.digest))
-    sha256 = hashlib.sha256(sealed.data).hexdigest()
-    stored = StoredDocument(order.signature_id, sealed.seal_id, sealed.data, sha256, sealed.signed_at)
-    await work.ledger.keep_document(stored)
+    use, stored = done
     work.publish(
         DocumentSealed(
             signature_id=order.signature_id,
             seal_id=sealed.seal_id,
             licence_id=order.licence_id,
             case_id=order.case_id,
-            document_sha256=sha256,
-            sealed_at=now,
+            document_sha256=stored.sha256,
+            sealed_at=use.entry.used_at,
         ),
-        version,
+        await work.ledger.attempts(order.signature_id),
     )
     return True
 
@@ -95,11 +111,9 @@ async def refuse_sealing(
     work: Work, cabinet: Cabinet, order: Order, seal_id: str, reason: str, now: datetime
 ) -> None:
     """Have the refusal in the ledger and told, unless the document carries its seal already."""
-    head = await work.ledger.head(lock=True)
-    if await work.ledger.sealed(order.licence_id):
+    refused = await record_refused(work, cabinet.suite.digest, order.attempt(), seal_id, reason, now)
+    if refused is None:
         return
-    version = await work.ledger.attempts(order.signature_id) + 1
-    await work.ledger.append(link(head, _entry(order, seal_id, reason, now), cabinet.suite.digest))
     work.publish(
         SealingRefused(
             signature_id=order.signature_id,
@@ -108,7 +122,7 @@ async def refuse_sealing(
             reason=reason,
             refused_at=now,
         ),
-        version,
+        await work.ledger.attempts(order.signature_id),
     )
 
 
@@ -118,24 +132,3 @@ def _check(order: Order, document: UnsealedDocument) -> None:
         or document.issuer_code != order.issuer_code
     ):
         raise DOCUMENT_NOT_AS_ANNOUNCED()
-
-
-def _placement(document: UnsealedDocument) -> Placement:
-    return Placement(1, document.x_mm, document.y_mm, float(DIAMETER_MM), float(DIAMETER_MM))
-
-
-def _entry(
-    order: Order, seal_id: str, outcome: str, now: datetime, sealed: SealedDocument | None = None
-) -> UseEntry:
-    return UseEntry(
-        signature_id=order.signature_id,
-        seal_id=seal_id,
-        licence_id=order.licence_id,
-        case_id=order.case_id,
-        issuer_code=order.issuer_code,
-        outcome=outcome,
-        unsealed_sha256=order.document_sha256,
-        document_sm3=sealed.document_digest.hex() if sealed else "",
-        signature_sm3=sealed.signature_digest.hex() if sealed else "",
-        used_at=now,
-    )

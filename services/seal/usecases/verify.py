@@ -79,6 +79,7 @@ def evidence_of(
         own_makers=own,
         seal_status=seal_status,
         recorded_at=recorded_at,
+        timestamp_anchors=bundle.timestamp_anchors,
     )
 
 

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from chassis.errors import Fault
 from chassis.settings import ServiceSettings
 from cli.local.control import Wanted, describe
-from cli.local.credentials import make_secrets, passwords, write_dsns
+from cli.local.credentials import drop_moved_secrets, keystore_key_file, make_secrets, passwords, write_dsns
 from cli.local.layout import SERVICES, Layout
 from cli.local.ports import free_port, is_free
 from cli.local.processes import ProcessId, me, memory
-from cli.local.services import service_processes
+from cli.local.services import service_processes, signer_process, tsa_process
 from cli.local.state import Running, StackState, read_state
 from cli.local.supervisor import bound_log
 from cli.main import app
@@ -141,3 +141,48 @@ def test_status_and_down_of_no_stack_are_refused(tmp_path):
     for command in ("status", "down"):
         result = CliRunner().invoke(app, [command, "--data-dir", str(tmp_path), "--json"])
         assert (result.exit_code, json.loads(result.stdout)["reason"]) == (1, "STACK_NOT_RUNNING")
+
+
+def test_the_keystores_secret_of_an_older_stack_moves_to_the_signer_unchanged(layout):
+    before = layout.secrets("seal") / "tongban_seal_keystore_key"
+    before.write_text("the secret of the release before, which had it in the service")
+    make_secrets(layout)
+    assert before.exists()  # the release before may serve on until it is stopped
+    assert keystore_key_file(layout).read_text().startswith("the secret of the release before")
+    drop_moved_secrets(layout)
+    assert not before.exists()
+    make_secrets(layout)
+    assert keystore_key_file(layout).read_text().startswith("the secret of the release before")
+
+
+def test_the_signer_is_told_of_its_socket_and_secret_only(layout):
+    make_secrets(layout)
+    told = {key for key in signer_process(layout).environment if key.startswith("TONGBAN_")}
+    assert told == {"TONGBAN_SECRETS_DIR", "TONGBAN_SEALSIGNER_SOCKET", "TONGBAN_SEALSIGNER_READY_FILE"}
+    assert [path.name for path in layout.secrets("sealsigner").iterdir()] == [keystore_key_file(layout).name]
+    assert "keystore" not in "".join(path.name for path in layout.secrets("seal").iterdir())
+
+
+def test_a_deep_home_has_its_socket_where_the_system_finds_it(tmp_path):
+    layout = Layout(tmp_path / ("deep" * 20))
+    assert len(str(layout.signer_socket)) <= 90
+    assert layout.signer_socket == Layout(tmp_path / ("deep" * 20)).signer_socket
+    assert layout.signer_socket != Layout(tmp_path / ("deer" * 20)).signer_socket
+
+
+def test_the_time_stamper_finds_every_setting_and_is_told_of_nobody_elses_secret(layout, monkeypatch):
+    from services.seal.app.stamping import TsaSettings
+
+    make_secrets(layout)
+    state = describe(layout, Wanted(layout.home / "catalogue"))
+    process = tsa_process(layout, state)
+    for key in [key for key in os.environ if key.startswith("TONGBAN_")]:
+        monkeypatch.delenv(key)
+    for key, value in process.environment.items():
+        monkeypatch.setenv(key, value)
+    settings = TsaSettings()
+    assert state.tsa == f"127.0.0.1:{settings.http_port}"
+    assert settings.exchange_dir == layout.tsa_exchange
+    assert [path.name for path in layout.secrets("tsa").iterdir()] == ["tongban_tsa_keystore_key"]
+    (seal,) = (each for each in service_processes(layout, state) if each.name == "seal")
+    assert seal.environment["TONGBAN_SEAL_TIMESTAMPERS"] == state.tsa

@@ -25,6 +25,7 @@ from services.intake.store.files import EncryptedFiles
 from services.intake.store.identity.persons import PersonRows
 from services.intake.store.identity.work import RepresentationRows
 from services.seal.usecases.read_register import check_ledger
+from services.seal.usecases.using_ports import WantedUses
 from tests.integration.keys.conftest import Open, Place
 from tests.integration.seal.conftest import GUANGFENG, SealWorld, stocked, world
 from tests.unit.seal.sealing_room import sm2
@@ -220,4 +221,4 @@ async def test_an_altered_use_of_a_seal_is_told_by_whoever_reads_it(stocked: Sea
         await tx.execute(f"update seal_use set {change}")
     with pytest.raises(Fault, match="ROW_ALTERED"):
         async with stocked.unit() as work:
-            await work.ledger.page("", None, None, 10)
+            await work.ledger.page(WantedUses(), None, 10)

@@ -11,10 +11,12 @@ from datetime import date, timedelta
 import pytest
 
 from chassis.clock import system_clock
+from cli.commands.reconcile_seals import compare
 from cli.operations.cut import connect
 from cli.operations.places import Places
 from cli.operations.reconciling import reconcile, window_of
 from cli.operations.reconciling.facts import Report
+from cli.operations.reconciling.seals import SealReport
 from tests.integration.operations.conftest import Drill
 
 
@@ -205,3 +207,23 @@ def test_a_day_is_a_day_in_china() -> None:
     now = system_clock()
     window = window_of(date(2026, 3, 5), now, timedelta(0))
     assert window.start.isoformat() == "2026-03-04T16:00:00+00:00"
+
+
+def test_the_ledger_of_seals_agrees_with_the_licence_store_and_a_lost_row_is_named(
+    restored: Places, drill: Drill
+) -> None:
+    keys = {service: drill.layout.secrets(service) / "field_keys.json" for service in ("seal", "certs")}
+
+    async def look_at_seals() -> SealReport:
+        return await compare(restored, keys, timedelta(0), quiet=True)
+
+    async def doctor() -> tuple[str, SealReport]:
+        async with changed(restored, CASES["a row of the seal ledger is gone"]) as named:
+            return named, await look_at_seals()
+
+    report = asyncio.run(look_at_seals())
+    assert (report.discrepancies, report.rows, report.licences) == ([], 6, 6)
+    named, report = asyncio.run(doctor())
+    found = {each.kind: each.named for each in report.discrepancies}
+    assert found.keys() == {"DOCUMENT_WITHOUT_ROW", "LICENCE_WITHOUT_ROW", "SIGNATURE_WITHOUT_ROW"}
+    assert found["DOCUMENT_WITHOUT_ROW"] == named

@@ -18,17 +18,21 @@ from chassis.outbox import outbox_writer
 from events.certs import LicenceMade
 from services.seal.consumers import handlers
 from services.seal.domain.ledger import signature_id_of
-from services.seal.domain.pki import make_development_pki
+from services.seal.domain.letters import new_letter_key
+from services.seal.domain.pki import make_companion_pki, make_development_pki
 from services.seal.domain.register import Change, RegisteredSeal, SealStatus
 from services.seal.keystore import SoftwareKeystore
+from services.seal.signer import LocalSigner, SoftwareVault
 from services.seal.store import StoreUnit
 from services.seal.usecases.cabinet import Cabinet
 from services.seal.usecases.change_status import change_status
-from services.seal.usecases.make_seals import Workshop, issue_lists, make_seals
+from services.seal.usecases.ledger_time import Timekeeping
+from services.seal.usecases.make_seals import Companion, Letters, Workshop, issue_lists, make_seals
 from services.seal.usecases.ports import Authority, UnsealedDocument
 from services.seal.usecases.request_keys import request_keys
 from services.seal.usecases.verify import verify
-from tests.unit.seal.sealing_room import ofd_files, pack, sm2, suites
+from tests.unit.seal.sealing_room import ofd_files, p256, pack, sm2, suites
+from tests.unit.seal.stamping_room import Switch, stamping_authority, timestamper
 
 NOW = datetime(2026, 11, 22, 8, 0, 0, 700_000, tzinfo=UTC)
 GUANGFENG = Authority(
@@ -37,6 +41,7 @@ GUANGFENG = Authority(
 YUSHAN = Authority("11361123TB20000214", "361123", "玉山县消防救援大队", "玉山县消防救援大队行政审批专用章")
 AUTHORITIES = [GUANGFENG, YUSHAN]
 UNSEALED = pack(ofd_files())
+FIELD_KEYS = new_keyring(NOW)
 SECRET = "integration-test-secret-of-the-signing-side"
 
 
@@ -75,14 +80,18 @@ class SealWorld:
     documents: Documents = field(default_factory=Documents)
 
     def __post_init__(self) -> None:
-        self.unit = StoreUnit(self.database, self.cipher)
-        self.cabinet = Cabinet(sm2(), self.keystore)
+        self.unit = StoreUnit(self.database, self.cipher, suites())
+        self.maker_unit = StoreUnit(self.database, None, suites(), self.workshop.maker_key)
+        self.signer = LocalSigner(SoftwareVault(suites(), self.keystore))
+        self.stamping = Switch(stamping_authority(self.clock, self.workshop.pki))
+        self.timekeeping = Timekeeping(timestamper(self.stamping, self.clock, self.workshop.pki))
+        self.cabinet = Cabinet(sm2(), self.signer, self.timekeeping)
         self.handler = handlers(self.unit, self.unit.work, self.cabinet, self.documents)[0]
 
     async def make(self, authorities: list[Authority] = AUTHORITIES) -> tuple[str, ...]:
-        await request_keys(self.unit, sm2(), self.keystore, authorities, self.clock())
-        made = (await make_seals(self.unit, self.workshop, authorities, self.clock())).made
-        await issue_lists(self.unit, self.workshop, self.clock())
+        await request_keys(self.unit, sm2(), self.signer, authorities, self.clock(), p256())
+        made = (await make_seals(self.maker_unit, self.workshop, authorities, self.clock())).made
+        await issue_lists(self.maker_unit, self.workshop, self.clock())
         return made
 
     async def deliver(
@@ -140,7 +149,7 @@ async def world(fresh_database) -> AsyncIterator[SealWorld]:
         dsn=dsn,
         database=database,
         clock=clock,
-        cipher=FieldCipher(parse_keyring(new_keyring(NOW)), service="seal"),
+        cipher=FieldCipher(parse_keyring(FIELD_KEYS), service="seal"),
         keystore=SoftwareKeystore(SECRET, purpose="seal"),
         workshop=Workshop(
             suite=sm2(),
@@ -148,6 +157,8 @@ async def world(fresh_database) -> AsyncIterator[SealWorld]:
             operator="seal-maker",
             seal_lifetime=timedelta(days=1_825),
             list_lifetime=timedelta(days=7),
+            companion=Companion(p256(), make_companion_pki(p256(), NOW)),
+            letters=Letters(*reversed(new_letter_key())),
         ),
     )
     await database.close()

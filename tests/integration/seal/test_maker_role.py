@@ -17,7 +17,7 @@ from services.seal.usecases.make_seals import issue_lists, make_seals
 from services.seal.usecases.request_keys import request_keys
 from tests.integration.seal.conftest import AUTHORITIES, GUANGFENG, NOW, SealWorld
 from tests.stacks.postgres import PostgresServer
-from tests.unit.seal.sealing_room import sm2
+from tests.unit.seal.sealing_room import p256, sm2, suites
 
 MAKER = "seal_maker"
 FURTHER = {"seal": (MAKER,)}
@@ -66,7 +66,7 @@ async def make_as(world: SealWorld, sides: Sides, role: str) -> tuple[str, ...]:
         sides.dsn(role), now=world.clock, write_events=outbox_writer("//tongban/seal")
     )
     try:
-        unit = StoreUnit(database)
+        unit = StoreUnit(database, None, suites(), world.workshop.maker_key)
         made = (await make_seals(unit, world.workshop, AUTHORITIES, NOW)).made
         await issue_lists(unit, world.workshop, NOW)
     finally:
@@ -81,7 +81,7 @@ async def signing(world: SealWorld, sides: Sides) -> AsyncIterator[SealWorld]:
         sides.dsn("seal_app"), now=world.clock, write_events=outbox_writer("//tongban/seal")
     )
     side = replace(world, dsn=sides.dsn("seal_app"), database=database)
-    await request_keys(side.unit, sm2(), side.keystore, AUTHORITIES, NOW)
+    await request_keys(side.unit, sm2(), side.signer, AUTHORITIES, NOW, p256())
     yield side
     await database.close()
 
@@ -113,7 +113,22 @@ async def test_the_signing_side_cannot_make_a_seal(signing, sides):
         "delete from signed_list",
         "update signer_key set public_key = ''",
         "delete from seal_use",
+        "delete from seal_use_detail",
+        "update seal_use_detail set day_uses = 0",
+        "update seal_grant set grantee = 'x'",
+        "delete from seal_grant_withdrawal",
+        "update seal_rule set quorum = 0",
+        "delete from seal_approval",
         "update seal_history set status = 'active'",
+        "insert into seal_credential (seal_id) values ('x')",
+        "update seal set maker_signature = ''",
+        "update seal set filing_number = 'x'",
+        "update seal_history set maker_signature = ''",
+        "insert into maker_letter_key values ('x', '', '', now())",
+        "update seal_application set owner_code = 'x'",
+        "update seal_application set applied_by = 'x'",
+        "delete from seal_application",
+        "update application_certificate set certificate = ''",
         "update alembic_version set version_num = '9'",
         "select own_grants()",
     ],
@@ -130,10 +145,20 @@ async def test_the_signing_side_may_not_write_what_the_maker_does(sides, stateme
         "select wrapped_key from signer_key",
         "select * from signer_key",
         "insert into signer_key (owner_code) values ('x')",
+        "select particulars from seal_application",
+        "insert into seal_application (owner_code) values ('x')",
+        "update seal_application set status = 'approved'",
+        "insert into application_certificate (suite) values ('x')",
+        "update seal_history set status = 'active'",
+        "update seal set owner_code = 'x'",
         "update signer_key set wrapped_key = ''",
         "select ofd from sealed_document",
         "insert into sealed_document select * from sealed_document",
         "select * from seal_use",
+        "select * from seal_use_detail",
+        "insert into seal_grant select * from seal_grant",
+        "insert into seal_rule select * from seal_rule",
+        "insert into seal_approval select * from seal_approval",
         "insert into seal_use (sequence) values (1)",
         "select * from ledger_head",
         "update ledger_head set sequence = 0",

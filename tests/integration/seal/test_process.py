@@ -30,6 +30,8 @@ from cli.local.authority import open_authority
 from cli.local.ports import free_port
 from events.certs import LicenceMade
 from events.seal import DocumentSealed
+from tests.integration.seal.signer_room import SignerProcess, signer_process
+from tests.integration.seal.stamping_servers import TsaProcess
 from tests.unit.seal.sealing_room import ofd_files, pack
 from tongban.certs.v1 import licence_pb2, licence_pb2_grpc
 from tongban.seal.v1 import seal_pb2 as pb
@@ -49,6 +51,8 @@ class Stack:
     grpc: str
     http_port: int
     certs: str
+    signer_socket: str
+    tsa: TsaProcess
 
     def __post_init__(self) -> None:
         self.authority = open_authority(self.home / "certificates")
@@ -66,17 +70,18 @@ class Stack:
                 "DATABASE_DSN": self.database_dsn,
                 "MAKER_KEYSTORE_KEY": "m" * 43,
                 "MAKER_DIR": str(self.home / "maker"),
+                "TSA_EXCHANGE_DIR": str(self.tsa.exchange),
             }
             return {**plain, **common, **{f"TONGBAN_SEALMAKER_{name}": value for name, value in own.items()}}
         tls = self.authority.identity(service("seal"))
         own = {
-            "DATABASE_DSN": self.database_dsn, "MIGRATOR_DSN": self.database_dsn, "KEYSTORE_KEY": "s" * 43,
+            "DATABASE_DSN": self.database_dsn, "MIGRATOR_DSN": self.database_dsn, "SIGNER_SOCKET": self.signer_socket,
             "BUS": "postgres", "BUS_DSN": self.bus_dsn, "ENVIRONMENT": "development",
             "GRPC_PORT": self.grpc.rpartition(":")[2], "HTTP_PORT": str(self.http_port),
             "CERTS_ADDRESS": self.certs, "FIELD_KEYS": str(self.home / "field_keys.json"),
             "TOKEN_KEYS": str(self.home / "token_keys.json"),
             "TLS_CERTIFICATE": str(tls.certificate), "TLS_KEY": str(tls.key), "TLS_AUTHORITY": str(tls.authority),
-            "READY_FILE": str(self.home / "ready"),
+            "READY_FILE": str(self.home / "ready"), "TIMESTAMPERS": self.tsa.address, "LEDGER_STAMP_SECONDS": "0.5",
         }  # fmt: skip
         return {**plain, **common, **{f"TONGBAN_SEAL_{name}": value for name, value in own.items()}}
 
@@ -91,7 +96,13 @@ class Stack:
 
 
 @pytest.fixture
-async def stack(fresh_database, tmp_path: Path) -> Stack:
+def signer() -> Iterator[SignerProcess]:
+    with signer_process() as running:
+        yield running
+
+
+@pytest.fixture
+async def stack(fresh_database, tmp_path: Path, signer: SignerProcess) -> Stack:
     bus_dsn = await fresh_database(BUS_V1)
     import events  # noqa: F401
 
@@ -105,11 +116,14 @@ async def stack(fresh_database, tmp_path: Path) -> Stack:
         f"127.0.0.1:{free_port()}",
         free_port(),
         f"127.0.0.1:{free_port()}",
+        str(signer.socket),
+        TsaProcess(tmp_path),
     )
 
 
 @pytest.fixture
 def prepared(stack: Stack) -> Stack:
+    stack.tsa.job("make-tsa-keys")
     for word, side in (("migrate", "signing"), ("make-keys", "signing"), ("make-seals", "maker")):
         done = stack.job(word, side)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -118,6 +132,7 @@ def prepared(stack: Stack) -> Stack:
 
 @pytest.fixture
 def serving(prepared: Stack) -> Iterator[Stack]:
+    prepared.tsa.start()
     log = (prepared.home / "log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "services.seal", "serve"],
@@ -134,6 +149,7 @@ def serving(prepared: Stack) -> Iterator[Stack]:
         process.terminate()
         status = process.wait(30)
         log.close()
+        prepared.tsa.stop()
     assert status == 0, (prepared.home / "log").read_text()
 
 
@@ -154,7 +170,7 @@ async def test_the_makers_job_cannot_run_as_the_signing_side_nor_the_other_way_r
     assert "TONGBAN_SEALMAKER_MAKER_KEYSTORE_KEY" in refused.stderr
     refused = prepared.job("serve", "maker")
     assert refused.returncode == 2
-    assert "TONGBAN_SEAL_KEYSTORE_KEY" in refused.stderr
+    assert "TONGBAN_SEAL_SIGNER_SOCKET" in refused.stderr
 
 
 async def test_the_doors_answer_operators_and_departments_by_their_right(serving: Stack):
@@ -189,7 +205,7 @@ async def test_the_doors_answer_operators_and_departments_by_their_right(serving
         len(bundle.certificates_der),
         len(bundle.crls_der),
         len(bundle.own_makers),
-    ) == (1, 3, 3, 1)
+    ) == (2, 6, 5, 1)
     verification = seal_pb2_grpc.VerificationServiceStub(department.channel)
     unsigned = await department.call(
         verification.VerifyDocument, pb.VerifyDocumentRequest(document=pack(ofd_files()))

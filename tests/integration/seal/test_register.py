@@ -12,6 +12,7 @@ from services.seal.app import verify_offline, write_trust_bundle
 from services.seal.domain.register import Change, SealStatus
 from services.seal.usecases.change_status import change_status
 from services.seal.usecases.read_register import list_seals, list_uses, status_at
+from services.seal.usecases.using_ports import WantedUses
 from tests.integration.seal.conftest import AUTHORITIES, GUANGFENG, YUSHAN, SealWorld
 
 
@@ -66,11 +67,11 @@ async def test_a_department_sees_its_own_seals_and_uses_only(stocked: SealWorld)
         assert [each.owner_code for each in every] == [each.code for each in AUTHORITIES]
         assert [each.owner_code for each in own] == [YUSHAN.code]
         assert ([*first, *rest], last) == (list(every), "")
-        uses, _ = await list_uses(work, "", GUANGFENG.code, 0, None)
+        uses, _ = await list_uses(work, WantedUses(owner_code=GUANGFENG.code), 0, None)
         assert [use.entry.licence_id for use in uses] == ["licence-1"]
-        assert (await list_uses(work, "", YUSHAN.code, 0, None))[0] == []
+        assert (await list_uses(work, WantedUses(owner_code=YUSHAN.code), 0, None))[0] == []
         with pytest.raises(Fault, match="SEAL_NOT_FOUND"):
-            await list_uses(work, every[0].seal_id, YUSHAN.code, 0, None)
+            await list_uses(work, WantedUses(every[0].seal_id, YUSHAN.code), 0, None)
 
 
 async def trust_files(world: SealWorld, directory: Path) -> Path:

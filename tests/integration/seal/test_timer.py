@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.seal.app import timer
+from tests.integration.seal.life_room import apply, decide, run_maker
 
 WITHIN_SECONDS = 30
 
@@ -63,3 +64,21 @@ async def test_a_run_under_way_does_not_hold_the_end_up(done, monkeypatch):
     stop.set()
     assert await asyncio.wait_for(keeping, WITHIN_SECONDS) == 0
     assert not done.exists()
+
+
+async def test_it_runs_as_soon_as_work_waits(done, tmp_path, monkeypatch, world):
+    runs = tmp_path / "runs"
+    job(monkeypatch, f"open({str(runs)!r}, 'a').write('x')")
+    monkeypatch.setenv("TONGBAN_SEALMAKER_EVERY_SECONDS", "3600")
+    monkeypatch.setenv("TONGBAN_SEALMAKER_LOOK_SECONDS", "0.2")
+    monkeypatch.setenv("TONGBAN_SEALMAKER_DATABASE_DSN", world.dsn)
+    await run_maker(world)
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(timer.keep_seals(stop))
+    await until(lambda: runs.exists() and done.exists())
+    await asyncio.sleep(1)
+    assert len(runs.read_text()) == 1, "nothing waits"
+    await decide(world, await apply(world))
+    await until(lambda: len(runs.read_text()) >= 2)
+    stop.set()
+    assert await keeping == 0

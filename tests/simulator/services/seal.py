@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from chassis.db import Database, Transaction
+from services.seal.domain.authorisation import LastUse, SealRules
 from services.seal.domain.ledger import SEALED, Head, SealUse
 from services.seal.domain.register import RegisteredSeal, SealStatus
 from services.seal.domain.sealing import SealedDocument
-from services.seal.usecases.ports import StoredDocument, Work
+from services.seal.usecases.ports import Work
+from services.seal.usecases.using_ports import StoredDocument
 from tests.simulator.services.stores import Store
 from tests.simulator.world import START
 
@@ -53,6 +56,11 @@ class Ledger(Store):
     async def attempts(self, signature_id: str) -> int:
         return sum(use.entry.signature_id == signature_id for _, use in await self.everything("seal_use"))
 
+    async def last_use(self, seal_id: str) -> LastUse | None:
+        mine = [use for _, use in await self.everything("seal_use") if _is_of(use, seal_id)]
+        last = max(mine, key=lambda use: use.sequence, default=None)
+        return LastUse(last.entry.used_at, last.entry.detail.day_uses) if last else None
+
     async def append(self, use: SealUse) -> None:
         if not await self.keep_new("seal_use", use.sequence, use):
             raise ValueError("duplicate key value: seal_use")
@@ -66,12 +74,42 @@ class Ledger(Store):
         return await self.kept("sealed_document", signature_id)  # type: ignore[no-any-return]
 
 
+def _is_of(use: SealUse, seal_id: str) -> bool:
+    return (use.entry.seal_id, use.entry.outcome) == (seal_id, SEALED)
+
+
+class Permissions:
+    """Implements the port Permissions as a fresh seal has it: the implicit grant and no rule."""
+
+    async def grants(self, seal_id: str) -> tuple[list[Any], dict[str, Any]]:
+        del seal_id
+        return [], {}
+
+    async def rules(self, seal_id: str) -> SealRules:
+        return SealRules(seal_id)
+
+
+class Checkpoints:
+    """Implements the port Checkpoints: time stamping keeps up."""
+
+    async def newest(self) -> None:
+        return None
+
+    async def oldest_use_after(self, sequence: int) -> None:
+        del sequence
+
+
 def work_of(tx: Transaction) -> Work:
     """Return the stores of a transaction; keys and trust play no part here."""
     nobody: Any = None
-    seals: Any = Seals(tx)
-    ledger: Any = Ledger(tx)
-    return Work(seals, nobody, ledger, nobody, tx.publish, nobody)
+    stores: dict[str, Any] = {
+        "seals": Seals(tx),
+        "ledger": Ledger(tx),
+        "permissions": Permissions(),
+        "checkpoints": Checkpoints(),
+        "publish": tx.publish,
+    }
+    return Work(**{each.name: stores.get(each.name, nobody) for each in fields(Work)})
 
 
 def unit_of(db: Database) -> Any:
@@ -89,14 +127,15 @@ class Drawer:
     """Stands in for the cabinet: a seal ready for use is its id."""
 
     suite = SimpleNamespace(digest=digest)
+    timekeeping = SimpleNamespace(lag_limit=timedelta(minutes=10), stamp=None)
 
     async def take(self, seals: Any, seal_id: str) -> str:
         del seals
         return seal_id
 
 
-def stamped(ofd: bytes, in_use: Any, places: Any, now: datetime) -> SealedDocument:
+def stamped(ofd: bytes, in_use: Any, wishes: Any, now: datetime, *how: Any) -> SealedDocument:
     """Stand in for signing: another document each time, as a signature with a fresh random number is."""
-    del places
+    del wishes, how
     data = b"SEALED " + str(now).encode() + b" " + ofd
     return SealedDocument(data, digest(ofd), digest(data), digest(b"s" + data), "Signs/Sign_0", in_use, now)

@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"
 SERVICES = sorted(path.parent.name for path in (ROOT / "services").glob("*/__main__.py"))
 STORES = {"postgres", "kafka"}
-MAKER = "seal-maker"
-JOBS = {"provision", "seal-keys", *(f"migrate-{name}" for name in SERVICES)}
+MAKER, SIGNER, STAMPER = "seal-maker", "seal-signer", "seal-tsa"
+JOBS = {"provision", "seal-keys", "seal-tsa-keys", *(f"migrate-{name}" for name in SERVICES)}
 BY_HAND = {"tools", "backup", "restore"}
 PROFILES = {
     "observability": {"collector", "prometheus", "grafana"},
@@ -38,7 +38,7 @@ PROFILES = {
     "idp": {"idp"},
     "tools": BY_HAND,
 }
-RUNNING = sorted({*SERVICES, *STORES, MAKER})
+RUNNING = sorted({*SERVICES, *STORES, MAKER, SIGNER, STAMPER})
 OPTIONAL = sorted(set().union(*PROFILES.values()))
 ALL = sorted({*RUNNING, *JOBS, *OPTIONAL})
 REQUIRED = {
@@ -90,7 +90,7 @@ def certificates(name: str) -> Path:
 
 def mounted(name: str, directory: Path, target: Path) -> Path:
     """Return a directory with a part's secrets under the names they have in its container."""
-    target.mkdir()
+    target.mkdir(parents=True)
     known = variables(directory)
     for secret in PARTS[name].get("secrets", ()):
         source = Path(filled(COMPOSE["secrets"][secret["source"]]["file"], known))
@@ -108,7 +108,9 @@ def settings_in(name: str, cls: type[Sourced], made: Path, tmp_path: Path, patch
     given = dict(image) | (PARTS[name].get("environment") or {})
     for key, value in given.items():
         text = filled(str(value), known).replace(RUN_SECRETS, f"{place}/")
-        patch.setenv(key, text.replace("/run/tls/", f"{filled(str(certificates(name)), known)}/"))
+        if RUN_TLS in text:
+            text = text.replace(RUN_TLS, f"{filled(str(certificates(name)), known)}/")
+        patch.setenv(key, text)
     patch.setenv(SECRETS_DIR_VARIABLE, str(place))
     return cls()
 
@@ -203,7 +205,8 @@ def test_init_makes_exactly_the_files_that_are_referred_to(made) -> None:
     known = variables(made)
     referred = {Path(filled(secret["file"], known)) for secret in COMPOSE["secrets"].values()}
     there = {path for path in (made / "secrets").rglob("*") if path.is_file()}
-    shown = {path for name in ALL for path in Path(filled(str(certificates(name)), known)).iterdir()}
+    speaking = [name for name in ALL if name != SIGNER]
+    shown = {path for name in speaking for path in Path(filled(str(certificates(name)), known)).iterdir()}
     s3_client = {made / "secrets" / "s3" / name for name in ("access_key", "secret_key")}
     there -= {path for path in there if path.parent.name == "authority"}  # mounted nowhere, see below
     assert there - s3_client == referred | shown
@@ -227,8 +230,14 @@ def test_a_secret_has_one_holder_but_for_what_is_public() -> None:
         if len(kept := [name for name in names if name not in BY_HAND]) > 1 and source not in public
     }
     # The signing side of seal is one holder in two shapes: its process and its key job.
-    sides = ("seal_database_dsn", "seal_keystore_key")
-    assert shared == {source: ["seal-keys", "seal"] for source in sides}
+    sides = ("seal_database_dsn", "seal_field_keys")
+    assert shared == {
+        **{source: ["seal-keys", "seal"] for source in sides},
+        "tsa_keystore_key": ["seal-tsa-keys", STAMPER],
+    }
+    assert holders["seal_keystore_key"] == [
+        SIGNER
+    ]  # not even an operator's one-off container opens private keys
 
 
 def test_only_intake_speaks_http_outside_and_all_doors_are_on_loopback_unless_told() -> None:
@@ -298,6 +307,23 @@ def test_the_two_sides_of_seal_find_their_own_keystores(name, cls, role, made, t
 
     settings = settings_in(name, getattr(seal, cls), made, tmp_path, monkeypatch)
     assert f"{role}:" in settings.database_dsn.get_secret_value()
+
+
+def test_the_signer_has_one_secret_one_socket_and_no_network(made, tmp_path, monkeypatch) -> None:
+    from services.seal.settings import SealSettings, SealSignerSettings
+
+    part = PARTS[SIGNER]
+    assert (part["network_mode"], part["networks"], part.get("ports")) == ("none", {}, None)
+    assert [each["target"] for each in part["volumes"]] == ["/run/signer"]
+    assert part["healthcheck"]["test"][1:] == ["python", "-m", "services.seal", "signer-health"]
+    assert COMPOSE["volumes"]["signer-socket"]["driver_opts"]["type"] == "tmpfs"
+    assert "mode=0700,uid=${TONGBAN_UID" in COMPOSE["volumes"]["signer-socket"]["driver_opts"]["o"]
+    settings = settings_in(SIGNER, SealSignerSettings, made, tmp_path, monkeypatch)
+    assert len(settings.keystore_key.get_secret_value()) >= 32
+    mounting = {name for name, each in PARTS.items() if "signer-socket" in str(each.get("volumes"))}
+    assert mounting == {SIGNER, "seal", "seal-keys", "tools"}
+    service = settings_in("seal", SealSettings, made, tmp_path / "seal", monkeypatch)
+    assert service.signer_socket == settings.socket
 
 
 def test_the_maker_keeps_its_own_time(made, tmp_path, monkeypatch) -> None:

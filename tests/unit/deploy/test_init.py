@@ -52,10 +52,10 @@ def test_only_the_owner_can_read_what_is_secret(county):
 
 def test_no_secret_is_used_twice_or_stands_in_the_environment_file(county):
     words = list(json.loads((county / "secrets/provision/role_passwords.json").read_text()).values())
-    names = ("postgres/superuser_password", "seal/keystore_key", "sealmaker/keystore_key")
+    names = ("postgres/superuser_password", "seal/keystore_key", "sealmaker/keystore_key", "tsa/keystore_key")
     names += ("grafana/admin_password", "idp/admin_password")
     words += [(county / "secrets" / name).read_text() for name in names]
-    assert len(set(words)) == len(words) == 15
+    assert len(set(words)) == len(words) == 16
     assert min(map(len, words)) >= 43
     environment = (county / ".env").read_text()
     assert [word for word in words if word in environment] == []

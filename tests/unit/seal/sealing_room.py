@@ -20,7 +20,7 @@ from services.seal.domain.sealing import (
     seal_document,
 )
 from services.seal.domain.structures import SealFields
-from services.seal.domain.suite import SM2_WITH_SM3, Suite, Suites
+from services.seal.domain.suite import ECDSA_WITH_SHA256, SM2_WITH_SM3, Suite, Suites
 from services.seal.domain.verification import CheckName, DocumentReport, Evidence, SealState, verify_document
 from services.seal.providers import load_suites
 
@@ -35,6 +35,12 @@ PLACE = Placement(1, 130.0, 220.0, 42.0, 42.0)
 @lru_cache(maxsize=1)
 def suites() -> Suites:
     return load_suites()
+
+
+def p256() -> Suite:
+    found = suites().by_signature(ECDSA_WITH_SHA256)
+    assert found is not None
+    return found
 
 
 def sm2() -> Suite:

@@ -11,19 +11,39 @@ from services.seal.app import serving
 from services.seal.authorities import read_authorities
 from services.seal.keystore import MakerKeystore, SoftwareKeystore
 from services.seal.providers.libcrypto import CRYPTOGRAPHY_UNSOUND
-from services.seal.settings import SealKeySettings, SealMakerSettings, SealSettings
+from services.seal.settings import SealKeySettings, SealMakerSettings, SealSettings, SealSignerSettings
 from tests.unit.seal.sealing_room import pki
 
 SIGNING, MAKING = "signing-secret-of-at-least-32-characters", "making-secret-of-at-least-32-characters!"
 
 
-def test_no_settings_class_knows_both_sides_secrets():
-    assert "keystore_key" in SealSettings.model_fields
-    for signing in (SealSettings, SealKeySettings):
-        assert not {name for name in signing.model_fields if name.startswith("maker")}
+def test_no_settings_class_knows_both_sides_secrets_and_the_service_knows_none():
+    for asking in (SealSettings, SealKeySettings):
+        assert not {
+            name for name in asking.model_fields if "keystore" in name or name.startswith(("maker", "pkcs11"))
+        }
+        assert "signer_socket" in asking.model_fields
+    assert "keystore_key" in SealSignerSettings.model_fields
+    assert not {name for name in SealSignerSettings.model_fields if "dsn" in name or name.startswith("maker")}
     assert "keystore_key" not in SealMakerSettings.model_fields
-    shared = {SealSettings.variable("keystore_key"), "TONGBAN_KEYSTORE_KEY"}
+    shared = {SealSignerSettings.variable("keystore_key"), "TONGBAN_KEYSTORE_KEY"}
     assert not shared & {SealMakerSettings.variable(name) for name in SealMakerSettings.model_fields}
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, ["KEYSTORE_KEY"]),
+        ({"pkcs11_module": "/m.so"}, ["PKCS11_TOKEN", "PKCS11_PIN"]),
+        ({"pkcs11_module": "/m.so", "pkcs11_token": "t"}, ["PKCS11_PIN"]),
+    ],
+)
+def test_a_signer_without_secret_or_token_is_refused(given: dict[str, str], missing: list[str]):
+    with pytest.raises(Fault, match="SETTINGS_INCOMPLETE") as refused:
+        SealSignerSettings(socket="/tmp/s", **given)  # type: ignore[arg-type]
+    assert [each.field_path for each in refused.value.violations] == [
+        f"TONGBAN_SEALSIGNER_{name}" for name in missing
+    ]
 
 
 def test_the_makers_keys_open_with_the_makers_secret_only(tmp_path: Path):

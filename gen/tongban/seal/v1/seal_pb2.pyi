@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tongban.seal.v1 import application_pb2 as _application_pb2
+from tongban.seal.v1 import use_pb2 as _use_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -58,11 +60,25 @@ class Seal(_message.Message):
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    FILING_NUMBER_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
+    APPLICATION_ID_FIELD_NUMBER: _builtins.int
+    WIDTH_MM_FIELD_NUMBER: _builtins.int
+    HEIGHT_MM_FIELD_NUMBER: _builtins.int
     seal_id: _builtins.str
     name: _builtins.str
     owner_code: _builtins.str
     status: Global___SealStatus.ValueType
     etag: _builtins.str
+    kind: _application_pb2.SealKind.ValueType
+    filing_number: _builtins.str
+    replaces: _builtins.str
+    replaced_by: _builtins.str
+    application_id: _builtins.str
+    width_mm: _builtins.int
+    height_mm: _builtins.int
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -77,10 +93,17 @@ class Seal(_message.Message):
         valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_until: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        kind: _application_pb2.SealKind.ValueType = ...,
+        filing_number: _builtins.str = ...,
+        replaces: _builtins.str = ...,
+        replaced_by: _builtins.str = ...,
+        application_id: _builtins.str = ...,
+        width_mm: _builtins.int = ...,
+        height_mm: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "owner_code", b"owner_code", "seal_id", b"seal_id", "status", b"status", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application_id", b"application_id", "etag", b"etag", "filing_number", b"filing_number", "height_mm", b"height_mm", "kind", b"kind", "name", b"name", "owner_code", b"owner_code", "replaced_by", b"replaced_by", "replaces", b"replaces", "seal_id", b"seal_id", "status", b"status", "valid_from", b"valid_from", "valid_until", b"valid_until", "width_mm", b"width_mm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,6 +281,7 @@ class GetTrustBundleResponse(_message.Message):
     STATUS_LIST_FIELD_NUMBER: _builtins.int
     OWN_MAKERS_FIELD_NUMBER: _builtins.int
     CERTIFICATES_DER_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_ANCHORS_DER_FIELD_NUMBER: _builtins.int
     status_list: _builtins.bytes
     @_builtins.property
     def anchors_der(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
@@ -271,6 +295,10 @@ class GetTrustBundleResponse(_message.Message):
     def certificates_der(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Certificates between the anchors and those in documents, and the makers' own."""
 
+    @_builtins.property
+    def timestamp_anchors_der(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Anchors of time-stamping authorities that are not ours; trusted for time only."""
+
     def __init__(
         self,
         *,
@@ -279,10 +307,11 @@ class GetTrustBundleResponse(_message.Message):
         status_list: _builtins.bytes = ...,
         own_makers: _abc.Iterable[_builtins.str] | None = ...,
         certificates_der: _abc.Iterable[_builtins.bytes] | None = ...,
+        timestamp_anchors_der: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors_der", b"anchors_der", "certificates_der", b"certificates_der", "crls_der", b"crls_der", "own_makers", b"own_makers", "status_list", b"status_list"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors_der", b"anchors_der", "certificates_der", b"certificates_der", "crls_der", b"crls_der", "own_makers", b"own_makers", "status_list", b"status_list", "timestamp_anchors_der", b"timestamp_anchors_der"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,19 +372,30 @@ class ListSealUsesRequest(_message.Message):
     SEAL_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DOCUMENT_TYPE_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    REFUSED_ONLY_FIELD_NUMBER: _builtins.int
     seal_id: _builtins.str
     page_size: _builtins.int
     page_token: _builtins.str
+    document_type: _use_pb2.DocumentType.ValueType
+    """Only these; unset = any."""
+    case_id: _builtins.str
+    refused_only: _builtins.bool
+    """Only refusals."""
     def __init__(
         self,
         *,
         seal_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        document_type: _use_pb2.DocumentType.ValueType = ...,
+        case_id: _builtins.str = ...,
+        refused_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "seal_id", b"seal_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "document_type", b"document_type", "page_size", b"page_size", "page_token", b"page_token", "refused_only", b"refused_only", "seal_id", b"seal_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -396,6 +436,7 @@ class SealUse(_message.Message):
     DOCUMENT_SM3_FIELD_NUMBER: _builtins.int
     USED_AT_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     signature_id: _builtins.str
     seal_id: _builtins.str
@@ -405,6 +446,10 @@ class SealUse(_message.Message):
     outcome: _builtins.str
     @_builtins.property
     def used_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def detail(self) -> Global___UseDetail:
+        """What rows of the second form say besides; of older rows these are unset."""
+
     def __init__(
         self,
         *,
@@ -416,14 +461,111 @@ class SealUse(_message.Message):
         document_sm3: _builtins.str = ...,
         used_at: _timestamp_pb2.Timestamp | None = ...,
         outcome: _builtins.str = ...,
+        detail: Global___UseDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["used_at", b"used_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "used_at", b"used_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "document_sm3", b"document_sm3", "licence_id", b"licence_id", "outcome", b"outcome", "seal_id", b"seal_id", "sequence", b"sequence", "signature_id", b"signature_id", "used_at", b"used_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "detail", b"detail", "document_sm3", b"document_sm3", "licence_id", b"licence_id", "outcome", b"outcome", "seal_id", b"seal_id", "sequence", b"sequence", "signature_id", b"signature_id", "used_at", b"used_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SealUse: _TypeAlias = SealUse  # noqa: Y015
+
+@_typing.final
+class UseDetail(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_TYPE_FIELD_NUMBER: _builtins.int
+    SERVICE_ITEM_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    DOCUMENT_COUNT_FIELD_NUMBER: _builtins.int
+    GRANT_ID_FIELD_NUMBER: _builtins.int
+    APPROVERS_FIELD_NUMBER: _builtins.int
+    DAY_USES_FIELD_NUMBER: _builtins.int
+    document_type: _use_pb2.DocumentType.ValueType
+    service_item: _builtins.str
+    account: _builtins.str
+    """Who asked: the system, as its certificate says, and the person it named."""
+    reviewer: _builtins.str
+    request_id: _builtins.str
+    item_id: _builtins.str
+    mode: _use_pb2.ProtectMode.ValueType
+    format: _use_pb2.DocumentFormat.ValueType
+    document_count: _builtins.int
+    grant_id: _builtins.str
+    approvers: _builtins.int
+    """Distinct approvers of the document."""
+    day_uses: _builtins.int
+    """The how-manieth use of the seal on its day; 0 for a refusal."""
+    def __init__(
+        self,
+        *,
+        document_type: _use_pb2.DocumentType.ValueType = ...,
+        service_item: _builtins.str = ...,
+        account: _builtins.str = ...,
+        reviewer: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        item_id: _builtins.str = ...,
+        mode: _use_pb2.ProtectMode.ValueType = ...,
+        format: _use_pb2.DocumentFormat.ValueType = ...,
+        document_count: _builtins.int = ...,
+        grant_id: _builtins.str = ...,
+        approvers: _builtins.int = ...,
+        day_uses: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "approvers", b"approvers", "day_uses", b"day_uses", "document_count", b"document_count", "document_type", b"document_type", "format", b"format", "grant_id", b"grant_id", "item_id", b"item_id", "mode", b"mode", "request_id", b"request_id", "reviewer", b"reviewer", "service_item", b"service_item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UseDetail: _TypeAlias = UseDetail  # noqa: Y015
+
+@_typing.final
+class GetSealUseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNATURE_ID_FIELD_NUMBER: _builtins.int
+    signature_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        signature_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signature_id", b"signature_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSealUseRequest: _TypeAlias = GetSealUseRequest  # noqa: Y015
+
+@_typing.final
+class GetSealUseResponse(_message.Message):
+    """Every attempt at one sealing, oldest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealUse]: ...
+    def __init__(
+        self,
+        *,
+        uses: _abc.Iterable[Global___SealUse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSealUseResponse: _TypeAlias = GetSealUseResponse  # noqa: Y015
 
 @_typing.final
 class VerifyDocumentRequest(_message.Message):

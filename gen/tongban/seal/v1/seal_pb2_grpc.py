@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
+from tongban.seal.v1 import application_pb2 as tongban_dot_seal_dot_v1_dot_application__pb2
 from tongban.seal.v1 import seal_pb2 as tongban_dot_seal_dot_v1_dot_seal__pb2
+from tongban.seal.v1 import use_pb2 as tongban_dot_seal_dot_v1_dot_use__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -50,6 +52,41 @@ class SealServiceStub:
                 request_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.ChangeSealStatusRequest.SerializeToString,
                 response_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.ChangeSealStatusResponse.FromString,
                 _registered_method=True)
+        self.GetSealPicture = channel.unary_unary(
+                '/tongban.seal.v1.SealService/GetSealPicture',
+                request_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.GetSealPictureRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.GetSealPictureResponse.FromString,
+                _registered_method=True)
+        self.ApplyForSeal = channel.unary_unary(
+                '/tongban.seal.v1.SealService/ApplyForSeal',
+                request_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.ApplyForSealRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.ApplyForSealResponse.FromString,
+                _registered_method=True)
+        self.DecideSealApplication = channel.unary_unary(
+                '/tongban.seal.v1.SealService/DecideSealApplication',
+                request_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.DecideSealApplicationRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.DecideSealApplicationResponse.FromString,
+                _registered_method=True)
+        self.WithdrawSealApplication = channel.unary_unary(
+                '/tongban.seal.v1.SealService/WithdrawSealApplication',
+                request_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.WithdrawSealApplicationRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.WithdrawSealApplicationResponse.FromString,
+                _registered_method=True)
+        self.ListSealApplications = channel.unary_unary(
+                '/tongban.seal.v1.SealService/ListSealApplications',
+                request_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.ListSealApplicationsRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.ListSealApplicationsResponse.FromString,
+                _registered_method=True)
+        self.GetSealApplication = channel.unary_unary(
+                '/tongban.seal.v1.SealService/GetSealApplication',
+                request_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.GetSealApplicationRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.GetSealApplicationResponse.FromString,
+                _registered_method=True)
+        self.ImportSealCertificates = channel.unary_unary(
+                '/tongban.seal.v1.SealService/ImportSealCertificates',
+                request_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.ImportSealCertificatesRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.ImportSealCertificatesResponse.FromString,
+                _registered_method=True)
         self.GetTrustBundle = channel.unary_unary(
                 '/tongban.seal.v1.SealService/GetTrustBundle',
                 request_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.GetTrustBundleRequest.SerializeToString,
@@ -80,6 +117,49 @@ class SealServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSealPicture(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyForSeal(self, request, context):
+        """A seal's life begins with an application; another person approves it; the maker makes, files and starts it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideSealApplication(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawSealApplication(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSealApplications(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSealApplication(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportSealCertificates(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTrustBundle(self, request, context):
         """Trust anchors, revocation list and signed seal-status list: all an offline verifier needs.
         """
@@ -104,6 +184,41 @@ def add_SealServiceServicer_to_server(servicer, server):
                     servicer.ChangeSealStatus,
                     request_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.ChangeSealStatusRequest.FromString,
                     response_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.ChangeSealStatusResponse.SerializeToString,
+            ),
+            'GetSealPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSealPicture,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.GetSealPictureRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.GetSealPictureResponse.SerializeToString,
+            ),
+            'ApplyForSeal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyForSeal,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.ApplyForSealRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.ApplyForSealResponse.SerializeToString,
+            ),
+            'DecideSealApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideSealApplication,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.DecideSealApplicationRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.DecideSealApplicationResponse.SerializeToString,
+            ),
+            'WithdrawSealApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawSealApplication,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.WithdrawSealApplicationRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.WithdrawSealApplicationResponse.SerializeToString,
+            ),
+            'ListSealApplications': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSealApplications,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.ListSealApplicationsRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.ListSealApplicationsResponse.SerializeToString,
+            ),
+            'GetSealApplication': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSealApplication,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.GetSealApplicationRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.GetSealApplicationResponse.SerializeToString,
+            ),
+            'ImportSealCertificates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportSealCertificates,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_application__pb2.ImportSealCertificatesRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_application__pb2.ImportSealCertificatesResponse.SerializeToString,
             ),
             'GetTrustBundle': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTrustBundle,
@@ -204,6 +319,195 @@ class SealService:
             _registered_method=True)
 
     @staticmethod
+    def GetSealPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SealService/GetSealPicture',
+            tongban_dot_seal_dot_v1_dot_application__pb2.GetSealPictureRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_application__pb2.GetSealPictureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyForSeal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SealService/ApplyForSeal',
+            tongban_dot_seal_dot_v1_dot_application__pb2.ApplyForSealRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_application__pb2.ApplyForSealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideSealApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SealService/DecideSealApplication',
+            tongban_dot_seal_dot_v1_dot_application__pb2.DecideSealApplicationRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_application__pb2.DecideSealApplicationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawSealApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SealService/WithdrawSealApplication',
+            tongban_dot_seal_dot_v1_dot_application__pb2.WithdrawSealApplicationRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_application__pb2.WithdrawSealApplicationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSealApplications(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SealService/ListSealApplications',
+            tongban_dot_seal_dot_v1_dot_application__pb2.ListSealApplicationsRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_application__pb2.ListSealApplicationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSealApplication(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SealService/GetSealApplication',
+            tongban_dot_seal_dot_v1_dot_application__pb2.GetSealApplicationRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_application__pb2.GetSealApplicationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportSealCertificates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SealService/ImportSealCertificates',
+            tongban_dot_seal_dot_v1_dot_application__pb2.ImportSealCertificatesRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_application__pb2.ImportSealCertificatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetTrustBundle(request,
             target,
             options=(),
@@ -251,6 +555,51 @@ class SignatureServiceStub:
                 request_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.ListSealUsesRequest.SerializeToString,
                 response_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.ListSealUsesResponse.FromString,
                 _registered_method=True)
+        self.GetSealUse = channel.unary_unary(
+                '/tongban.seal.v1.SignatureService/GetSealUse',
+                request_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.GetSealUseRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.GetSealUseResponse.FromString,
+                _registered_method=True)
+        self.SealDocument = channel.stream_stream(
+                '/tongban.seal.v1.SignatureService/SealDocument',
+                request_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.SealDocumentRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.SealDocumentResponse.FromString,
+                _registered_method=True)
+        self.SealBatch = channel.stream_stream(
+                '/tongban.seal.v1.SignatureService/SealBatch',
+                request_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.SealBatchRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.SealBatchResponse.FromString,
+                _registered_method=True)
+        self.ApproveSealUse = channel.unary_unary(
+                '/tongban.seal.v1.SignatureService/ApproveSealUse',
+                request_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.ApproveSealUseRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.ApproveSealUseResponse.FromString,
+                _registered_method=True)
+        self.GrantSealUse = channel.unary_unary(
+                '/tongban.seal.v1.SignatureService/GrantSealUse',
+                request_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.GrantSealUseRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.GrantSealUseResponse.FromString,
+                _registered_method=True)
+        self.WithdrawSealGrant = channel.unary_unary(
+                '/tongban.seal.v1.SignatureService/WithdrawSealGrant',
+                request_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.WithdrawSealGrantRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.WithdrawSealGrantResponse.FromString,
+                _registered_method=True)
+        self.ListSealGrants = channel.unary_unary(
+                '/tongban.seal.v1.SignatureService/ListSealGrants',
+                request_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.ListSealGrantsRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.ListSealGrantsResponse.FromString,
+                _registered_method=True)
+        self.GetSealRules = channel.unary_unary(
+                '/tongban.seal.v1.SignatureService/GetSealRules',
+                request_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.GetSealRulesRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.GetSealRulesResponse.FromString,
+                _registered_method=True)
+        self.ChangeSealRules = channel.unary_unary(
+                '/tongban.seal.v1.SignatureService/ChangeSealRules',
+                request_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.ChangeSealRulesRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.ChangeSealRulesResponse.FromString,
+                _registered_method=True)
 
 
 class SignatureServiceServicer:
@@ -269,6 +618,62 @@ class SignatureServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSealUse(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SealDocument(self, request_iterator, context):
+        """Seals one document, sent and answered in chunks. The same request_id again answers with the same signature.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SealBatch(self, request_iterator, context):
+        """Seals thousands of documents, each for itself: one that is refused takes no other with it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveSealUse(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantSealUse(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawSealGrant(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSealGrants(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSealRules(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeSealRules(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SignatureServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -281,6 +686,51 @@ def add_SignatureServiceServicer_to_server(servicer, server):
                     servicer.ListSealUses,
                     request_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.ListSealUsesRequest.FromString,
                     response_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.ListSealUsesResponse.SerializeToString,
+            ),
+            'GetSealUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSealUse,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.GetSealUseRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.GetSealUseResponse.SerializeToString,
+            ),
+            'SealDocument': grpc.stream_stream_rpc_method_handler(
+                    servicer.SealDocument,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.SealDocumentRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.SealDocumentResponse.SerializeToString,
+            ),
+            'SealBatch': grpc.stream_stream_rpc_method_handler(
+                    servicer.SealBatch,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.SealBatchRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.SealBatchResponse.SerializeToString,
+            ),
+            'ApproveSealUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveSealUse,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.ApproveSealUseRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.ApproveSealUseResponse.SerializeToString,
+            ),
+            'GrantSealUse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantSealUse,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.GrantSealUseRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.GrantSealUseResponse.SerializeToString,
+            ),
+            'WithdrawSealGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawSealGrant,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.WithdrawSealGrantRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.WithdrawSealGrantResponse.SerializeToString,
+            ),
+            'ListSealGrants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSealGrants,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.ListSealGrantsRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.ListSealGrantsResponse.SerializeToString,
+            ),
+            'GetSealRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSealRules,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.GetSealRulesRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.GetSealRulesResponse.SerializeToString,
+            ),
+            'ChangeSealRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeSealRules,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_use__pb2.ChangeSealRulesRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_use__pb2.ChangeSealRulesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -338,6 +788,249 @@ class SignatureService:
             '/tongban.seal.v1.SignatureService/ListSealUses',
             tongban_dot_seal_dot_v1_dot_seal__pb2.ListSealUsesRequest.SerializeToString,
             tongban_dot_seal_dot_v1_dot_seal__pb2.ListSealUsesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSealUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SignatureService/GetSealUse',
+            tongban_dot_seal_dot_v1_dot_seal__pb2.GetSealUseRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_seal__pb2.GetSealUseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealDocument(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tongban.seal.v1.SignatureService/SealDocument',
+            tongban_dot_seal_dot_v1_dot_use__pb2.SealDocumentRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_use__pb2.SealDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SealBatch(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/tongban.seal.v1.SignatureService/SealBatch',
+            tongban_dot_seal_dot_v1_dot_use__pb2.SealBatchRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_use__pb2.SealBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveSealUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SignatureService/ApproveSealUse',
+            tongban_dot_seal_dot_v1_dot_use__pb2.ApproveSealUseRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_use__pb2.ApproveSealUseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantSealUse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SignatureService/GrantSealUse',
+            tongban_dot_seal_dot_v1_dot_use__pb2.GrantSealUseRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_use__pb2.GrantSealUseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawSealGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SignatureService/WithdrawSealGrant',
+            tongban_dot_seal_dot_v1_dot_use__pb2.WithdrawSealGrantRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_use__pb2.WithdrawSealGrantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSealGrants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SignatureService/ListSealGrants',
+            tongban_dot_seal_dot_v1_dot_use__pb2.ListSealGrantsRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_use__pb2.ListSealGrantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSealRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SignatureService/GetSealRules',
+            tongban_dot_seal_dot_v1_dot_use__pb2.GetSealRulesRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_use__pb2.GetSealRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeSealRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.SignatureService/ChangeSealRules',
+            tongban_dot_seal_dot_v1_dot_use__pb2.ChangeSealRulesRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_use__pb2.ChangeSealRulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,9 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from tongban.seal.v1 import application_pb2 as _application_pb2
 from tongban.seal.v1 import seal_pb2 as _seal_pb2
+from tongban.seal.v1 import use_pb2 as _use_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -37,6 +39,14 @@ class SealServiceStub:
     GetSealStatus: _grpc.UnaryUnaryMultiCallable[_seal_pb2.GetSealStatusRequest, _seal_pb2.GetSealStatusResponse]
     """State of a seal at an instant (国办发〔2025〕33号: valid at the time of signing)."""
     ChangeSealStatus: _grpc.UnaryUnaryMultiCallable[_seal_pb2.ChangeSealStatusRequest, _seal_pb2.ChangeSealStatusResponse]
+    GetSealPicture: _grpc.UnaryUnaryMultiCallable[_application_pb2.GetSealPictureRequest, _application_pb2.GetSealPictureResponse]
+    ApplyForSeal: _grpc.UnaryUnaryMultiCallable[_application_pb2.ApplyForSealRequest, _application_pb2.ApplyForSealResponse]
+    """A seal's life begins with an application; another person approves it; the maker makes, files and starts it."""
+    DecideSealApplication: _grpc.UnaryUnaryMultiCallable[_application_pb2.DecideSealApplicationRequest, _application_pb2.DecideSealApplicationResponse]
+    WithdrawSealApplication: _grpc.UnaryUnaryMultiCallable[_application_pb2.WithdrawSealApplicationRequest, _application_pb2.WithdrawSealApplicationResponse]
+    ListSealApplications: _grpc.UnaryUnaryMultiCallable[_application_pb2.ListSealApplicationsRequest, _application_pb2.ListSealApplicationsResponse]
+    GetSealApplication: _grpc.UnaryUnaryMultiCallable[_application_pb2.GetSealApplicationRequest, _application_pb2.GetSealApplicationResponse]
+    ImportSealCertificates: _grpc.UnaryUnaryMultiCallable[_application_pb2.ImportSealCertificatesRequest, _application_pb2.ImportSealCertificatesResponse]
     GetTrustBundle: _grpc.UnaryUnaryMultiCallable[_seal_pb2.GetTrustBundleRequest, _seal_pb2.GetTrustBundleResponse]
     """Trust anchors, revocation list and signed seal-status list: all an offline verifier needs."""
 
@@ -49,6 +59,14 @@ class SealServiceAsyncStub(SealServiceStub):
     GetSealStatus: _aio.UnaryUnaryMultiCallable[_seal_pb2.GetSealStatusRequest, _seal_pb2.GetSealStatusResponse]  # type: ignore[assignment]
     """State of a seal at an instant (国办发〔2025〕33号: valid at the time of signing)."""
     ChangeSealStatus: _aio.UnaryUnaryMultiCallable[_seal_pb2.ChangeSealStatusRequest, _seal_pb2.ChangeSealStatusResponse]  # type: ignore[assignment]
+    GetSealPicture: _aio.UnaryUnaryMultiCallable[_application_pb2.GetSealPictureRequest, _application_pb2.GetSealPictureResponse]  # type: ignore[assignment]
+    ApplyForSeal: _aio.UnaryUnaryMultiCallable[_application_pb2.ApplyForSealRequest, _application_pb2.ApplyForSealResponse]  # type: ignore[assignment]
+    """A seal's life begins with an application; another person approves it; the maker makes, files and starts it."""
+    DecideSealApplication: _aio.UnaryUnaryMultiCallable[_application_pb2.DecideSealApplicationRequest, _application_pb2.DecideSealApplicationResponse]  # type: ignore[assignment]
+    WithdrawSealApplication: _aio.UnaryUnaryMultiCallable[_application_pb2.WithdrawSealApplicationRequest, _application_pb2.WithdrawSealApplicationResponse]  # type: ignore[assignment]
+    ListSealApplications: _aio.UnaryUnaryMultiCallable[_application_pb2.ListSealApplicationsRequest, _application_pb2.ListSealApplicationsResponse]  # type: ignore[assignment]
+    GetSealApplication: _aio.UnaryUnaryMultiCallable[_application_pb2.GetSealApplicationRequest, _application_pb2.GetSealApplicationResponse]  # type: ignore[assignment]
+    ImportSealCertificates: _aio.UnaryUnaryMultiCallable[_application_pb2.ImportSealCertificatesRequest, _application_pb2.ImportSealCertificatesResponse]  # type: ignore[assignment]
     GetTrustBundle: _aio.UnaryUnaryMultiCallable[_seal_pb2.GetTrustBundleRequest, _seal_pb2.GetTrustBundleResponse]  # type: ignore[assignment]
     """Trust anchors, revocation list and signed seal-status list: all an offline verifier needs."""
 
@@ -78,6 +96,56 @@ class SealServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_seal_pb2.ChangeSealStatusResponse, _abc.Awaitable[_seal_pb2.ChangeSealStatusResponse]]: ...
 
     @_abc_1.abstractmethod
+    def GetSealPicture(
+        self,
+        request: _application_pb2.GetSealPictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_application_pb2.GetSealPictureResponse, _abc.Awaitable[_application_pb2.GetSealPictureResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ApplyForSeal(
+        self,
+        request: _application_pb2.ApplyForSealRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_application_pb2.ApplyForSealResponse, _abc.Awaitable[_application_pb2.ApplyForSealResponse]]:
+        """A seal's life begins with an application; another person approves it; the maker makes, files and starts it."""
+
+    @_abc_1.abstractmethod
+    def DecideSealApplication(
+        self,
+        request: _application_pb2.DecideSealApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_application_pb2.DecideSealApplicationResponse, _abc.Awaitable[_application_pb2.DecideSealApplicationResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def WithdrawSealApplication(
+        self,
+        request: _application_pb2.WithdrawSealApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_application_pb2.WithdrawSealApplicationResponse, _abc.Awaitable[_application_pb2.WithdrawSealApplicationResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListSealApplications(
+        self,
+        request: _application_pb2.ListSealApplicationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_application_pb2.ListSealApplicationsResponse, _abc.Awaitable[_application_pb2.ListSealApplicationsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetSealApplication(
+        self,
+        request: _application_pb2.GetSealApplicationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_application_pb2.GetSealApplicationResponse, _abc.Awaitable[_application_pb2.GetSealApplicationResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ImportSealCertificates(
+        self,
+        request: _application_pb2.ImportSealCertificatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_application_pb2.ImportSealCertificatesResponse, _abc.Awaitable[_application_pb2.ImportSealCertificatesResponse]]: ...
+
+    @_abc_1.abstractmethod
     def GetTrustBundle(
         self,
         request: _seal_pb2.GetTrustBundleRequest,
@@ -96,6 +164,17 @@ class SignatureServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SignatureServiceAsyncStub: ...
     GetSealedDocument: _grpc.UnaryUnaryMultiCallable[_seal_pb2.GetSealedDocumentRequest, _seal_pb2.GetSealedDocumentResponse]
     ListSealUses: _grpc.UnaryUnaryMultiCallable[_seal_pb2.ListSealUsesRequest, _seal_pb2.ListSealUsesResponse]
+    GetSealUse: _grpc.UnaryUnaryMultiCallable[_seal_pb2.GetSealUseRequest, _seal_pb2.GetSealUseResponse]
+    SealDocument: _grpc.StreamStreamMultiCallable[_use_pb2.SealDocumentRequest, _use_pb2.SealDocumentResponse]
+    """Seals one document, sent and answered in chunks. The same request_id again answers with the same signature."""
+    SealBatch: _grpc.StreamStreamMultiCallable[_use_pb2.SealBatchRequest, _use_pb2.SealBatchResponse]
+    """Seals thousands of documents, each for itself: one that is refused takes no other with it."""
+    ApproveSealUse: _grpc.UnaryUnaryMultiCallable[_use_pb2.ApproveSealUseRequest, _use_pb2.ApproveSealUseResponse]
+    GrantSealUse: _grpc.UnaryUnaryMultiCallable[_use_pb2.GrantSealUseRequest, _use_pb2.GrantSealUseResponse]
+    WithdrawSealGrant: _grpc.UnaryUnaryMultiCallable[_use_pb2.WithdrawSealGrantRequest, _use_pb2.WithdrawSealGrantResponse]
+    ListSealGrants: _grpc.UnaryUnaryMultiCallable[_use_pb2.ListSealGrantsRequest, _use_pb2.ListSealGrantsResponse]
+    GetSealRules: _grpc.UnaryUnaryMultiCallable[_use_pb2.GetSealRulesRequest, _use_pb2.GetSealRulesResponse]
+    ChangeSealRules: _grpc.UnaryUnaryMultiCallable[_use_pb2.ChangeSealRulesRequest, _use_pb2.ChangeSealRulesResponse]
 
 @_typing.type_check_only
 class SignatureServiceAsyncStub(SignatureServiceStub):
@@ -104,6 +183,17 @@ class SignatureServiceAsyncStub(SignatureServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetSealedDocument: _aio.UnaryUnaryMultiCallable[_seal_pb2.GetSealedDocumentRequest, _seal_pb2.GetSealedDocumentResponse]  # type: ignore[assignment]
     ListSealUses: _aio.UnaryUnaryMultiCallable[_seal_pb2.ListSealUsesRequest, _seal_pb2.ListSealUsesResponse]  # type: ignore[assignment]
+    GetSealUse: _aio.UnaryUnaryMultiCallable[_seal_pb2.GetSealUseRequest, _seal_pb2.GetSealUseResponse]  # type: ignore[assignment]
+    SealDocument: _aio.StreamStreamMultiCallable[_use_pb2.SealDocumentRequest, _use_pb2.SealDocumentResponse]  # type: ignore[assignment]
+    """Seals one document, sent and answered in chunks. The same request_id again answers with the same signature."""
+    SealBatch: _aio.StreamStreamMultiCallable[_use_pb2.SealBatchRequest, _use_pb2.SealBatchResponse]  # type: ignore[assignment]
+    """Seals thousands of documents, each for itself: one that is refused takes no other with it."""
+    ApproveSealUse: _aio.UnaryUnaryMultiCallable[_use_pb2.ApproveSealUseRequest, _use_pb2.ApproveSealUseResponse]  # type: ignore[assignment]
+    GrantSealUse: _aio.UnaryUnaryMultiCallable[_use_pb2.GrantSealUseRequest, _use_pb2.GrantSealUseResponse]  # type: ignore[assignment]
+    WithdrawSealGrant: _aio.UnaryUnaryMultiCallable[_use_pb2.WithdrawSealGrantRequest, _use_pb2.WithdrawSealGrantResponse]  # type: ignore[assignment]
+    ListSealGrants: _aio.UnaryUnaryMultiCallable[_use_pb2.ListSealGrantsRequest, _use_pb2.ListSealGrantsResponse]  # type: ignore[assignment]
+    GetSealRules: _aio.UnaryUnaryMultiCallable[_use_pb2.GetSealRulesRequest, _use_pb2.GetSealRulesResponse]  # type: ignore[assignment]
+    ChangeSealRules: _aio.UnaryUnaryMultiCallable[_use_pb2.ChangeSealRulesRequest, _use_pb2.ChangeSealRulesResponse]  # type: ignore[assignment]
 
 class SignatureServiceServicer(metaclass=_abc_1.ABCMeta):
     """Sealed documents and the ledger of seal uses."""
@@ -121,6 +211,71 @@ class SignatureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _seal_pb2.ListSealUsesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_seal_pb2.ListSealUsesResponse, _abc.Awaitable[_seal_pb2.ListSealUsesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetSealUse(
+        self,
+        request: _seal_pb2.GetSealUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_seal_pb2.GetSealUseResponse, _abc.Awaitable[_seal_pb2.GetSealUseResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def SealDocument(
+        self,
+        request_iterator: _MaybeAsyncIterator[_use_pb2.SealDocumentRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_use_pb2.SealDocumentResponse], _abc.AsyncIterator[_use_pb2.SealDocumentResponse]]:
+        """Seals one document, sent and answered in chunks. The same request_id again answers with the same signature."""
+
+    @_abc_1.abstractmethod
+    def SealBatch(
+        self,
+        request_iterator: _MaybeAsyncIterator[_use_pb2.SealBatchRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_use_pb2.SealBatchResponse], _abc.AsyncIterator[_use_pb2.SealBatchResponse]]:
+        """Seals thousands of documents, each for itself: one that is refused takes no other with it."""
+
+    @_abc_1.abstractmethod
+    def ApproveSealUse(
+        self,
+        request: _use_pb2.ApproveSealUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_pb2.ApproveSealUseResponse, _abc.Awaitable[_use_pb2.ApproveSealUseResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GrantSealUse(
+        self,
+        request: _use_pb2.GrantSealUseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_pb2.GrantSealUseResponse, _abc.Awaitable[_use_pb2.GrantSealUseResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def WithdrawSealGrant(
+        self,
+        request: _use_pb2.WithdrawSealGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_pb2.WithdrawSealGrantResponse, _abc.Awaitable[_use_pb2.WithdrawSealGrantResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListSealGrants(
+        self,
+        request: _use_pb2.ListSealGrantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_pb2.ListSealGrantsResponse, _abc.Awaitable[_use_pb2.ListSealGrantsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetSealRules(
+        self,
+        request: _use_pb2.GetSealRulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_pb2.GetSealRulesResponse, _abc.Awaitable[_use_pb2.GetSealRulesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ChangeSealRules(
+        self,
+        request: _use_pb2.ChangeSealRulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_pb2.ChangeSealRulesResponse, _abc.Awaitable[_use_pb2.ChangeSealRulesResponse]]: ...
 
 def add_SignatureServiceServicer_to_server(servicer: SignatureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

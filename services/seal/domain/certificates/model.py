@@ -51,6 +51,7 @@ class Certificate:
     subject_key_id: bytes | None
     authority_key_id: bytes | None
     unknown_critical: frozenset[str]
+    extended_key_usage_is_critical: bool = False
 
     def valid_at(self, moment: datetime) -> bool:
         """Return whether the validity period holds the moment, both ends included."""
@@ -129,6 +130,7 @@ def _certificate(data: bytes) -> Certificate:
         subject_key_id=parsed.key_identifier,
         authority_key_id=authority["key_identifier"].native if authority else None,
         unknown_critical=frozenset(parsed.critical_extensions) - _KNOWN_CRITICAL,
+        extended_key_usage_is_critical="extended_key_usage" in parsed.critical_extensions,
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ class Evidence:
     A seal is our own if its maker's certificate is among `own_makers`: then coverage is strict, and the register
     stands in for a timestamp. `recorded_at` answers when our ledger recorded a signature, by the suite's digest
     of its value; where it is given, only it vouches for time. `expected_signatures` is what the ledger knows of
-    this document.
+    this document. `timestamp_anchors` are believed about time and about nothing else.
     """
 
     suites: Suites
@@ -47,6 +47,7 @@ class Evidence:
     seal_status: SealStatusLookup | None = None
     recorded_at: Callable[[bytes], datetime | None] | None = None
     expected_signatures: int | None = None
+    timestamp_anchors: tuple[bytes, ...] = ()
 
     @cached_property
     def anchor_certificates(self) -> tuple[Certificate, ...]:
@@ -66,4 +67,6 @@ class Evidence:
     @cached_property
     def timestamp_trust(self) -> TimestampTrust:
         """Whom to believe about time."""
-        return TimestampTrust(self.suites, self.anchor_certificates, self.pool)
+        further = tuple(map(read_certificate, self.timestamp_anchors))
+        anchors = (*self.anchor_certificates, *further)
+        return TimestampTrust(self.suites, anchors, self.pool, self.revocation_lists, self.now)

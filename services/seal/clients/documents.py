@@ -1,4 +1,4 @@
-"""What seal asks of others: documents that wait for a seal, from certs."""
+"""Documents that wait for a seal, asked of certs."""
 
 from __future__ import annotations
 

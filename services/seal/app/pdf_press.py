@@ -1,0 +1,49 @@
+"""The adapter over PDF sealing: implements the port PdfPress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.seal.domain.placing import Placement
+from services.seal.domain.sealing import SealedDocument
+from services.seal.domain.structures import Picture
+from services.seal.domain.suite import SigningKey, Suite
+from services.seal.pdf import (
+    Level,
+    PdfSeal,
+    PdfSealing,
+    ValidationData,
+    prepare_pdf_seal,
+    seal_pdf,
+)
+from services.seal.usecases.companions import PdfOrder
+
+
+class PadesPress:
+    """Seals PDFs as PAdES baseline signatures; each document is judged in a bounded process first."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+
+    def prepare(
+        self, key: SigningKey, certificate: bytes, chain: Sequence[bytes], seal: tuple[str, str, Picture]
+    ) -> PdfSeal:
+        """Return the credential ready for use. Raises PDF_CREDENTIAL_REFUSED, PDF_STAMP_REFUSED."""
+        return prepare_pdf_seal(self.suite, key, certificate, chain, *seal)
+
+    def seal(
+        self,
+        document: bytes,
+        prepared: PdfSeal,
+        placements: Sequence[Placement],
+        signed_at: datetime,
+        order: PdfOrder,
+    ) -> SealedDocument:
+        """Return the sealed PDF. Raises what `seal_pdf` raises."""
+        how = PdfSealing(
+            level=Level(order.level.value),
+            timestamp=order.timestamp,
+            validation=ValidationData(order.certificates, order.crls),
+        )
+        return seal_pdf(document, prepared, placements, signed_at, how)

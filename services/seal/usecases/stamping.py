@@ -1,0 +1,91 @@
+"""Put a seal under a document: the one place where the signing side signs for licences and all others alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from chassis.errors import Fault, Kind
+from services.seal.domain.authorisation import SEAL_LIMIT_REACHED
+from services.seal.domain.placing import At, Wish, plan_placements
+from services.seal.domain.sealing import Placement, Protect, SealedDocument, SealInUse, seal_document
+from services.seal.usecases.cabinet import Cabinet
+from services.seal.usecases.companions import SEAL_WITHOUT_COMPANION, PdfLevel
+from services.seal.usecases.ledger_time import check_lag
+from services.seal.usecases.ports import Work
+
+_SAYS_NO = frozenset(
+    {Kind.INVALID_ARGUMENT, Kind.FAILED_PRECONDITION, Kind.PERMISSION_DENIED, Kind.NOT_FOUND}
+)
+
+
+class DocumentFormat(StrEnum):
+    """The form of a document that is sealed."""
+
+    OFD = "ofd"
+    PDF = "pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a document is sealed: an OFD closed or left open, a PDF up to which level."""
+
+    mode: Protect = Protect.WHOLE
+    format: DocumentFormat = DocumentFormat.OFD
+    level: PdfLevel = PdfLevel.B_B
+
+
+def is_refusal(fault: Fault) -> bool:
+    """Return whether a fault says no, which is recorded; any other may pass, and the same is tried again."""
+    return fault.kind in _SAYS_NO or fault.code == SEAL_LIMIT_REACHED.code
+
+
+async def stamp(
+    work: Work,
+    cabinet: Cabinet,
+    seal_id: str,
+    document: bytes,
+    wishes: Sequence[Wish],
+    now: datetime,
+    manner: Manner = Manner(),
+) -> SealedDocument:
+    """Return the document with the seal at every wish; the signature may not leave before it stands in the ledger.
+
+    Raises what `plan_placements` and `seal_document` raise, SEAL_NOT_USABLE, SIGNER_UNAVAILABLE, LEDGER_TIME_LAG,
+    TIMESTAMP_UNAVAILABLE, TIMESTAMP_WRONG.
+    """
+    timekeeping = cabinet.timekeeping
+    await check_lag(work, now, timekeeping.lag_limit)
+    in_use = await cabinet.take(work.seals, seal_id)
+    if manner.format is DocumentFormat.PDF:
+        if cabinet.companions is None:
+            raise SEAL_WITHOUT_COMPANION()
+        places = _places(document, in_use, wishes)
+        return await cabinet.companions.seal(work, in_use, document, places, now, manner.level)
+    return await asyncio.to_thread(seal_ofd, document, in_use, wishes, now, manner.mode, timekeeping.stamp)
+
+
+def seal_ofd(
+    document: bytes,
+    in_use: SealInUse,
+    wishes: Sequence[Wish],
+    now: datetime,
+    mode: Protect,
+    timestamp: Callable[[bytes], bytes],
+) -> SealedDocument:
+    """Return the OFD with the seal at every wish. Raises what `plan_placements` and `seal_document` raise."""
+    return seal_document(document, in_use, _places(document, in_use, wishes), now, timestamp, mode=mode)
+
+
+def _places(document: bytes, in_use: SealInUse, wishes: Sequence[Wish]) -> list[Placement]:
+    picture = in_use.seal.picture
+    width, height = float(picture.width_mm), float(picture.height_mm)
+    fixed = [
+        Placement(each.page, each.x_mm, each.y_mm, width, height) for each in wishes if isinstance(each, At)
+    ]
+    if len(fixed) == len(wishes):  # nothing that the document itself must tell
+        return fixed
+    return plan_placements(document, wishes, width, height)
