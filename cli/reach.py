@@ -21,6 +21,7 @@ from cli.clients.door import Door
 from cli.clients.kiosk import Kiosk
 from cli.clients.seal_desk import SealDesk
 from cli.clients.seal_office import SealOffice
+from cli.clients.seal_verifier import SealVerifier
 from cli.local.authority import open_authority
 from cli.local.control import running
 from cli.local.layout import Layout
@@ -64,6 +65,16 @@ def seal_desk(home: Path, department: str = "") -> SealDesk:
     state = running(layout)
     peer = Peer("department", department) if department else OPERATOR
     return SealDesk(open_authority(layout.certificates).identity(peer), state.services["seal"].grpc)
+
+
+def seal_verifier(home: Path) -> SealVerifier:
+    """Return the verification service for an operator. Raises STACK_NOT_RUNNING where no address is set."""
+    told = load(OperatorSettings)
+    if told.seal_address:
+        return SealVerifier(TlsFiles(told.certificate, told.key, told.authority), told.seal_address)
+    layout = Layout(home)
+    state = running(layout)
+    return SealVerifier(open_authority(layout.certificates).identity(OPERATOR), state.services["seal"].grpc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def _costly() -> Iterator[str]:
         ("look into an upload", "processor and memory: parsers",
          (f"a process of its own, {LIMITS.cpu_seconds} s of processor, {LIMITS.memory_bytes // MIB} MiB, {INSPECTION_SECONDS:g} s in all; "
          f"{LIMITS.packed_bytes // MIB} MiB packed, {LIMITS.unpacked_bytes // MIB} MiB unpacked, ratio {LIMITS.ratio}, {LIMITS.entries} entries, {LIMITS.pixels // 10**6} megapixels; `uploads_by_person`")),
-        ("verify a document", "processor: signatures, XML", f"`verifications_by_source`; {MAX_MESSAGE_BYTES // MIB} MiB over gRPC; limits of packages in `services/seal/domain/ofd/package.py`"),
+        ("verify a document", "processor: signatures, XML", f"`verifications_by_source`; {MAX_MESSAGE_BYTES // MIB} MiB over gRPC, larger ones in chunks; files at once in `services/seal/rpc/verification.py`; limits of packages in `services/seal/domain/ofd/package.py`"),
         ("send a one-time code", "money", "`codes_by_person_*`, `codes_by_phone_*`, hourly amounts per terminal, network and in all"),
         ("list parts or changes", "the database", "`rpc_list_parts`, `rpc_list_changes`; pages; a stream waits for a bell, not in a loop"),
         ("fetch a file of a material, an archive", "disk and network", "`rpc_files`; one case at a time"),

@@ -106,6 +106,21 @@ class PeerChannel:
             lambda: method(requests, timeout=self._stream_seconds(timeout_seconds), metadata=_headers())
         )
 
+    async def upload(
+        self,
+        method: grpc.aio.StreamUnaryMultiCallable[Req, Res],
+        requests: AsyncIterator[Req],
+        *,
+        timeout_seconds: float | None = None,
+    ) -> Res:
+        """Return the one answer of a method that streams to the peer. Raises as `call`."""
+        with self._measured():
+            try:
+                answer = await method(requests, timeout=self._seconds(timeout_seconds), metadata=_headers())
+            except grpc.aio.AioRpcError as error:
+                raise from_error(error, str(self.peer)) from error
+        return answer
+
     async def close(self) -> None:
         """Close the connection after its running calls."""
         await self.channel.close(grace=1.0)

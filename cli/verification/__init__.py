@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from cli.verification.judging import verify_file
-from cli.verification.report import Check, Judged, Report
+from cli.verification.report import Check, Judged, Report, worst
 
-__all__ = ["Check", "Judged", "Report", "verify_file"]
+__all__ = ["Check", "Judged", "Report", "verify_file", "worst"]

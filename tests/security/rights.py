@@ -67,6 +67,8 @@ RPC: dict[str, tuple[str, bool]] = {
     "seal.SignerService/RewrapKey": (S, False),
     "seal.SignerService/CheckSigner": (S, False),
     "seal.VerificationService/VerifyDocument": (f"{D} {OP} {C} {IN}", False),
+    "seal.VerificationService/VerifyFile": (f"{D} {OP} {C} {IN}", False),
+    "seal.VerificationService/VerifySeal": (f"{D} {OP} {C} {IN}", False),
 }
 
 ROLES = ("system_administrator", "audit_administrator")
@@ -119,6 +121,9 @@ ROUTES: dict[str, str] = {
     "GET /v1/licences/{licence_id}/document": OWN_LICENCE,
     "POST /v1/verifications/presentation": PUBLIC,
     "POST /v1/verifications/document": PUBLIC,
+    "POST /v1/verifications": PUBLIC,
+    "GET /verify": PUBLIC,
+    "GET /verify.css": PUBLIC,
     "POST /v1/verifications/receipt": PUBLIC,
     "GET /v1/messages": SESSION,
     "POST /v1/messages/{message_id}/read": SESSION,

@@ -20,6 +20,7 @@ from services.intake.domain.catalogue.model import Catalogue
 from services.intake.domain.identity.session import Session
 from services.intake.domain.identity.terminals import Terminal
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument, Work
+from services.intake.usecases.file_verification import FileReport
 from services.intake.usecases.identity.platform_log_in import PlatformLogIn
 from services.intake.usecases.identity.ports import Allowance, LicenceRegistry, Limits, LogIn
 from services.intake.usecases.identity.sessions import require_session
@@ -36,6 +37,14 @@ class WorkInTransaction(Work, Protocol):
     @property
     def tx(self) -> Transaction:
         """The transaction."""
+        ...
+
+
+class SealVerifierOfFiles(SealVerifier, Protocol):
+    """Verification of sealed documents, and of files of either kind."""
+
+    async def verify_file(self, content: bytes) -> FileReport:
+        """Return the report on an OFD or a PDF as of now. Raises FILE_KIND_UNKNOWN."""
         ...
 
 
@@ -58,7 +67,7 @@ class Doors:
     limits: Limits
     answers: EncryptedAnswers
     wallet: Wallet
-    seals: SealVerifier
+    seals: SealVerifierOfFiles
     inbox: Inbox
     inspector: Inspector
     receipt_keys: KeysSource

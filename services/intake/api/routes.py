@@ -17,6 +17,7 @@ from services.intake.api import (
     me,
     platform_log_in,
     sessions,
+    verification_page,
     verifications,
 )
 from services.intake.api.doors import Doors, DoorsHere, carrying
@@ -59,6 +60,7 @@ def api_router(doors: Doors) -> APIRouter:
         handing_in,
         licences,
         verifications,
+        verification_page,
         inbox,
     ):
         root.include_router(each if isinstance(each, APIRouter) else each.router)

@@ -23,11 +23,11 @@ from services.seal.keystore import MakerKeystore, SoftwareKeystore
 from services.seal.providers import load_suites
 from services.seal.settings import SealKeySettings, SealLedgerSettings, SealMakerSettings
 from services.seal.trust_files import read_folder
+from services.seal.usecases.evidence import evidence_of
 from services.seal.usecases.ledger_time import check_checkpoints
 from services.seal.usecases.make_seals import Companion, Workshop, issue_lists, make_seals
 from services.seal.usecases.read_register import check_ledger
 from services.seal.usecases.request_keys import request_keys
-from services.seal.usecases.verify import evidence_of
 
 EXIT_UNFINISHED = 1
 SIGNER_START_SECONDS = 30.0

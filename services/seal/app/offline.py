@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from services.seal.domain.status_list import verify_status_list
 from services.seal.domain.suite import Suites
 from services.seal.domain.verification import (
     Check,
+    DocumentReport,
     Evidence,
     SealStatusLookup,
     SignatureReport,
@@ -19,24 +21,30 @@ from services.seal.domain.verification import (
 )
 from services.seal.providers import load_suites
 from services.seal.trust_files import read_trust_files, write_trust_files
+from services.seal.usecases.evidence import evidence_of
 from services.seal.usecases.ports import TrustBundle
-from services.seal.usecases.verify import evidence_of
 
 
 def verify_offline(document: bytes, trust_dir: Path, now: datetime) -> dict[str, Any]:
     """Return the verdict and every check of every signature as plain values.
 
-    ``{"verdict", "status_list": "current" | "absent" | <reason code>, "container": check,
-    "signatures": [{"verdict", "seal_id", "seal_name", "signer", "signed_at", "notes", "checks": [check]}]}``
+    ``{"verdict", "now_verdict", "format": "ofd" | "pdf", "status_list": "current" | "absent" | <reason code>,
+    "container": check, "signatures": [{"verdict", "now_verdict", "seal_id", "seal_name", "signer", "signed_at",
+    "proved_at", "notes": [{"zh", "en", "detail"}], "stamps", "coverage", "checks": [check], "now_checks": [check]}]}``
     with check ``{"name", "result", "reason", "detail", "detail_en", "clause"}``. Without a current status list the
-    state of a seal is unknown, and the verdict INDETERMINATE at best.
-    Raises TRUST_FILES_UNREADABLE, SEAL_CRYPTOGRAPHY_UNSOUND.
+    state of a seal is unknown, and the verdict INDETERMINATE at best; so is that of a PDF, whose certificates only
+    the register ties to its seal.
+    Raises TRUST_FILES_UNREADABLE, SEAL_CRYPTOGRAPHY_UNSOUND, PEER_UNAVAILABLE.
     """
     suites, bundle = load_suites(), read_trust_files(trust_dir)
     lookup, said = _lookup(suites, bundle, now)
-    report = verify_document(document, evidence_of(suites, bundle, now, lookup))
+    evidence = evidence_of(suites, bundle, now, lookup)
+    is_pdf = document.startswith(b"%PDF-")
+    report = _of_pdf(document, evidence) if is_pdf else verify_document(document, evidence)
     return {
         "verdict": report.verdict.value,
+        "now_verdict": report.now_verdict.value,
+        "format": "pdf" if is_pdf else "ofd",
         "status_list": said,
         "container": _check(report.container),
         "signatures": [_signature(each) for each in report.signatures],
@@ -76,15 +84,26 @@ def _lookup(suites: Suites, bundle: TrustBundle, now: datetime) -> tuple[SealSta
         return None, fault.code
 
 
+def _of_pdf(document: bytes, evidence: Evidence) -> DocumentReport:
+    from services.seal.app.pdf_judge import PadesJudge  # noqa: PLC0415 - an OFD does without
+
+    return PadesJudge().verify(document, evidence, None)
+
+
 def _signature(report: SignatureReport) -> dict[str, Any]:
     return {
         "verdict": report.verdict.value,
+        "now_verdict": report.now_verdict.value,
         "seal_id": report.seal_id,
         "seal_name": report.seal_name,
         "signer": report.signer,
         "signed_at": report.stated_at,
-        "notes": list(report.notes),
+        "proved_at": report.proved_at,
+        "notes": [asdict(each) for each in report.notes],
+        "stamps": [asdict(each) for each in report.stamps],
+        "coverage": asdict(report.coverage) if report.coverage else None,
         "checks": [_check(each) for each in report.checks],
+        "now_checks": [_check(each) for each in report.now_checks],
     }
 
 

@@ -12,6 +12,7 @@ from chassis.rewrap import AtRest
 from chassis.run import Part
 from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
+from services.seal.app.pdf_judge import PadesJudge
 from services.seal.app.pdf_press import PadesPress
 from services.seal.app.timekeeping import keep_time
 from services.seal.app.wiring import companion_suite, signing_suite
@@ -36,6 +37,7 @@ from services.seal.usecases.applications import Office
 from services.seal.usecases.cabinet import Cabinet
 from services.seal.usecases.companions import Companions
 from services.seal.usecases.retry_refused import retry_refused
+from services.seal.usecases.verify import Verifier
 
 _log = get_logger(__name__)
 SELF_TEST = "selftest"
@@ -86,7 +88,10 @@ async def build(runtime: Runtime) -> Made:
                 SealServicer(Counter(runtime.database, unit.work, runtime.clock, suites, office)),
             ),
             (add_signature_service, SignatureServicer(desk)),
-            (add_verification_service, VerificationServicer(unit, suites, runtime.clock)),
+            (
+                add_verification_service,
+                VerificationServicer(Verifier(unit, suites, PadesJudge()), runtime.clock),
+            ),
         ],
         workers=[Part("retry", retry), kept.worker],
         measures=[measures.measure, look_at_signer, kept.measure],

@@ -22,9 +22,9 @@ from services.seal.domain.timestamps import TimestampTrust
 from services.seal.settings import SealSettings
 from services.seal.store import StoreUnit
 from services.seal.store.measures import LEDGER_UNSTAMPED_OLDEST_SECONDS
+from services.seal.usecases.evidence import evidence_of
 from services.seal.usecases.ledger_time import Timekeeping, lag_of, stamp_ledger
 from services.seal.usecases.ports import Timestamper, UnitOfWork
-from services.seal.usecases.verify import evidence_of
 
 _log = get_logger(__name__)
 KEPT_SECONDS, LEAST_SECONDS, ANSWER_SECONDS = 300.0, 1.0, 5.0

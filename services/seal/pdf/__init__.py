@@ -13,7 +13,7 @@ from services.seal.pdf.sealing import (
     prepare_pdf_seal,
     seal_pdf,
 )
-from services.seal.pdf.verification import Companion, CompanionLookup, verify_pdf
+from services.seal.pdf.verification import Companion, CompanionLookup, count_seals, verify_pdf
 
 __all__ = [
     "LIMITS",
@@ -26,6 +26,7 @@ __all__ = [
     "PdfSealing",
     "ValidationData",
     "admit_apart",
+    "count_seals",
     "examine",
     "examine_apart",
     "prepare_pdf_seal",

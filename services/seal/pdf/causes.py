@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from services.seal.domain.verification.causes import CLAUSES as OF_SEALS
 from services.seal.domain.verification.causes import Cause
 
 _PDF, _SIGNED, _CMS = "ISO 32000-2 7.5", "ISO 32000-2 12.8", "EN 319 142-1 6.3"
 
+CLAUSES = {
+    **OF_SEALS,
+    "container": f"{_PDF}; P1, P3",
+    "references": f"{_SIGNED}.1; D2",
+    "digests": f"{_SIGNED}.1; D1, D2",
+    "signature": f"{_CMS}; T1–T5",
+    "certlist": "EN 319 122-1 5.2.2; B1",
+    "signer_chain": "RFC 5280 6.1; C1, C2",
+    "coverage": f"{_SIGNED}.2; D3",
+}
 PACKAGE = Cause("PACKAGE", f"{_PDF}; P1", "PDF 文件结构不合规", "The PDF breaks a rule of strict reading")
 ENCRYPTED = Cause(
     "ENCRYPTED", f"{_PDF}; P1", "PDF 文件已加密，无法验证", "The PDF is encrypted and was not read"

@@ -27,6 +27,9 @@ class SignatureFacts:
     whole_revision: bool
     change: str
     problem: str = ""
+    page: int = 0
+    box_mm: tuple[float, float, float, float] | None = None
+    """Where the field is shown: page from 1, and its box from the top left; None where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,11 @@ def _plain(value: object) -> str:
 
 
 def _signature(found: dict[str, Any]) -> SignatureFacts:
-    stated = found.pop("stated_at")
+    stated, box = found.pop("stated_at"), found.pop("box_mm")
     return SignatureFacts(
         byte_range=tuple(found.pop("byte_range")),
         contents=base64.b64decode(found.pop("contents")),
         stated_at=datetime.fromisoformat(stated) if stated else None,
+        box_mm=(box[0], box[1], box[2], box[3]) if box else None,
         **found,
     )

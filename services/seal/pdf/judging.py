@@ -16,6 +16,7 @@ from services.seal.domain.verification import (
     SignatureReport,
 )
 from services.seal.domain.verification import causes as known
+from services.seal.domain.verification.present import Standing, judge_now
 from services.seal.domain.verification.report import Findings, fold
 from services.seal.domain.verification.signature_steps import certificate_of, check_seal
 from services.seal.domain.verification.trust_steps import check_maker
@@ -31,6 +32,7 @@ from services.seal.pdf.cms import (
     unpadded,
 )
 from services.seal.pdf.facts import PdfFacts, SignatureFacts
+from services.seal.pdf.protection import cover, places_of
 from services.seal.pdf.trust import Carried, Claim, carried, check_trust, judge, report_token
 
 TIMESTAMP_KIND = "/DocTimeStamp"
@@ -70,8 +72,13 @@ class Judge:
     ) -> None:
         self.document, self.facts, self.one, self.evidence = document, facts, one, evidence
         self.companions = companions
-        self.findings = Findings({CheckName.CONTAINER: list(container.found[CheckName.CONTAINER])})
-        self.described: dict[str, object] = {}
+        carried_over = list(container.found[CheckName.CONTAINER])
+        self.findings = Findings({CheckName.CONTAINER: carried_over}, clauses=causes.CLAUSES)
+        self.described: dict[str, object] = {
+            "coverage": cover(document, facts, one),
+            "stamps": places_of(one),
+        }
+        self.seal: Seal | None = None
 
     def report(self) -> SignatureReport:
         """Run the checks and return what was found."""
@@ -141,6 +148,13 @@ class Judge:
             "signer": message.signer.subject_text if message.signer else None,
             "seal_id": reference.seal_id if reference else None,
             "seal_name": reference.seal_name if reference else None,
+            "signature_digest": suite.digest(message.signature) if suite else None,
+            "generation": self.seal.generation if self.seal else None,
+            "now_checks": judge_now(
+                Standing(reference.seal_id if reference else None, self.seal, message.signer,
+                         brought.certificates, brought.crls),
+                self.evidence,
+            ),
         }  # fmt: skip
 
     def _crypto(self, message: Message, covered: bytes | None) -> Suite | None:
@@ -211,6 +225,7 @@ class Judge:
         if seal is None or seal.seal_id != seal_id:
             findings.invalid(CheckName.SEAL_SIGNATURE, causes.FORMAT, "seal")
             return
+        self.seal = seal
         maker = certificate_of(seal.maker_certificate)
         check_seal(seal, at, maker, self.evidence.suites, findings)
         check_maker(seal, maker, at, self.evidence, findings)

@@ -34,6 +34,8 @@ class Page:
     box: Box
     rotation: int
     unit: float
+    number: int = 0
+    """Of the page's object."""
 
     @property
     def shown_mm(self) -> tuple[float, float]:
@@ -43,6 +45,20 @@ class Page:
         if self.rotation in {90, 270}:
             width, height = height, width
         return width / _POINTS_PER_MM, height / _POINTS_PER_MM
+
+    def shown_box_mm(self, rectangle: Any) -> Box:
+        """Return a rectangle of user space as it is shown: x, y from the top left, width, height in millimetres."""
+        x1, y1, x2, y2 = _box(rectangle)
+        left, bottom, right, top = self.box
+        scale = self.unit / _POINTS_PER_MM
+        width, height = (x2 - x1) * scale, (y2 - y1) * scale
+        if self.rotation == 90:
+            return (y1 - bottom) * scale, (x1 - left) * scale, height, width
+        if self.rotation == 180:
+            return (right - x2) * scale, (y1 - bottom) * scale, width, height
+        if self.rotation == 270:
+            return (top - y2) * scale, (right - x2) * scale, height, width
+        return (x1 - left) * scale, (top - y2) * scale, width, height
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +88,19 @@ def read_pages(reader: PdfFileReader, limits: PdfLimits = LIMITS) -> list[Page]:
 
 
 def _walk(
-    node: Any, inherited: dict[str, Any], found: list[Page], seen: set[int], depth: int, limits: PdfLimits
+    node: Any,
+    inherited: dict[str, Any],
+    found: list[Page],
+    seen: set[int],
+    depth: int,
+    limits: PdfLimits,
+    number: int = 0,
 ) -> None:
     if depth > limits.depth or len(found) >= limits.pages:
         raise Unreadable(TOO_COMPLEX, "pages")
     known = {**inherited, **{key: node[key] for key in _INHERITED if key in node}}
     if node["/Type"] == "/Page":
-        found.append(_page(len(found), node, known))
+        found.append(_page(len(found), node, known, number))
         return
     if node["/Type"] != "/Pages":
         raise Unreadable(MALFORMED, "page tree")
@@ -89,17 +111,17 @@ def _walk(
         if id(kid) in seen:
             raise Unreadable(MALFORMED, "page tree loop")
         seen.add(id(kid))
-        _walk(kid, known, found, seen, depth + 1, limits)
+        _walk(kid, known, found, seen, depth + 1, limits, reference.idnum)
 
 
-def _page(index: int, node: Any, known: dict[str, Any]) -> Page:
+def _page(index: int, node: Any, known: dict[str, Any], number: int) -> Page:
     media = _box(known["/MediaBox"])
     crop = _box(known["/CropBox"]) if "/CropBox" in known else media
     box = (max(media[0], crop[0]), max(media[1], crop[1]), min(media[2], crop[2]), min(media[3], crop[3]))
     rotation, unit = int(known.get("/Rotate", 0)), float(entry(node, "/UserUnit", 1))
     if rotation % 90 or box[0] >= box[2] or box[1] >= box[3] or not 0.01 < unit < 1000:
         raise Unreadable(MALFORMED, "page box")
-    return Page(index, box, rotation % 360, unit)
+    return Page(index, box, rotation % 360, unit, number)
 
 
 def _box(value: Any) -> Box:

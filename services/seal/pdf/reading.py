@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,7 +28,7 @@ from services.seal.pdf.opening import (
     parsing,
     shown,
 )
-from services.seal.pdf.pages import read_pages
+from services.seal.pdf.pages import Box, Page, read_pages
 
 _NUMBERS_MOST = 16
 
@@ -36,10 +38,13 @@ def examine(document: bytes, limits: PdfLimits = LIMITS) -> PdfFacts:
     try:
         reader = open_pdf(document, limits)
         with parsing():
-            pages = tuple(page.shown_mm for page in read_pages(reader, limits))
+            read = read_pages(reader, limits)
+            pages = tuple(page.shown_mm for page in read)
+            numbered = {page.number: page for page in read}
             filled = list(enumerate_sig_fields(reader, filled_status=True))
             signatures = [
-                _signature(reader, document, name, field) for name, _, field in filled[: limits.signatures]
+                _signature(reader, document, name, field, numbered)
+                for name, _, field in filled[: limits.signatures]
             ]
             certificates, crls = _kept(reader, limits)
             removed = _removed(reader, {name for name, _, _ in filled})
@@ -62,11 +67,15 @@ def _removed(reader: PdfFileReader, present: set[str]) -> tuple[str, ...]:
     return tuple(sorted(shown(name) for name in before - present))
 
 
-def _signature(reader: PdfFileReader, document: bytes, name: str, reference: Any) -> SignatureFacts:
+def _signature(
+    reader: PdfFileReader, document: bytes, name: str, reference: Any, pages: Mapping[int, Page]
+) -> SignatureFacts:
     """Read one field; what cannot be read of it is its own problem, not the document's."""
     try:
         with parsing():
-            return _read(reader, document, name, reference)
+            found = _read(reader, document, name, reference)
+            page, box = _shown(reference.get_object(), pages)
+            return replace(found, page=page, box_mm=box)
     except Unreadable as problem:
         if problem.kind == TOO_COMPLEX:
             raise
@@ -93,6 +102,20 @@ def _read(reader: PdfFileReader, document: bytes, name: str, reference: Any) -> 
         sub_filter=shown(str(entry(signature, "/SubFilter", ""))), byte_range=numbers, contents=contents,
         stated_at=_stated(signature), whole_file=whole_file, whole_revision=whole_revision, change=shown(change),
     )  # fmt: skip
+
+
+def _shown(field: Any, pages: Mapping[int, Page]) -> tuple[int, Box | None]:
+    """Return page and box of the field's first widget; a field that is not seen, or says no page, has none."""
+    widget = field
+    if "/Rect" not in widget and entry(field, "/Kids", ()):
+        widget = field["/Kids"][0].get_object()
+    if "/Rect" not in widget or "/P" not in widget or not is_reference(widget.raw_get("/P")):
+        return 0, None
+    page = pages.get(widget.raw_get("/P").idnum)
+    if page is None:
+        return 0, None
+    box = page.shown_box_mm(widget["/Rect"])
+    return (page.index + 1, box) if box[2] > 0 and box[3] > 0 else (0, None)
 
 
 def _ends_revision(reader: PdfFileReader, document: bytes, revision: int, end: int) -> bool:

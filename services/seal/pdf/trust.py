@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.seal.domain.certificates import (
@@ -18,7 +18,7 @@ from services.seal.domain.certificates import (
     revocation_of,
 )
 from services.seal.domain.pki import STATUS_LIST_SIGNING, TIME_STAMPING
-from services.seal.domain.timestamps import TimestampTrust, TokenResult, judge_token
+from services.seal.domain.timestamps import TokenResult, judge_token
 from services.seal.domain.verification import CheckName, Evidence
 from services.seal.domain.verification import causes as known
 from services.seal.domain.verification.evidence import SKEW
@@ -98,7 +98,7 @@ def _proved(claim: Claim, with_document: Carried, evidence: Evidence, findings: 
 def judge(token: bytes, stamped: bytes, with_document: Carried, evidence: Evidence) -> TokenResult:
     """Return what holds of a token over `stamped`, its path found also among what the document carries."""
     pool = (*evidence.pool, *with_document.certificates)
-    return judge_token(token, stamped, TimestampTrust(evidence.suites, evidence.anchor_certificates, pool))
+    return judge_token(token, stamped, replace(evidence.timestamp_trust, pool=pool))
 
 
 def report_token(

@@ -16,7 +16,7 @@ from services.seal.pdf.facts import PdfFacts
 from services.seal.pdf.judging import TIMESTAMP_KIND, Companion, CompanionLookup, Judge
 from services.seal.pdf.opening import ENCRYPTED, TOO_COMPLEX
 
-__all__ = ["Companion", "CompanionLookup", "verify_pdf"]
+__all__ = ["Companion", "CompanionLookup", "count_seals", "verify_pdf"]
 
 
 def verify_pdf(
@@ -49,7 +49,7 @@ def verify_pdf(
 
 
 def _container(facts: PdfFacts, evidence: Evidence) -> Findings:
-    findings, name = Findings(), CheckName.CONTAINER
+    findings, name = Findings(clauses=causes.CLAUSES), CheckName.CONTAINER
     if facts.problem == ENCRYPTED:
         findings.unsettled(name, causes.ENCRYPTED)
     elif facts.problem == TOO_COMPLEX:
@@ -58,11 +58,12 @@ def _container(facts: PdfFacts, evidence: Evidence) -> Findings:
         findings.invalid(name, causes.PACKAGE, facts.detail)
     elif facts.removed:
         findings.invalid(name, causes.SIGNATURES_REMOVED, ", ".join(facts.removed))
-    elif _seals(facts) < (evidence.expected_signatures or 0):
+    elif count_seals(facts) < (evidence.expected_signatures or 0):
         findings.invalid(name, causes.SIGNATURES_REMOVED)
     findings.passed(name)
     return findings
 
 
-def _seals(facts: PdfFacts) -> int:
+def count_seals(facts: PdfFacts) -> int:
+    """Return how many signatures are no mere document timestamps."""
     return sum(each.kind != TIMESTAMP_KIND for each in facts.signatures)

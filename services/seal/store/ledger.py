@@ -169,8 +169,27 @@ class LedgerTable:
 
     async def recorded_at(self, signature_sm3: str) -> datetime | None:
         """Return when the ledger recorded a signature of this digest."""
-        use = await self._one(f"u.signature_sm3 = $1 and u.outcome = '{SEALED}'", signature_sm3)
+        use = await self.sealed_with(signature_sm3)
         return use.entry.used_at if use else None
+
+    async def sealed_with(self, signature_sm3: str) -> SealUse | None:
+        """Return the row of the signature of this digest."""
+        return await self._one(f"u.signature_sm3 = $1 and u.outcome = '{SEALED}'", signature_sm3)
+
+    async def sealed_from(self, document_sha256: str, limit: int) -> Sequence[SealUse]:
+        """Return the sealings that a document went into as it was, newest first."""
+        return await self._many(
+            f"u.unsealed_sha256 = $1 and u.outcome = '{SEALED}' order by u.sequence desc limit $2",
+            document_sha256,
+            limit,
+        )
+
+    async def digest_of(self, signature_id: str) -> str | None:
+        """Return the hex SHA-256 of a sealed document."""
+        found: str | None = await self._tx.fetchval(
+            "select sha256 from sealed_document where signature_id = $1", UUID(signature_id)
+        )
+        return found
 
     async def _one(self, where: str, *values: object) -> SealUse | None:
         row = await self._tx.fetchrow(f"{READ} where {where}", *values)

@@ -68,6 +68,18 @@ class Ledger(Protocol):
         """Return every attempt at one sealing, oldest first."""
         ...
 
+    async def sealed_with(self, signature_sm3: str) -> SealUse | None:
+        """Return the row of the signature of this digest."""
+        ...
+
+    async def sealed_from(self, document_sha256: str, limit: int) -> Sequence[SealUse]:
+        """Return the sealings that a document went into as it was, newest first."""
+        ...
+
+    async def digest_of(self, signature_id: str) -> str | None:
+        """Return the hex SHA-256 of a sealed document."""
+        ...
+
     async def last_use(self, seal_id: str) -> LastUse | None:
         """Return a seal's newest use; exact while the head is locked."""
         ...

@@ -42,6 +42,7 @@ from services.intake.store.identity import CountedAllowances, HashedCodes, Ident
 from services.intake.store.identity.terminal_keys import AUDIENCE
 from services.intake.store.work import Works
 from services.intake.usecases.cases.ports import FoundLicence, UseCodeOrder
+from services.intake.usecases.file_verification import FileReport
 from services.intake.usecases.identity.ports import BusinessLicence, LogIn
 from services.intake.usecases.inbox import InboxMessage
 from services.intake.usecases.licences import (
@@ -51,6 +52,7 @@ from services.intake.usecases.licences import (
     OwnLicence,
     Presentation,
     Scan,
+    SealCheck,
 )
 from standards.identifiers import build_citizen_id
 from tests.stacks.postgres import PostgresServer
@@ -111,6 +113,10 @@ class Registry:
 
     async def verify(self, document: bytes) -> DocumentReport:
         return DocumentReport("UNSIGNED", [])
+
+    async def verify_file(self, content: bytes) -> FileReport:
+        holds = SealCheck("container", "valid", "HOLDS", "符合", "Holds", "")
+        return FileReport("UNSIGNED", "UNSIGNED", "ofd", "0" * 64, START, holds, [])
 
     async def find(self, **asked: Any) -> Sequence[FoundLicence]:
         assert asked["use_cause"]

@@ -16,6 +16,7 @@ from chassis.keyring import new_keyring, parse_keyring
 from chassis.migrate import migrate
 from chassis.outbox import outbox_writer
 from events.certs import LicenceMade
+from services.seal.app.pdf_judge import PadesJudge
 from services.seal.consumers import handlers
 from services.seal.domain.ledger import signature_id_of
 from services.seal.domain.letters import new_letter_key
@@ -30,7 +31,7 @@ from services.seal.usecases.ledger_time import Timekeeping
 from services.seal.usecases.make_seals import Companion, Letters, Workshop, issue_lists, make_seals
 from services.seal.usecases.ports import Authority, UnsealedDocument
 from services.seal.usecases.request_keys import request_keys
-from services.seal.usecases.verify import verify
+from services.seal.usecases.verify import Verifier
 from tests.unit.seal.sealing_room import ofd_files, p256, pack, sm2, suites
 from tests.unit.seal.stamping_room import Switch, stamping_authority, timestamper
 
@@ -136,7 +137,7 @@ class SealWorld:
             return await tx.fetch(query, *values)
 
     async def verify(self, document: bytes, as_of: datetime | None = None):
-        return await verify(self.unit, suites(), document, self.clock(), as_of)
+        return await Verifier(self.unit, suites(), PadesJudge()).document(document, self.clock(), as_of)
 
 
 @pytest.fixture

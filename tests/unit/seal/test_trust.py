@@ -73,7 +73,7 @@ def test_a_seal_out_of_use_makes_the_document_invalid(state):
         return state
 
     assert judge(sealed_once(), evidence(seal_status=register)).failed() == {"seal_status": "SEAL_NOT_ACTIVE"}
-    assert asked == [(SEAL_ID, NOW)]
+    assert asked == [(SEAL_ID, NOW), (SEAL_ID, evidence().now)], "for then, and for now"
 
 
 def test_a_seal_the_register_does_not_know_leaves_the_question_open():

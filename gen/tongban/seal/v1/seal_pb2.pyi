@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tongban.seal.v1 import application_pb2 as _application_pb2
+from tongban.seal.v1 import report_pb2 as _report_pb2
 from tongban.seal.v1 import use_pb2 as _use_pb2
 import builtins as _builtins
 import sys
@@ -598,23 +599,116 @@ class VerifyDocumentResponse(_message.Message):
 
     VERDICT_FIELD_NUMBER: _builtins.int
     SIGNATURES_FIELD_NUMBER: _builtins.int
+    NOW_VERDICT_FIELD_NUMBER: _builtins.int
+    CONTAINER_FIELD_NUMBER: _builtins.int
     verdict: _builtins.str
     """VALID, INVALID, INDETERMINATE or UNSIGNED."""
+    now_verdict: _builtins.str
+    """The same with the present state of seals and certificates counted in."""
     @_builtins.property
     def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignatureReport]: ...
+    @_builtins.property
+    def container(self) -> Global___Check:
+        """Whether the file could be opened, and holds as many signatures as the register knows."""
+
     def __init__(
         self,
         *,
         verdict: _builtins.str = ...,
         signatures: _abc.Iterable[Global___SignatureReport] | None = ...,
+        now_verdict: _builtins.str = ...,
+        container: Global___Check | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["container", b"container"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["signatures", b"signatures", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container", b"container", "now_verdict", b"now_verdict", "signatures", b"signatures", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyDocumentResponse: _TypeAlias = VerifyDocumentResponse  # noqa: Y015
+
+@_typing.final
+class VerifyFileResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    NOW_VERDICT_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    CONTAINER_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    verdict: _builtins.str
+    """VALID, INVALID, INDETERMINATE or UNSIGNED, at the stated times of signing."""
+    now_verdict: _builtins.str
+    """The same with the present state of seals and certificates counted in."""
+    format: _builtins.str
+    """ofd or pdf, told by the content."""
+    sha256: _builtins.str
+    """Of the file, hex."""
+    @_builtins.property
+    def container(self) -> Global___Check: ...
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignatureReport]: ...
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """By what was known when the file was judged."""
+
+    def __init__(
+        self,
+        *,
+        verdict: _builtins.str = ...,
+        now_verdict: _builtins.str = ...,
+        format: _builtins.str = ...,
+        container: Global___Check | None = ...,
+        signatures: _abc.Iterable[Global___SignatureReport] | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "container", b"container"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "container", b"container", "format", b"format", "now_verdict", b"now_verdict", "sha256", b"sha256", "signatures", b"signatures", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyFileResponse: _TypeAlias = VerifyFileResponse  # noqa: Y015
+
+@_typing.final
+class VerifySealResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    SEAL_ID_FIELD_NUMBER: _builtins.int
+    SEAL_NAME_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    verdict: _builtins.str
+    seal_id: _builtins.str
+    seal_name: _builtins.str
+    generation: _builtins.int
+    """1, 4 or 5; 0 where it does not parse."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]: ...
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.ReportNote]: ...
+    def __init__(
+        self,
+        *,
+        verdict: _builtins.str = ...,
+        seal_id: _builtins.str = ...,
+        seal_name: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        checks: _abc.Iterable[Global___Check] | None = ...,
+        notes: _abc.Iterable[_report_pb2.ReportNote] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "generation", b"generation", "notes", b"notes", "seal_id", b"seal_id", "seal_name", b"seal_name", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifySealResponse: _TypeAlias = VerifySealResponse  # noqa: Y015
 
 @_typing.final
 class SignatureReport(_message.Message):
@@ -625,13 +719,43 @@ class SignatureReport(_message.Message):
     SEAL_NAME_FIELD_NUMBER: _builtins.int
     SIGNED_AT_FIELD_NUMBER: _builtins.int
     CHECKS_FIELD_NUMBER: _builtins.int
+    SIGNATURE_ID_FIELD_NUMBER: _builtins.int
+    NOW_VERDICT_FIELD_NUMBER: _builtins.int
+    NOW_CHECKS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    SIGNER_FIELD_NUMBER: _builtins.int
+    PROVED_AT_FIELD_NUMBER: _builtins.int
+    STAMPS_FIELD_NUMBER: _builtins.int
+    COVERAGE_FIELD_NUMBER: _builtins.int
+    IS_OWN_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
     verdict: _builtins.str
     seal_id: _builtins.str
     seal_name: _builtins.str
+    signature_id: _builtins.str
+    now_verdict: _builtins.str
+    """The verdict with the present state of seal and certificate counted in, and the checks that time changes."""
+    signer: _builtins.str
+    is_own: _builtins.bool
+    """By a seal of this service."""
+    generation: _builtins.int
+    """Of the seal's structure: 1, 4 or 5."""
     @_builtins.property
     def signed_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]: ...
+    @_builtins.property
+    def now_checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Check]: ...
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.ReportNote]: ...
+    @_builtins.property
+    def proved_at(self) -> _timestamp_pb2.Timestamp:
+        """When the sealing was at the latest, by a timestamp or our ledger."""
+
+    @_builtins.property
+    def stamps(self) -> _containers.RepeatedCompositeFieldContainer[_report_pb2.StampPlace]: ...
+    @_builtins.property
+    def coverage(self) -> _report_pb2.Coverage: ...
     def __init__(
         self,
         *,
@@ -640,10 +764,20 @@ class SignatureReport(_message.Message):
         seal_name: _builtins.str = ...,
         signed_at: _timestamp_pb2.Timestamp | None = ...,
         checks: _abc.Iterable[Global___Check] | None = ...,
+        signature_id: _builtins.str = ...,
+        now_verdict: _builtins.str = ...,
+        now_checks: _abc.Iterable[Global___Check] | None = ...,
+        notes: _abc.Iterable[_report_pb2.ReportNote] | None = ...,
+        signer: _builtins.str = ...,
+        proved_at: _timestamp_pb2.Timestamp | None = ...,
+        stamps: _abc.Iterable[_report_pb2.StampPlace] | None = ...,
+        coverage: _report_pb2.Coverage | None = ...,
+        is_own: _builtins.bool = ...,
+        generation: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["signed_at", b"signed_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "proved_at", b"proved_at", "signed_at", b"signed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "seal_id", b"seal_id", "seal_name", b"seal_name", "signed_at", b"signed_at", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "coverage", b"coverage", "generation", b"generation", "is_own", b"is_own", "notes", b"notes", "now_checks", b"now_checks", "now_verdict", b"now_verdict", "proved_at", b"proved_at", "seal_id", b"seal_id", "seal_name", b"seal_name", "signature_id", b"signature_id", "signed_at", b"signed_at", "signer", b"signer", "stamps", b"stamps", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

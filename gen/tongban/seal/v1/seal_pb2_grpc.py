@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from tongban.seal.v1 import application_pb2 as tongban_dot_seal_dot_v1_dot_application__pb2
+from tongban.seal.v1 import report_pb2 as tongban_dot_seal_dot_v1_dot_report__pb2
 from tongban.seal.v1 import seal_pb2 as tongban_dot_seal_dot_v1_dot_seal__pb2
 from tongban.seal.v1 import use_pb2 as tongban_dot_seal_dot_v1_dot_use__pb2
 
@@ -1057,6 +1058,16 @@ class VerificationServiceStub:
                 request_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyDocumentRequest.SerializeToString,
                 response_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyDocumentResponse.FromString,
                 _registered_method=True)
+        self.VerifyFile = channel.stream_unary(
+                '/tongban.seal.v1.VerificationService/VerifyFile',
+                request_serializer=tongban_dot_seal_dot_v1_dot_report__pb2.VerifyFileRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyFileResponse.FromString,
+                _registered_method=True)
+        self.VerifySeal = channel.unary_unary(
+                '/tongban.seal.v1.VerificationService/VerifySeal',
+                request_serializer=tongban_dot_seal_dot_v1_dot_report__pb2.VerifySealRequest.SerializeToString,
+                response_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.VerifySealResponse.FromString,
+                _registered_method=True)
 
 
 class VerificationServiceServicer:
@@ -1069,6 +1080,20 @@ class VerificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyFile(self, request_iterator, context):
+        """Verifies an OFD or a PDF sent in chunks; nothing of it is kept. FILE_KIND_UNKNOWN for any other content.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifySeal(self, request, context):
+        """Verifies a seal by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VerificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -1076,6 +1101,16 @@ def add_VerificationServiceServicer_to_server(servicer, server):
                     servicer.VerifyDocument,
                     request_deserializer=tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyDocumentRequest.FromString,
                     response_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyDocumentResponse.SerializeToString,
+            ),
+            'VerifyFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.VerifyFile,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_report__pb2.VerifyFileRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyFileResponse.SerializeToString,
+            ),
+            'VerifySeal': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifySeal,
+                    request_deserializer=tongban_dot_seal_dot_v1_dot_report__pb2.VerifySealRequest.FromString,
+                    response_serializer=tongban_dot_seal_dot_v1_dot_seal__pb2.VerifySealResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1106,6 +1141,60 @@ class VerificationService:
             '/tongban.seal.v1.VerificationService/VerifyDocument',
             tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyDocumentRequest.SerializeToString,
             tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/tongban.seal.v1.VerificationService/VerifyFile',
+            tongban_dot_seal_dot_v1_dot_report__pb2.VerifyFileRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_seal__pb2.VerifyFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifySeal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.seal.v1.VerificationService/VerifySeal',
+            tongban_dot_seal_dot_v1_dot_report__pb2.VerifySealRequest.SerializeToString,
+            tongban_dot_seal_dot_v1_dot_seal__pb2.VerifySealResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from tongban.seal.v1 import application_pb2 as _application_pb2
+from tongban.seal.v1 import report_pb2 as _report_pb2
 from tongban.seal.v1 import seal_pb2 as _seal_pb2
 from tongban.seal.v1 import use_pb2 as _use_pb2
 import abc as _abc_1
@@ -287,6 +288,10 @@ class VerificationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VerificationServiceAsyncStub: ...
     VerifyDocument: _grpc.UnaryUnaryMultiCallable[_seal_pb2.VerifyDocumentRequest, _seal_pb2.VerifyDocumentResponse]
+    VerifyFile: _grpc.StreamUnaryMultiCallable[_report_pb2.VerifyFileRequest, _seal_pb2.VerifyFileResponse]
+    """Verifies an OFD or a PDF sent in chunks; nothing of it is kept. FILE_KIND_UNKNOWN for any other content."""
+    VerifySeal: _grpc.UnaryUnaryMultiCallable[_report_pb2.VerifySealRequest, _seal_pb2.VerifySealResponse]
+    """Verifies a seal by itself."""
 
 @_typing.type_check_only
 class VerificationServiceAsyncStub(VerificationServiceStub):
@@ -294,6 +299,10 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     VerifyDocument: _aio.UnaryUnaryMultiCallable[_seal_pb2.VerifyDocumentRequest, _seal_pb2.VerifyDocumentResponse]  # type: ignore[assignment]
+    VerifyFile: _aio.StreamUnaryMultiCallable[_report_pb2.VerifyFileRequest, _seal_pb2.VerifyFileResponse]  # type: ignore[assignment]
+    """Verifies an OFD or a PDF sent in chunks; nothing of it is kept. FILE_KIND_UNKNOWN for any other content."""
+    VerifySeal: _aio.UnaryUnaryMultiCallable[_report_pb2.VerifySealRequest, _seal_pb2.VerifySealResponse]  # type: ignore[assignment]
+    """Verifies a seal by itself."""
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Verification, check by check (eseal plan)."""
@@ -304,5 +313,21 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _seal_pb2.VerifyDocumentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_seal_pb2.VerifyDocumentResponse, _abc.Awaitable[_seal_pb2.VerifyDocumentResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def VerifyFile(
+        self,
+        request_iterator: _MaybeAsyncIterator[_report_pb2.VerifyFileRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_seal_pb2.VerifyFileResponse, _abc.Awaitable[_seal_pb2.VerifyFileResponse]]:
+        """Verifies an OFD or a PDF sent in chunks; nothing of it is kept. FILE_KIND_UNKNOWN for any other content."""
+
+    @_abc_1.abstractmethod
+    def VerifySeal(
+        self,
+        request: _report_pb2.VerifySealRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_seal_pb2.VerifySealResponse, _abc.Awaitable[_seal_pb2.VerifySealResponse]]:
+        """Verifies a seal by itself."""
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

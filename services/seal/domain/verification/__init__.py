@@ -20,6 +20,14 @@ from services.seal.domain.verification import causes
 from services.seal.domain.verification.causes import Cause
 from services.seal.domain.verification.evidence import Evidence, SealState, SealStatusLookup
 from services.seal.domain.verification.package_steps import check_coverage, check_references, check_stamps
+from services.seal.domain.verification.present import Standing, judge_now
+from services.seal.domain.verification.protection import (
+    Coverage,
+    CoveredItem,
+    StampPlace,
+    cover,
+    places_of,
+)
 from services.seal.domain.verification.report import (
     SEAL_CHECKS,
     Check,
@@ -47,6 +55,8 @@ from services.seal.domain.verification.trust_steps import Parties, check_maker, 
 __all__ = [
     "Check",
     "CheckName",
+    "Coverage",
+    "CoveredItem",
     "DocumentReport",
     "Evidence",
     "Note",
@@ -55,6 +65,7 @@ __all__ = [
     "SealState",
     "SealStatusLookup",
     "SignatureReport",
+    "StampPlace",
     "Verdict",
     "verify_document",
     "verify_seal",
@@ -106,6 +117,7 @@ def verify_seal(seal: bytes, at: datetime, evidence: Evidence) -> SealReport:
         tuple(findings.notes),
         parsed.generation,
         parsed.seal_id,
+        parsed.name,
     )
 
 
@@ -151,14 +163,15 @@ def _signature(
         return _report(entry, findings)
     value = read_value(package, file, findings)
     suite = evidence.suites.by_signature(value.algorithm) if value else None
-    check_references(package, file, evidence.suites, suite, findings)
+    unchanged = check_references(package, file, evidence.suites, suite, findings)
     is_own = value is not None and value.seal.maker_certificate in evidence.own_makers
     if is_own and view.bodies > 1:
         findings.invalid(CheckName.CONTAINER, causes.SECOND_BODY)
     sound = [other for other in files if isinstance(other, SignatureFile)]
     check_coverage(package, view, sound, sound.index(file), is_own, findings)
+    shown = {"coverage": cover(package, view, sound, unchanged), "stamps": places_of(view, file)}
     if value is None:
-        return _report(entry, findings)
+        return _report(entry, findings, **shown)
     signer, maker = certificate_of(value.certificate), certificate_of(value.seal.maker_certificate)
     suite = check_signature(value, signer, file, evidence.suites, findings)
     check_binding(value, file, package, evidence.suites, findings)
@@ -167,10 +180,11 @@ def _signature(
     note_oddities(value, file, findings)
     digest = suite.digest(value.signature) if suite else b""
     proved = check_trust(Parties(value, signer, maker, is_own, digest), evidence, findings)
+    now = judge_now(Standing(value.seal.seal_id, value.seal, signer), evidence)
     return _report(
         entry, findings, is_own=is_own, generation=value.generation, seal_id=value.seal.seal_id,
         seal_name=value.seal.name, signer=signer.subject_text if signer else None, stated_at=value.signed_at,
-        proved_at=proved,
+        proved_at=proved, signature_digest=digest or None, now_checks=now, **shown,
     )  # fmt: skip
 
 

@@ -21,6 +21,22 @@ class Cause:
     en: str
 
 
+CLAUSES = {
+    "container": f"{_OFD}; P1–P3",
+    "references": f"{_OFD}; D1, D2",
+    "digests": f"{_OFD}, {_SIGNATURE} c; D2, T4",
+    "signature": f"{_SIGNATURE} a, b; T1–T5",
+    "certlist": f"{_SIGNATURE} d; B1, B2",
+    "seal_signature": f"{_SEAL} b; S1",
+    "seal_validity": f"{_SEAL} d; S2",
+    "maker_chain": f"{_SEAL} c, {_X509}; S3, S4",
+    "signer_chain": f"{_SIGNATURE} d, {_X509}; C1, C2",
+    "revocation": "RFC 5280 6.3; C3, C4",
+    "timestamp": f"{_TSP}; K1, K2",
+    "seal_status": f"{_SEAL}; S5",
+    "coverage": f"{_OFD}; D3, D4",
+}
+"""What each check stands for, where its result names no narrower rule."""
 HOLDS = Cause("HOLDS", "", "符合", "Holds")
 NOT_RUN = Cause(
     "NOT_RUN", "", "因前序检查无法完成而未执行", "Not run, because an earlier step could not finish"
@@ -139,5 +155,23 @@ TIMESTAMP_AUTHORITY = Cause(
     f"{_TSP}; K1",
     "时间戳服务机构不在信任范围",
     "The time-stamping authority is not trusted",
+)
+SEAL_EXPIRED_SINCE = Cause(
+    "SEAL_EXPIRED_SINCE", f"{_SEAL} d; S2", "印章现已不在有效期内", "The seal is not valid now"
+)
+SEAL_ENDED_SINCE = Cause(
+    "SEAL_ENDED_SINCE",
+    f"{_SEAL}; S5",
+    "印章现已停用或注销",
+    "The seal is suspended, revoked or cancelled now",
+)
+SIGNER_EXPIRED_SINCE = Cause(
+    "SIGNER_EXPIRED_SINCE",
+    f"{_SIGNATURE} d; C2",
+    "签章人证书现已过期",
+    "The signer's certificate is not valid now",
+)
+REVOKED_SINCE = Cause(
+    "REVOKED_SINCE", "RFC 5280 6.3; C3", "证书现已被吊销", "A certificate has been revoked by now"
 )
 FUTURE = Cause("FUTURE", f"{_SIGNATURE}; K2", "签章时间晚于当前时间", "The stated time lies in the future")

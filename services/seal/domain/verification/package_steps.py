@@ -21,8 +21,11 @@ _WEAK_NAMES = frozenset({"MD5", "SHA1", "SHA-1", "1.2.840.113549.2.5", "1.3.14.3
 
 def check_references(
     package: Package, file: SignatureFile, suites: Suites, signature_suite: Suite | None, findings: Findings
-) -> None:
-    """D1 and D2: the digest method is sound; every reference names one file, once, and its digest is equal."""
+) -> frozenset[str]:
+    """D1 and D2: the digest method is sound; every reference names one file, once, and its digest is equal.
+
+    Returned are the files whose digest is equal.
+    """
     counts = Counter(reference.path for reference in file.references)
     wrong = [
         reference.stated
@@ -36,7 +39,7 @@ def check_references(
         findings.invalid(CheckName.REFERENCES, causes.REFERENCE, "、".join(wrong))
     if suite is None:
         findings.unsettled(CheckName.DIGESTS, causes.NOT_RUN)
-        return
+        return frozenset()
     findings.passed(CheckName.REFERENCES)
     changed = [
         path
@@ -45,6 +48,7 @@ def check_references(
     ]
     if changed:
         findings.invalid(CheckName.DIGESTS, causes.DIGEST, "、".join(changed))
+    return frozenset(path for path, value in values.items() if path in package and value).difference(changed)
 
 
 def _digest_suite(

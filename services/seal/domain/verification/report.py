@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from services.seal.domain.verification.causes import HOLDS, NOT_RUN, Cause
+from services.seal.domain.verification.causes import CLAUSES, HOLDS, NOT_RUN, Cause
+from services.seal.domain.verification.protection import Coverage, StampPlace
 
 _MOST_NOTES, _LONGEST_DETAIL = (
     200,
@@ -75,7 +76,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class SignatureReport:
-    """One signature judged; the descriptive fields are None where the signature could not be parsed."""
+    """One signature judged; the descriptive fields are None where the signature could not be parsed.
+
+    `verdict` is for the stated time of signing, by what is known now; `now_verdict` says besides whether seal and
+    certificate could still be used now, by the `now_checks`. `signature_digest` is the suite's, as in our ledger.
+    """
 
     signature_id: str
     path: str
@@ -89,6 +94,15 @@ class SignatureReport:
     signer: str | None = None
     stated_at: datetime | None = None
     proved_at: datetime | None = None
+    signature_digest: bytes | None = None
+    now_checks: tuple[Check, ...] = ()
+    coverage: Coverage | None = None
+    stamps: tuple[StampPlace, ...] = ()
+
+    @property
+    def now_verdict(self) -> Verdict:
+        """The verdict with the present state of seal and certificate counted in."""
+        return worst([self.verdict, fold([check.result for check in self.now_checks])])
 
     def check(self, name: CheckName) -> Check:
         """Return the check of that name."""
@@ -114,6 +128,7 @@ class SealReport:
     notes: tuple[Note, ...]
     generation: int | None = None
     seal_id: str | None = None
+    seal_name: str | None = None
 
     def check(self, name: CheckName) -> Check:
         """Return the check of that name."""
@@ -128,6 +143,13 @@ class DocumentReport:
     container: Check
     signatures: tuple[SignatureReport, ...] = ()
 
+    @property
+    def now_verdict(self) -> Verdict:
+        """The document's verdict with the present state of seals and certificates counted in."""
+        if self.verdict is Verdict.UNSIGNED:
+            return self.verdict
+        return worst([self.verdict, *(each.now_verdict for each in self.signatures)])
+
 
 @dataclass
 class Findings:
@@ -135,6 +157,8 @@ class Findings:
 
     found: dict[CheckName, list[tuple[Result, Cause, str]]] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
+    clauses: Mapping[str, str] = field(default_factory=lambda: CLAUSES)
+    """What each check stands for, by its name."""
 
     def invalid(self, name: CheckName, cause: Cause, detail: object = "") -> None:
         """Say what was proved wrong."""
@@ -169,7 +193,8 @@ class Findings:
         for worst in (Result.INVALID, Result.INDETERMINATE, Result.VALID, Result.NOT_APPLICABLE):
             for result, cause, detail in entries:
                 if result is worst:
-                    return Check(name, result, cause.code, cause.clause, cause.zh, cause.en, detail)
+                    clause = cause.clause or self.clauses.get(name.value, "")
+                    return Check(name, result, cause.code, clause, cause.zh, cause.en, detail)
         raise AssertionError(name)
 
 

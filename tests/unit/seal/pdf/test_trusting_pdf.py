@@ -41,6 +41,7 @@ from tests.unit.seal.pdf.pdf_room import (
     seal_of,
     sealed,
     stamped_at,
+    time_authority,
     twin,
 )
 
@@ -205,6 +206,24 @@ def test_a_timestamp_by_a_stranger_stays_open() -> None:
     authority = certify(p256(), strangers.root, "外部时间戳", profile, NOW - timedelta(days=1), LATER)
     outcome = judge(sealed(Level.B_T, timestamp=stamped_at(NOW, authority)).data)
     assert (outcome.failed(), outcome.unsettled()) == ({}, {"timestamp": "TIMESTAMP_AUTHORITY"})
+
+
+def test_an_authority_believed_about_time_only_is_believed_in_a_pdf_too() -> None:
+    other = make_development_pki(p256(), [], NOW - timedelta(days=1))
+    profile = Profile(_SIGNING, extended_usages=(TIME_STAMPING,))
+    authority = certify(
+        p256(), other.root, "他方时间戳", profile, NOW - timedelta(days=1), NOW + timedelta(days=9)
+    )
+    stamped = sealed(Level.B_T, timestamp=stamped_at(NOW, authority)).data
+    assert judge(stamped, evidence(timestamp_anchors=other.anchors)).verdict == "VALID"
+
+
+def test_a_time_stamping_authority_revoked_before_it_stamped_proves_nothing() -> None:
+    revoked = {time_authority().certificate: NOW - timedelta(hours=1)}
+    crl = make_crl(p256(), pki().root, revoked, 3, NOW)
+    outcome = judge(sealed(Level.B_T).data, evidence(crls=(*evidence().crls, crl)))
+    assert outcome.verdict != "VALID"
+    assert "timestamp" in outcome.failed() | outcome.unsettled()
 
 
 def test_a_sealing_in_the_future_is_found() -> None:
