@@ -107,9 +107,10 @@ $(STAMP): requirements/dev.lock pyproject.toml
 
 # buf comes from npm; machines without it leave this gate to those that have it.
 ifneq ($(and $(shell command -v node),$(shell command -v npm)),)
-buf: $(BUF_STAMP)
-	$(BUF) lint
-	$(BUF) breaking --against '.git#ref=$(LAST_RELEASE)'
+buf: setup $(BUF_STAMP)
+	$(BIN)/python proto/generate.py --image build/protos.binpb
+	$(BUF) lint build/protos.binpb
+	$(BUF) breaking build/protos.binpb --against '.git#ref=$(LAST_RELEASE)'
 
 $(BUF_STAMP): proto/package-lock.json
 	npm install --prefix proto --no-save --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -2,7 +2,8 @@
 """Generate ``gen/`` from the protos: messages, gRPC stubs, type stubs.
 
 ``python proto/generate.py`` brings ``gen/`` up to date; with ``--check`` it changes nothing and
-exits 1 naming every file that differs. The same input gives the same bytes on every machine.
+exits 1 naming every file that differs; with ``--image FILE`` it writes the descriptors of every proto and of all they
+import, for buf, which has no other way to Google's. The same input gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,17 @@ def main() -> int:
     """Bring ``gen/`` up to date, or compare; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="demand no difference, write nothing")
-    check = parser.parse_args().check
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE", help="write the descriptors there, nothing else"
+    )
+    arguments = parser.parse_args()
+    if arguments.image:
+        arguments.image.parent.mkdir(parents=True, exist_ok=True)
+        _run_protoc(
+            SOURCE, f"--descriptor_set_out={arguments.image}", "--include_imports", "--include_source_info"
+        )
+        return 0
+    check = arguments.check
     with tempfile.TemporaryDirectory() as scratch:
         compile_protos(SOURCE, Path(scratch))
         differing = sync(Path(scratch), TARGET, write=not check)
@@ -39,19 +50,26 @@ def compile_protos(source: Path, target: Path) -> None:
     """Write the generated tree of every proto under ``source`` to ``target``. Exits when protoc fails."""
     target.mkdir(parents=True, exist_ok=True)
     scripts = Path(sysconfig.get_path("scripts"))
+    _run_protoc(
+        source,
+        f"--plugin=protoc-gen-mypy={scripts / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy_grpc={scripts / 'protoc-gen-mypy_grpc'}",
+        *(f"--{plugin}_out={target}" for plugin in ("python", "grpc_python", "mypy", "mypy_grpc")),
+    )
+    _complete(target)
+
+
+def _run_protoc(source: Path, *options: str) -> None:
     arguments = [
         "protoc",
         f"--proto_path={source}",
         f"--proto_path={files('grpc_tools') / '_proto'}",
         f"--proto_path={sysconfig.get_path('purelib')}",
-        f"--plugin=protoc-gen-mypy={scripts / 'protoc-gen-mypy'}",
-        f"--plugin=protoc-gen-mypy_grpc={scripts / 'protoc-gen-mypy_grpc'}",
-        *(f"--{plugin}_out={target}" for plugin in ("python", "grpc_python", "mypy", "mypy_grpc")),
+        *options,
         *sorted(path.relative_to(source).as_posix() for path in source.rglob("*.proto")),
     ]
     if protoc.main(arguments) != 0:
         raise SystemExit("protoc failed")
-    _complete(target)
 
 
 def sync(made: Path, kept: Path, *, write: bool) -> list[str]:
