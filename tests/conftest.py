@@ -5,6 +5,7 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.lanes",
     "tests.promises",
+    "tests.quiet",
     "tests.seeds",
     "tests.stacks.postgres",
     "tests.stacks.kafka",

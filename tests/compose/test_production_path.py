@@ -16,6 +16,7 @@ from cli.demo.run import open_story, tell
 from cli.operations.parts import make_identity
 from deploy import init
 from tests.compose.deployment import SERVICES, Deployment, tables_of
+from tests.quiet import Quiet
 
 pytestmark = [pytest.mark.timeout(900)]
 READY_SECONDS, MEMORY_MIB, RESTORE_SECONDS = 60, 2048, 300
@@ -33,9 +34,10 @@ Record = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
-def running(deployment: Deployment) -> tuple[Deployment, float]:
+def running(deployment: Deployment, quiet: Quiet) -> tuple[Deployment, float]:
     """The deployment, up for the first time, and the seconds it took."""
-    return deployment, deployment.up()
+    with quiet():
+        return deployment, deployment.up()
 
 
 def do_the_main_job(deployment: Deployment, out: Path, seed: int) -> dict[str, object]:

@@ -24,6 +24,7 @@ KNOWN = {
     "chassis/scanner.py": "a socket to clamd, whose address only a setting gives",
     "services/notify/clients/sms.py": "through the component; names httpx's statuses and errors",
     "services/notify/clients/mail.py": "SMTP over TLS to the one host that a setting names",
+    "services/seal/clients/stamping_places.py": "our own time-stamper by mutual TLS, others through the component",
     "cli/keeping/machine.py": "the doctor knocks at the addresses of the settings",
     "cli/clients/door.py": "the command line asks the address its operator gives",
     "cli/clients/problems.py": "reads answers only",

@@ -47,7 +47,8 @@ async def test_a_release_is_upgraded_while_it_serves(release: Release, today: Re
         await release.cases(stack.layout.home, 2, seed=1)
         before = await holdings(stack)
         await the_new_code_refuses_the_old_schema(stack, release)
-        make_secrets(stack.layout)  # what an upgrade does first: new roles get their passwords
+        stack.layout.make()  # what an upgrade does first: new processes get their places, new roles their passwords
+        make_secrets(stack.layout)
         await prepare(stack.layout, "postgres", None)
         assert await changed_since(stack, before) == []
 

@@ -195,11 +195,12 @@ class SealTable:
         for row in rows:
             ses_seal = await self._tx.fetchval("select ses_seal from seal where seal_id = $1", row["seal_id"])
             if is_own(ses_seal):
-                await self._adopt(row["seal_id"], seal_statement(seal_of(row), row["key_id"], ""))
+                await self._adopt(seal_of(row), row["key_id"], hashlib.sha256(ses_seal).hexdigest())
                 adopted += 1
         return adopted
 
-    async def _adopt(self, seal_id: str, statement: bytes) -> None:
+    async def _adopt(self, seal: RegisteredSeal, key_id: str, ses_sha256: str) -> None:
+        seal_id = seal.seal_id
         history = await self._tx.fetch(
             f"""select {", ".join(STATES)} from seal_history where seal_id = $1 and maker_signature is null and row_code is null""",  # noqa: S608
             seal_id,
@@ -212,7 +213,10 @@ class SealTable:
             ],
         )
         await self._tx.execute(
-            "update seal set maker_signature = $2 where seal_id = $1", seal_id, self._vouching.sign(statement)
+            "update seal set ses_sha256 = $2, maker_signature = $3 where seal_id = $1",
+            seal_id,
+            ses_sha256,
+            self._vouching.sign(seal_statement(seal, key_id, ses_sha256)),
         )
 
     async def _histories(self, where: str, *values: object) -> dict[str, list[HistoryEntry]]:

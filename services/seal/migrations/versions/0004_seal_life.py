@@ -130,7 +130,8 @@ begin
     grant select (suite, application_id, request) on signer_key to seal_maker;
     grant select on application_certificate to seal_maker;
     grant select, insert on seal_credential, maker_letter_key to seal_maker;
-    grant update (maker_signature) on seal, seal_history to seal_maker;
+    grant update (ses_sha256, maker_signature) on seal to seal_maker;
+    grant update (maker_signature) on seal_history to seal_maker;
   end if;
 end
 $$;
