@@ -9,10 +9,10 @@ out of the code: they prove themselves, and are encrypted anew when keys rotate.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from chassis.db import Database
 from chassis.errors import Fault
@@ -21,6 +21,13 @@ from chassis.fields import FieldCipher
 BATCH_ROWS = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+class Reader(Protocol):
+    """Whatever answers a query with one value: a transaction, or a connection of one's own."""
+
+    async def fetchval(self, query: str) -> Any:
+        """Return the first value of the first row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +87,15 @@ async def fill_codes(
 
 async def count_uncoded(database: Database, tables: Sequence[CodedTable]) -> int:
     """Return how many rows have no code. Raises PEER_UNAVAILABLE."""
-    count = 0
     async with database.connection() as connection:
-        for table in tables:
-            count += await connection.fetchval(f"select count(*) from {table.table} where mac is null")  # noqa: S608
+        return await count_in(connection, [table.table for table in tables])
+
+
+async def count_in(connection: Reader, tables: Iterable[str]) -> int:
+    """Return how many rows of the named tables have no code, over a connection that is open."""
+    count = 0
+    for table in tables:
+        count += await connection.fetchval(f"select count(*) from {table} where mac is null")  # noqa: S608
     return count
 
 

@@ -44,13 +44,7 @@ class OperatorSettings(Sourced):
 
 def seal_office(home: Path) -> SealOffice:
     """Return the register of seals for an operator. Raises STACK_NOT_RUNNING where no address is set."""
-    told = load(OperatorSettings)
-    if told.seal_address:
-        return SealOffice(TlsFiles(told.certificate, told.key, told.authority), told.seal_address)
-    layout = Layout(home)
-    state = running(layout)
-    identity = open_authority(layout.certificates).identity(OPERATOR)
-    return SealOffice(identity, state.services["seal"].grpc)
+    return SealOffice(*_seal_door(home, OPERATOR))
 
 
 def seal_desk(home: Path, department: str = "") -> SealDesk:
@@ -58,23 +52,22 @@ def seal_desk(home: Path, department: str = "") -> SealDesk:
 
     Raises STACK_NOT_RUNNING where no address is set.
     """
-    told = load(OperatorSettings)
-    if told.seal_address:  # whoever the certificate that was given names
-        return SealDesk(TlsFiles(told.certificate, told.key, told.authority), told.seal_address)
-    layout = Layout(home)
-    state = running(layout)
-    peer = Peer("department", department) if department else OPERATOR
-    return SealDesk(open_authority(layout.certificates).identity(peer), state.services["seal"].grpc)
+    return SealDesk(*_seal_door(home, Peer("department", department) if department else OPERATOR))
 
 
 def seal_verifier(home: Path) -> SealVerifier:
     """Return the verification service for an operator. Raises STACK_NOT_RUNNING where no address is set."""
+    return SealVerifier(*_seal_door(home, OPERATOR))
+
+
+def _seal_door(home: Path, peer: Peer) -> tuple[TlsFiles, str]:
+    """Return identity and address: those an operator was given, whoever they name; else the local stack's for `peer`."""
     told = load(OperatorSettings)
     if told.seal_address:
-        return SealVerifier(TlsFiles(told.certificate, told.key, told.authority), told.seal_address)
+        return TlsFiles(told.certificate, told.key, told.authority), told.seal_address
     layout = Layout(home)
     state = running(layout)
-    return SealVerifier(open_authority(layout.certificates).identity(OPERATOR), state.services["seal"].grpc)
+    return open_authority(layout.certificates).identity(peer), state.services["seal"].grpc
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class SealApplicationDecided(Event):
 
 @declared_event(SEAL, "seal_id", public=True)
 class SealMade(Event):
-    """A seal was made for its owner and filed (制发、备案)."""
+    """A seal was made for its owner (制发); its filing and its start follow as changes of state."""
 
     seal_id: str
     owner_code: str
@@ -43,7 +43,7 @@ class SealMade(Event):
 
 @declared_event(SEAL, "seal_id", public=True)
 class SealStatusChanged(Event):
-    """A seal was started, suspended, restored, reported lost, remade or cancelled."""
+    """A seal was filed, started, suspended, restored, reported lost, remade or cancelled."""
 
     seal_id: str
     previous: str
@@ -53,7 +53,10 @@ class SealStatusChanged(Event):
 
 @declared_event(SIGNATURE, "signature_id", public=True)
 class DocumentSealed(Event):
-    """A licence document carries its seal, and the use stands in the ledger."""
+    """A licence document carries its seal, as the ledger says; other documents go back to who sent them, without an event.
+
+    Nobody else waits for those: the answer to the call has them, and ListSealUses tells of their use.
+    """
 
     signature_id: str
     seal_id: str

@@ -6,21 +6,18 @@ Origin and licence: ``README.md`` beside this file.
 
 from __future__ import annotations
 
-import io
-from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from fontTools.fontBuilder import FontBuilder
 from fontTools.ttLib import TTFont
 
-from chassis.errors import Kind, declare
+from chassis.errors import Fault, Kind, declare
+from chassis.fonts.subsetting import FONT_DATE, Subsetter
 
-_font_builder: Any = FontBuilder  # fontTools is untyped
+__all__ = ["FONT_DATE", "FONT_FILE", "GLYPH_MISSING", "advances", "font", "font_path", "missing", "subset"]
 
 FONT_FILE = "tongban-hei.ttf"
-FONT_DATE = 3_786_912_000  # seconds since 1904: 2024-01-01, fixed so that equal texts give equal bytes
 
 GLYPH_MISSING = declare(
     "GLYPH_MISSING",
@@ -52,9 +49,10 @@ def advances(text: str) -> list[float]:
     Raises:
         GLYPH_MISSING: The font does not cover the text.
     """
-    _refuse_missing(text)
-    cmap, widths, units_per_em = _metrics()
-    return [widths[cmap[ord(char)]][0] / units_per_em if char.isprintable() else 0.0 for char in text]
+    try:
+        return [_advance(char) for char in text]
+    except KeyError:
+        raise _missing(text) from None
 
 
 @lru_cache(maxsize=256)
@@ -66,54 +64,30 @@ def subset(text: str) -> bytes:
     Raises:
         GLYPH_MISSING: The font does not cover the text.
     """
-    _refuse_missing(text)
-    return _subset("".join(sorted(char for char in set(text) if char.isprintable())))
+    try:
+        return _subsetter().subset("".join([char for char in text if char.isprintable()]))
+    except KeyError:
+        raise _missing(text) from None
 
 
-@lru_cache(maxsize=64)
-def _subset(characters: str) -> bytes:
-    whole = _font()
-    cmap = {ord(char): _metrics()[0][ord(char)] for char in characters}
-    names = _closure(whole["glyf"], [".notdef", *dict.fromkeys(cmap.values())])
-    builder = _font_builder(whole["head"].unitsPerEm, isTTF=True)
-    builder.updateHead(created=FONT_DATE, modified=FONT_DATE, fontRevision=whole["head"].fontRevision)
-    builder.font.recalcTimestamp = False
-    builder.setupGlyphOrder(names)
-    builder.setupCharacterMap(cmap)
-    builder.setupGlyf({name: deepcopy(whole["glyf"][name]) for name in names}, calcGlyphBounds=False)
-    builder.setupHorizontalMetrics({name: whole["hmtx"][name] for name in names})
-    builder.setupHorizontalHeader(ascent=whole["hhea"].ascent, descent=whole["hhea"].descent)
-    builder.setupNameTable(
-        {"familyName": "Tongban Hei", "styleName": "Regular", "psName": "TongbanHei"}, mac=False
-    )
-    builder.setupOS2(sTypoAscender=whole["OS/2"].sTypoAscender, sTypoDescender=whole["OS/2"].sTypoDescender)
-    builder.setupPost(keepGlyphNames=False)
-    target = io.BytesIO()
-    builder.font.save(target)
-    return target.getvalue()
-
-
-def _closure(glyphs: Any, names: list[str]) -> list[str]:
-    """Return the names with every component they are composed of, each once."""
-    found = dict.fromkeys(names)
-    waiting = list(found)
-    while waiting:
-        for part in glyphs[waiting.pop()].getComponentNames(glyphs):
-            if part not in found:
-                found[part] = None
-                waiting.append(part)
-    return list(found)
-
-
-def _refuse_missing(text: str) -> None:
-    absent = missing(text)
-    if absent:
-        raise GLYPH_MISSING(characters=" ".join(sorted(absent)))
+def _missing(text: str) -> Fault:
+    return GLYPH_MISSING(characters=" ".join(sorted(missing(text))))
 
 
 @lru_cache(maxsize=1)
 def _font() -> Any:
     return TTFont(str(font_path()), recalcTimestamp=False)
+
+
+@lru_cache(maxsize=1)
+def _subsetter() -> Subsetter:
+    return Subsetter(_font())
+
+
+@lru_cache(maxsize=1 << 16)
+def _advance(char: str) -> float:
+    cmap, widths, units_per_em = _metrics()
+    return widths[cmap[ord(char)]][0] / units_per_em if char.isprintable() else 0.0
 
 
 @lru_cache(maxsize=1)

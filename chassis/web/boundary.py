@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,6 +12,7 @@ import structlog
 import uuid_utils.compat
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.errors import Fault, Kind
@@ -31,6 +33,10 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _LOGGED = frozenset({Kind.UNAUTHENTICATED, Kind.PERMISSION_DENIED, Kind.RESOURCE_EXHAUSTED})
 """Refusals that say something of the caller: failed authentication, denied access, used-up limits (ASVS 16.3.2)."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+FaultPage = Callable[[Fault], Response]
+FAULT_PAGE = "fault_page"
+"""A route that answers people sets this of ``request.state`` to a `FaultPage` before it reads the body."""
 
 
 class Boundary:
@@ -107,7 +113,11 @@ class _Answer:
     async def _refuse_body(self) -> None:
         fault = fault_of_status(413, self.scope.get(MAX_BODY_SIZE_SCOPE_KEY))
         count_refusal(self.scope, fault)
-        response = problem_of(fault, trace_id=self.trace_id, request_id=self.request_id)
+        page: FaultPage | None = self.scope["state"].get(FAULT_PAGE)
+        if page is not None:
+            response = page(fault)
+        else:
+            response = problem_of(fault, trace_id=self.trace_id, request_id=self.request_id)
         self.status = response.status_code
         for name, value in self._own_headers().items():
             response.headers.setdefault(name, value)

@@ -46,7 +46,7 @@ def problem_of(fault: Fault, *, trace_id: str = "", request_id: str = "") -> JSO
     The stable code is there as ``reason`` and ``code``, the texts as ``detail``/``detail_en`` and
     ``title``/``title_en``, in the document and in each of its violations.
     """
-    status = _STATUS.get(fault.code, fault.kind.http_status)
+    status = status_of(fault)
     document: dict[str, Any] = {
         "type": f"urn:tongban:reason:{fault.code}",
         "title": fault.zh,
@@ -67,6 +67,11 @@ def problem_of(fault: Fault, *, trace_id: str = "", request_id: str = "") -> JSO
         headers["retry-after"] = str(max(1, math.ceil(fault.retry_after_seconds)))
     kept = {name: value for name, value in document.items() if value not in ("", [], {})}
     return JSONResponse(kept, status, headers, media_type=MEDIA_TYPE)
+
+
+def status_of(fault: Fault) -> int:
+    """Return the HTTP status that says a fault."""
+    return _STATUS.get(fault.code, fault.kind.http_status)
 
 
 def fault_of(problem: Exception) -> Fault:

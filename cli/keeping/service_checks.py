@@ -24,6 +24,7 @@ from chassis.event import declared_events
 from chassis.failures import DATABASE_TROUBLE, describe
 from chassis.keyring import read_keyring
 from chassis.measuring import backed_up_at
+from chassis.row_codes import count_in
 from chassis.rpc.tls import TlsFiles, read_pair
 from chassis.schema import expected_head
 from chassis.settings import ServiceSettings
@@ -190,9 +191,7 @@ async def _rows(field_keys: Path, service: str, connection: asyncpg.Connection[A
         "select table_name from information_schema.columns"
         " where table_schema = 'public' and column_name = 'mac' order by table_name"
     )
-    count = 0
-    for row in tables:
-        count += await connection.fetchval(f"select count(*) from {row['table_name']} where mac is null")  # noqa: S608
+    count = await count_in(connection, [row["table_name"] for row in tables])
     required = not tables or _codes_required(field_keys)
     return judged(
         f"{service} rows",

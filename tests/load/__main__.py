@@ -24,6 +24,7 @@ from tests.load.lifecycle import case_work
 from tests.load.lookup import licence_lookup
 from tests.load.measured import Measured, Missing, table, write
 from tests.load.pdf_seal import PDF_SEAL, pdf_seal
+from tests.load.seal_batch import OFD_BATCH, ofd_batch
 from tests.load.seal_ofdrw import ofd_seal_ofdrw
 from tests.load.sealing import SEALING, sealing
 from tests.load.servers import ROOT, kafka, postgres
@@ -39,6 +40,7 @@ NAMES = (
     "ofd_seal_ofdrw",
     "volume",
     *SEALING,
+    *OFD_BATCH,
     *PDF_SEAL,
     *TSA_TOKEN,
 )
@@ -79,6 +81,7 @@ JOBS: dict[tuple[str, ...], Job] = {
     ("ofd_seal_ofdrw",): ofd_seal_ofdrw,
     ("volume",): volumes,
     SEALING: sealing,
+    OFD_BATCH: ofd_batch,
     PDF_SEAL: pdf_seal,
     TSA_TOKEN: tsa_token,
 }

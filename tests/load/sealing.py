@@ -16,9 +16,8 @@ from typing import Any
 from tests.load.measured import Measured, Missing
 from tests.load.servers import Child, child
 
-SEALING = ("sm2_sign", "sm2_verify", "ofd_seal", "ofd_verify", "ofd_batch")
+SEALING = ("sm2_sign", "sm2_verify", "ofd_seal", "ofd_verify")
 ROUNDS = 3
-BATCH = 10_000
 _SPEED = re.compile(r"SM2 .*?([0-9.]+)s\s+([0-9.]+)s\s+([0-9.]+)\s+([0-9.]+)\s*$", re.MULTILINE)
 Note = Callable[[str], None]
 
@@ -38,10 +37,6 @@ async def sealing(names: tuple[str, ...], seconds: float, note: Note) -> AsyncIt
             if name in names:
                 note(name)
                 yield _ofd(name, await _ask(worker, name, seconds), limit_name, limit)
-    if "ofd_batch" in names:
-        async with child("tests.load.sealing_child") as worker:
-            note(f"sealing {BATCH} documents")
-            yield _batch(await _ask(worker, "ofd_batch", BATCH))
 
 
 async def _sm2(
@@ -99,10 +94,3 @@ def _ofd(name: str, answer: dict[str, Any], limit_name: str, limit: float) -> Me
         name, value, "documents per CPU second", **spans, limit_name=limit_name, limit_value=limit, rows=count,
         detail={"rows": "documents", **answer},
     )  # fmt: skip
-
-
-def _batch(answer: dict[str, Any]) -> Measured:
-    value, count = answer.pop("rate"), answer.pop("count")
-    return Measured(
-        "ofd_batch", value, "documents per CPU second", rows=count, detail={"rows": "documents", **answer}
-    )

@@ -6,11 +6,9 @@ import cProfile
 import itertools
 import json
 import pstats
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from services.seal.domain.sealing import seal_document
@@ -21,15 +19,23 @@ from tests.unit.seal.sealing_room import NOW, evidence, seal_in_use, sm2
 
 POOL = 200  # documents verified in turn, all different
 PROFILED = 150
-SAMPLE_EVERY = 500
-SETTLED_AFTER = 2_000
 _PARTS = (
-    ("SM2", ("libcrypto.py", ("sign", "verify", "__enter__", "__exit__"))),
-    ("SM3", ("libcrypto.py", ("digest",))),
-    ("XML", ("markup.py", ()), ("layout.py", ()), ("editing.py", ()), ("signature_file.py", ())),
-    ("ZIP", ("package.py", ()), ("writer.py", ())),
-    ("DER", ("der.py", ()), ("reading.py", ()), ("writing.py", ())),
-    ("certificates and verdict", ("path.py", ()), ("revocation.py", ()), ("report.py", ())),
+    ("render: font subset", ("chassis/fonts/",), ()),
+    ("render: page", ("certs/domain/ofd/layout.py", "certs/domain/metadata.py", "standards/"), ()),
+    ("render: XML", ("certs/domain/ofd/markup.py", "xml/sax/saxutils.py"), ()),
+    ("render: ZIP", ("certs/domain/ofd/",), ()),
+    ("render: the licence", ("certs/domain/",), ()),
+    ("the bench's own licence", ("sealing_documents.py", "dataclasses.py"), ()),
+    ("SM2", ("libcrypto.py",), ("sign", "verify", "__enter__", "__exit__")),
+    ("SM3", ("libcrypto.py",), ("digest",)),
+    (
+        "XML",
+        tuple(f"seal/domain/ofd/{name}.py" for name in ("markup", "layout", "editing", "signature_file")),
+        (),
+    ),
+    ("ZIP", ("seal/domain/ofd/package.py", "seal/domain/ofd/writer.py"), ()),
+    ("DER", ("domain/der.py", "structures/reading.py", "structures/writing.py"), ()),
+    ("certificates and verdict", ("certificates/", "seal/domain/verification/"), ()),
 )
 
 
@@ -57,7 +63,7 @@ def sm2_verify(seconds: float) -> dict[str, Any]:
 
 
 def ofd_seal(seconds: float) -> dict[str, Any]:
-    """Build a licence's document, seal it whole, package it; every document is another."""
+    """Render a licence as certs does, seal it whole, package it; every document is another."""
     licences, seal = Licences(), seal_in_use()
     numbers = itertools.count()
 
@@ -65,16 +71,14 @@ def ofd_seal(seconds: float) -> dict[str, Any]:
         return seal_document(licences.build(next(numbers)), seal, [licences.place], NOW).data
 
     rate, took = _rate(one, seconds)
-    ready = licences.build(0)
-    alone, _ = _rate(lambda: seal_document(ready, seal, [licences.place], NOW), seconds / 4)
-    rendered, _ = _rate(
-        lambda: seal_document(licences.render(next(numbers)), seal, [licences.place], NOW), seconds / 4
-    )
+    rendered, _ = _rate(lambda: licences.build(next(numbers)), seconds / 4)
+    ready = itertools.cycle([licences.build(next(numbers)) for _ in range(POOL)])
+    alone, _ = _rate(lambda: seal_document(next(ready), seal, [licences.place], NOW), seconds / 4)
     return _described(rate, took) | {
         "document_bytes": len(one()),
-        "build": "page, metadata and attachment from templates; font packed once",
+        "build": "services.certs.domain.ofd.render; a font subset of its own for every licence",
+        "render_alone": rendered,
         "seal_and_package_alone": alone,
-        "with_the_renderer_of_certs": rendered,
         "share_of_time": _shares(one),
     }
 
@@ -94,33 +98,11 @@ def ofd_verify(seconds: float) -> dict[str, Any]:
     return _described(rate, took) | {"remembered": kept, "share_of_time": _shares(one)}
 
 
-def ofd_batch(count: float) -> dict[str, Any]:
-    """Seal one document after the other and watch the memory in between."""
-    licences, seal = Licences(), seal_in_use()
-    samples: list[tuple[int, float]] = []
-    began = time.process_time()
-    for number in range(1, int(count) + 1):
-        seal_document(licences.build(number), seal, [licences.place], NOW)
-        if number % SAMPLE_EVERY == 0:
-            samples.append((number, _resident_mib()))
-    rate = round(count / (time.process_time() - began), 1)
-    settled = [size for number, size in samples if number >= min(SETTLED_AFTER, count / 2)]
-    return {
-        "rate": rate,
-        "count": int(count),
-        "resident_mib_settled": settled[0],
-        "resident_mib_end": settled[-1],
-        "grown_mib": round(settled[-1] - settled[0], 2),
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-    }
-
-
 JOBS: dict[str, Callable[[float], dict[str, Any]]] = {
     "sm2_sign": sm2_sign,
     "sm2_verify": sm2_verify,
     "ofd_seal": ofd_seal,
     "ofd_verify": ofd_verify,
-    "ofd_batch": ofd_batch,
 }
 
 
@@ -152,21 +134,16 @@ def _shares(work: Callable[[], object]) -> dict[str, float]:
     stats: Any = pstats.Stats(profile)
     found: dict[str, float] = {}
     for (path, _, function), (_, _, own, _, _) in stats.stats.items():
-        part = next(_named(Path(path).name, function), "rest")
+        part = next(_named(path, function), "rest")
         found[part] = found.get(part, 0.0) + own
     whole = sum(found.values())
     return {part: round(share / whole, 3) for part, share in sorted(found.items(), key=lambda item: -item[1])}
 
 
-def _named(file: str, function: str) -> Iterator[str]:
-    for part, *places in _PARTS:
-        if any(file == name and (not functions or function in functions) for name, functions in places):
+def _named(path: str, function: str) -> Iterator[str]:
+    for part, places, functions in _PARTS:
+        if any(place in path for place in places) and (not functions or function in functions):
             yield part
-
-
-def _resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * resource.getpagesize() / (1 << 20), 2)
 
 
 if __name__ == "__main__":

@@ -80,16 +80,25 @@ OWN_TEXTS = {
     ("services/intake/store/cases.py", "locking"): "an argument of a private function, always a literal",
     ("services/seal/store/ledger.py", "where"): "an argument of private functions, always a literal",
     ("services/seal/store/permissions.py", "where"): "an argument of a private function, always a literal",
-    ("services/seal/store/permissions.py", "table.table"): "an argument of private functions, always a constant",
+    (
+        "services/seal/store/permissions.py",
+        "table.table",
+    ): "an argument of private functions, always a constant",
     ("services/seal/store/permissions.py", "table.names"): "the columns of the same constant",
     ("services/seal/store/permissions.py", "places"): "$1, $2 and so on, counted",
-    ("services/seal/store/applications.py", "self._read"): "put together from constants when the store is made",
+    (
+        "services/seal/store/applications.py",
+        "self._read",
+    ): "put together from constants when the store is made",
     ("services/seal/store/applications.py", "places"): "$1, $2 and so on, counted",
     ("services/seal/store/applications.py", "changes"): "column = $n for six literals in the lines above",
     ("services/seal/store/seals.py", "self._read"): "put together from constants when the store is made",
     ("services/seal/store/seals.py", "where"): "an argument of a private function, always a literal",
     ("services/seal/store/seals.py", "places"): "$1, $2 and so on, counted",
-    ("services/seal/store/seals.py", "', '.join(values)"): "column names: the keys of a dictionary display above",
+    (
+        "services/seal/store/seals.py",
+        "', '.join(values)",
+    ): "column names: the keys of a dictionary display above",
     ("services/seal/store/seals.py", "', '.join(STATES)"): "a constant tuple of column names",
 }
 """What is put into a statement without being a constant of the module, with the reason."""

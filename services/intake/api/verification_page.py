@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from chassis.clock import CHINA_TIME
 from chassis.errors import BODY_TOO_LARGE, FIELD_REQUIRED, INVALID_REQUEST, Fault, refuse
-from chassis.web.problems import BODY_MALFORMED
+from chassis.web.problems import BODY_MALFORMED, status_of
 from services.intake.api.doors import Doors, DoorsHere, source_of
 from services.intake.api.file_views import FileView, file_view
 from services.intake.api.uploads import FORM_OVERHEAD_BYTES, MAX_UPLOAD_BYTES
@@ -82,10 +82,11 @@ async def verify_file(request: Request, doors: DoorsHere) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         report = await _verified(request, doors)
         return JSONResponse(file_view(report).model_dump(mode="json"))
+    request.state.fault_page = _fault_page  # also for a body that is too large to be read
     try:
         return _page(await _verified(request, doors))
     except Fault as fault:
-        return _page(fault=fault)
+        return _fault_page(fault)
 
 
 async def _verified(request: Request, doors: Doors) -> FileReport:
@@ -112,6 +113,10 @@ async def _uploaded(request: Request) -> bytes:
     return content
 
 
+def _fault_page(fault: Fault) -> HTMLResponse:
+    return _page(fault=fault)
+
+
 def _page(report: FileReport | None = None, fault: Fault | None = None) -> HTMLResponse:
     shown: dict[str, Any] = {
         "report": report,
@@ -128,7 +133,7 @@ def _page(report: FileReport | None = None, fault: Fault | None = None) -> HTMLR
         return HTMLResponse(content)
     wait = fault.retry_after_seconds
     headers = {"retry-after": str(max(1, math.ceil(wait)))} if wait is not None else None
-    return HTMLResponse(content, fault.kind.http_status, headers)
+    return HTMLResponse(content, status_of(fault), headers)
 
 
 def _time(moment: datetime | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from services.seal.domain.placing import Placement
 from services.seal.domain.sealing import SealedDocument
 from services.seal.domain.structures import Picture
 from services.seal.domain.suite import SigningKey, Suite
@@ -14,10 +13,11 @@ from services.seal.pdf import (
     PdfSeal,
     PdfSealing,
     ValidationData,
+    admit_apart,
     prepare_pdf_seal,
     seal_pdf,
 )
-from services.seal.usecases.companions import PdfOrder
+from services.seal.usecases.companions import PagePlan, PdfOrder
 
 
 class PadesPress:
@@ -36,14 +36,16 @@ class PadesPress:
         self,
         document: bytes,
         prepared: PdfSeal,
-        placements: Sequence[Placement],
+        plan: PagePlan,
         signed_at: datetime,
         order: PdfOrder,
     ) -> SealedDocument:
-        """Return the sealed PDF. Raises what `seal_pdf` raises."""
+        """Return the sealed PDF. Raises what `plan` and `seal_pdf` raise."""
         how = PdfSealing(
             level=Level(order.level.value),
             timestamp=order.timestamp,
             validation=ValidationData(order.certificates, order.crls),
         )
-        return seal_pdf(document, prepared, placements, signed_at, how)
+        facts = admit_apart(document)  # what is wrong with it is said by seal_pdf
+        placements = [] if facts.problem else plan(facts.pages)
+        return seal_pdf(document, prepared, placements, signed_at, how, lambda _document: facts)

@@ -30,7 +30,7 @@ LOOK_SECONDS = 10.0
 """How often keys and certificates are looked for; a new certificate is in use after as long."""
 _FIRST_LOOKS_SECONDS = 0.2
 CERTIFICATE_DAYS_LEFT = gauge(
-    "tsa_certificate_days_left", "Days until the first certificate in use for stamping ends"
+    "tsa_certificate_days_left", "Days until the first certificate in use for stamping ends", known=False
 )
 _log = get_logger(__name__)
 

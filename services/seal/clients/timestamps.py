@@ -121,6 +121,8 @@ class RfcTimestamper:
     def _misfit(self, result: TokenResult, nonce: int) -> str:
         if result.fault or result.generated_at is None:
             return result.fault or "no time"
+        if result.unknown_algorithm:
+            return f"signed with {result.unknown_algorithm}, which is not built in"
         if not result.trusted:
             return "authority not trusted"
         if result.nonce != der.write_integer(nonce):

@@ -19,7 +19,7 @@ from services.seal.domain.verification import causes as known
 from services.seal.domain.verification.present import Standing, judge_now
 from services.seal.domain.verification.report import Findings, fold
 from services.seal.domain.verification.signature_steps import certificate_of, check_seal
-from services.seal.domain.verification.trust_steps import check_maker
+from services.seal.domain.verification.trust_steps import check_maker, report_token
 from services.seal.pdf import causes
 from services.seal.pdf.cms import (
     CONTENT_TYPE,
@@ -33,7 +33,7 @@ from services.seal.pdf.cms import (
 )
 from services.seal.pdf.facts import PdfFacts, SignatureFacts
 from services.seal.pdf.protection import cover, places_of
-from services.seal.pdf.trust import Carried, Claim, carried, check_trust, judge, report_token
+from services.seal.pdf.trust import Carried, Claim, carried, check_trust, judge
 
 TIMESTAMP_KIND = "/DocTimeStamp"
 _PADES, _DETACHED, _TOKEN = "/ETSI.CAdES.detached", "/adbe.pkcs7.detached", "/ETSI.RFC3161"

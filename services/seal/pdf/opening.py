@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pyhanko.pdf_utils import generic
@@ -24,7 +25,8 @@ logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # its messages quote th
 
 _MIB = 1 << 20
 _OBJECT = re.compile(rb"\d obj\b")
-_TAIL_BYTES = 1024
+TAIL_BYTES = 1024
+"""Within which the end of a revision says where its cross-references are."""
 _TEXT_MOST = 200
 
 
@@ -34,6 +36,8 @@ class PdfLimits:
 
     document_bytes: int = 64 * _MIB
     inflated_bytes: int = 64 * _MIB
+    syntax_bytes: int = 8 * _MIB
+    """All that is not inside of streams: cross-reference tables, dictionaries, strings, blanks."""
     objects: int = 50_000
     pages: int = 5_000
     revisions: int = 64
@@ -100,11 +104,26 @@ def _look(document: bytes, limits: PdfLimits) -> None:
         raise Unreadable(MALFORMED, "no %PDF header")
     if len(document) > limits.document_bytes:
         raise Unreadable(TOO_COMPLEX, "document_bytes")
-    last = document.rfind(b"%%EOF", -_TAIL_BYTES)
+    last = document.rfind(b"%%EOF", -TAIL_BYTES)
     if last < 0 or document[last + 5 :].strip():
         raise Unreadable(MALFORMED, "does not end with %%EOF")
-    if sum(1 for _ in _OBJECT.finditer(document)) > limits.objects:
+    if sum(1 for _ in islice(_OBJECT.finditer(document), limits.objects + 1)) > limits.objects:
         raise Unreadable(TOO_COMPLEX, "objects")
+    if len(document) - _stream_bytes(document, limits) > limits.syntax_bytes:
+        raise Unreadable(TOO_COMPLEX, "syntax_bytes")
+
+
+def _stream_bytes(document: bytes, limits: PdfLimits) -> int:
+    """Return how many bytes lie in streams: the parser skips those, all others it reads one by one, slowly."""
+    found = at = 0
+    for _ in range(limits.objects):
+        start = document.find(b"stream", at)
+        at = document.find(b"endstream", start + 6)
+        if start < 0 or at < 0:
+            break
+        found += at - start
+        at += 9
+    return found
 
 
 def _decode_limits(limits: PdfLimits) -> DecodeLimits:

@@ -18,6 +18,7 @@ from services.seal.pdf.changes import find_change
 from services.seal.pdf.facts import PdfFacts, SignatureFacts
 from services.seal.pdf.opening import (
     LIMITS,
+    TAIL_BYTES,
     TOO_COMPLEX,
     PdfLimits,
     Unreadable,
@@ -122,8 +123,9 @@ def _ends_revision(reader: PdfFileReader, document: bytes, revision: int, end: i
     """Return whether `end` is where the revision ends, and no cross-reference of it or before lies behind that."""
     if not 0 < end < len(document):
         return False
-    stream = io.BytesIO(document)
-    stream.seek(end)
+    start = max(0, end - 2 * TAIL_BYTES)  # it is read backwards from the byte at `end`, one by one
+    stream = io.BytesIO(document[start : end + 1])
+    stream.seek(end - start)
     try:
         startxref = process_data_at_eof(stream)
     except (PdfReadError, ValueError):

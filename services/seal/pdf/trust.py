@@ -17,14 +17,13 @@ from services.seal.domain.certificates import (
     read_crl,
     revocation_of,
 )
-from services.seal.domain.pki import STATUS_LIST_SIGNING, TIME_STAMPING
 from services.seal.domain.timestamps import TokenResult, judge_token
 from services.seal.domain.verification import CheckName, Evidence
 from services.seal.domain.verification import causes as known
 from services.seal.domain.verification.evidence import SKEW
 from services.seal.domain.verification.report import Findings
+from services.seal.domain.verification.trust_steps import NOT_FOR_SEALING, report_path, report_token
 
-_NOT_FOR_SEALING = frozenset({TIME_STAMPING, "time_stamping", STATUS_LIST_SIGNING, "ocsp_signing"})
 _LISTS_MOST = 8
 
 
@@ -101,21 +100,6 @@ def judge(token: bytes, stamped: bytes, with_document: Carried, evidence: Eviden
     return judge_token(token, stamped, replace(evidence.timestamp_trust, pool=pool))
 
 
-def report_token(
-    token: TokenResult, not_before: datetime | None, evidence: Evidence, findings: Findings
-) -> None:
-    """Say how a token came out: K1."""
-    name, moment = CheckName.TIMESTAMP, token.generated_at
-    if token.fault or moment is None:
-        findings.invalid(name, known.TIMESTAMP, token.fault)
-    elif moment > evidence.now + SKEW or (not_before is not None and moment < not_before - SKEW):
-        findings.invalid(name, known.TIMESTAMP, "genTime")
-    elif not token.trusted:
-        findings.unsettled(name, known.TIMESTAMP_AUTHORITY)
-    else:
-        findings.passed(name)
-
-
 def _chain(
     claim: Claim, at: datetime, with_document: Carried, evidence: Evidence, findings: Findings
 ) -> Path | None:
@@ -127,16 +111,11 @@ def _chain(
     path = build_path(leaf, pool, evidence.anchor_certificates, at, evidence.suites)
     if leaf.unknown_critical or not leaf.may("digital_signature", "non_repudiation"):
         findings.invalid(name, known.SIGNER_CERT, "keyUsage")
-    if leaf.extended_key_usage and leaf.extended_key_usage <= _NOT_FOR_SEALING:
+    if leaf.extended_key_usage and leaf.extended_key_usage <= NOT_FOR_SEALING:
         findings.invalid(name, known.SIGNER_CERT, "extKeyUsage")
     if not leaf.valid_at(claim.stated_at or at) or not leaf.valid_at(at):
         findings.invalid(name, known.SIGNER_EXPIRED)
-    if path.problem is None:
-        findings.passed(name)
-    elif path.problem.open_question:
-        findings.unsettled(name, known.NO_ANCHOR, path.problem.value)
-    else:
-        findings.invalid(name, known.SIGNER_CERT, path.problem.value)
+    report_path(name, path, leaf, known.SIGNER_CERT, findings)
     return path
 
 

@@ -18,13 +18,19 @@ from services.seal.usecases.using_ports import StoredDocument, WantedUses
 DOCUMENT_FIELD = "sealed_document.ofd"
 
 
-def _places(columns: int) -> str:
-    return ", ".join(f"${at}" for at in range(1, columns + 1))
+def _places(columns: int, before: int = 0) -> str:
+    return ", ".join(f"${before + at}" for at in range(1, columns + 1))
 
 
-_INSERT = f"insert into seal_use ({SEAL_USE.names}) values ({_places(len(SEAL_USE.columns) + 1)})"  # noqa: S608
+_USE, _DETAIL = len(SEAL_USE.columns) + 1, len(SEAL_USE_DETAIL.columns) + 1  # with their code
+_INSERT = f"insert into seal_use ({SEAL_USE.names}) values ({_places(_USE)})"  # noqa: S608
 _INSERT_DETAIL = f"""insert into seal_use_detail ({SEAL_USE_DETAIL.names})
-values ({_places(len(SEAL_USE_DETAIL.columns) + 1)})"""  # noqa: S608
+values ({_places(_DETAIL, _USE)})"""  # noqa: S608
+_MOVE_HEAD = "update ledger_head set sequence = ${}, row_hash = ${}"
+_APPEND = f"with used as ({_INSERT}) {_MOVE_HEAD.format(_USE + 1, _USE + 2)}"
+_APPEND_WITH_DETAIL = f"""with used as ({_INSERT}), told as ({_INSERT_DETAIL})
+{_MOVE_HEAD.format(_USE + _DETAIL + 1, _USE + _DETAIL + 2)}"""
+"""One statement, since everybody else waits for the head meanwhile."""
 
 
 class LedgerTable:
@@ -92,14 +98,12 @@ class LedgerTable:
     async def append(self, use: SealUse) -> None:
         """Append a row and move the head. Raises AUDIT_UNWRITABLE."""
         assert self._cipher is not None, "this process uses no seals"
+        values, detail = base_values(use, self._cipher), use.entry.detail
+        if detail is not None:
+            values += detail_values(use.sequence, detail, self._cipher)
+        statement = _APPEND if detail is None else _APPEND_WITH_DETAIL
         with recording("seal_use"):
-            await self._tx.execute(_INSERT, *base_values(use, self._cipher))
-            if use.entry.detail is not None:
-                values = detail_values(use.sequence, use.entry.detail, self._cipher)
-                await self._tx.execute(_INSERT_DETAIL, *values)
-            await self._tx.execute(
-                "update ledger_head set sequence = $1, row_hash = $2", use.sequence, use.row_hash
-            )
+            await self._tx.execute(statement, *values, use.sequence, use.row_hash)
 
     async def keep_document(self, document: StoredDocument) -> None:
         """Keep the sealed bytes, encrypted: a licence names its holder."""

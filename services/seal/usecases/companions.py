@@ -27,6 +27,8 @@ SEAL_WITHOUT_COMPANION = declare(
     "The seal has no credential for PDF",
 )
 _KEPT = 256
+PagePlan = Callable[[Sequence[tuple[float, float]]], Sequence[Placement]]
+"""Where the stamps go, once each page's width and height as it is shown are known, in millimetres."""
 
 
 class PdfLevel(StrEnum):
@@ -65,11 +67,11 @@ class PdfPress(Protocol):
         self,
         document: bytes,
         prepared: Any,
-        placements: Sequence[Placement],
+        plan: PagePlan,
         signed_at: datetime,
         order: PdfOrder,
     ) -> SealedDocument:
-        """Return the sealed PDF. Raises why it is not sealed, and what signer and time stamping raise."""
+        """Return the sealed PDF. Raises what `plan` raises, why it is not sealed, and what signer and time stamping raise."""
         ...
 
 
@@ -85,11 +87,11 @@ class Companions:
         work: Work,
         seal: SealInUse,
         document: bytes,
-        placements: Sequence[Placement],
+        plan: PagePlan,
         now: datetime,
         level: PdfLevel,
     ) -> SealedDocument:
-        """Return the PDF under the seal. Raises SEAL_WITHOUT_COMPANION, and what the press raises."""
+        """Return the PDF under the seal, where `plan` says. Raises SEAL_WITHOUT_COMPANION, and what the press raises."""
         bundle = await work.trust.bundle(now)
         seal_id, known = seal.seal.seal_id, (*bundle.certificates, *bundle.anchors)
         prepared = self._opened.get(seal_id)
@@ -103,7 +105,7 @@ class Companions:
                 self._opened.popitem(last=False)
         kept = (known, bundle.crls) if level is PdfLevel.B_LT else ((), ())
         order = PdfOrder(level, self._timestamper.token, *kept)
-        return await asyncio.to_thread(self._press.seal, document, prepared, placements, now, order)
+        return await asyncio.to_thread(self._press.seal, document, prepared, plan, now, order)
 
     def _prepare(self, seal: SealInUse, credential: SealCredential, known: Sequence[bytes]) -> Any:
         public_key = read_certificate(credential.certificate).public_key

@@ -124,8 +124,8 @@ def _misfit(checkpoint: Checkpoint, before: CheckpointHead, at: datetime) -> str
 
 def _untrue(checkpoint: Checkpoint, trust: TimestampTrust) -> str:
     result = judge_token(checkpoint.token, checkpoint.stamped, trust)
-    if result.fault:
-        return f"token: {result.fault}"
+    if result.fault or result.unknown_algorithm:
+        return f"token: {result.fault or result.unknown_algorithm}"
     if not result.trusted:
         return "token: authority not trusted"
     return "" if result.generated_at == checkpoint.stamped_at else "another time than the token's"

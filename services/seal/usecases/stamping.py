@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from chassis.errors import Fault, Kind
 from services.seal.domain.authorisation import SEAL_LIMIT_REACHED
-from services.seal.domain.placing import At, Wish, plan_placements
+from services.seal.domain.placing import At, Wish, plan_on_pages, plan_placements
 from services.seal.domain.sealing import Placement, Protect, SealedDocument, SealInUse, seal_document
 from services.seal.usecases.cabinet import Cabinet
 from services.seal.usecases.companions import SEAL_WITHOUT_COMPANION, PdfLevel
@@ -63,8 +64,8 @@ async def stamp(
     if manner.format is DocumentFormat.PDF:
         if cabinet.companions is None:
             raise SEAL_WITHOUT_COMPANION()
-        places = _places(document, in_use, wishes)
-        return await cabinet.companions.seal(work, in_use, document, places, now, manner.level)
+        plan = partial(_on_pages, in_use, wishes)
+        return await cabinet.companions.seal(work, in_use, document, plan, now, manner.level)
     return await asyncio.to_thread(seal_ofd, document, in_use, wishes, now, manner.mode, timekeeping.stamp)
 
 
@@ -81,11 +82,23 @@ def seal_ofd(
 
 
 def _places(document: bytes, in_use: SealInUse, wishes: Sequence[Wish]) -> list[Placement]:
+    size = _size_mm(in_use)
+    return _fixed(wishes, size) or plan_placements(document, wishes, *size)
+
+
+def _on_pages(
+    in_use: SealInUse, wishes: Sequence[Wish], sizes_mm: Sequence[tuple[float, float]]
+) -> list[Placement]:
+    size = _size_mm(in_use)
+    return _fixed(wishes, size) or plan_on_pages(sizes_mm, wishes, *size)
+
+
+def _fixed(wishes: Sequence[Wish], size: tuple[float, float]) -> list[Placement]:
+    """Return the stamps where the document itself need not tell anything, else none."""
+    found = [Placement(each.page, each.x_mm, each.y_mm, *size) for each in wishes if isinstance(each, At)]
+    return found if len(found) == len(wishes) else []
+
+
+def _size_mm(in_use: SealInUse) -> tuple[float, float]:
     picture = in_use.seal.picture
-    width, height = float(picture.width_mm), float(picture.height_mm)
-    fixed = [
-        Placement(each.page, each.x_mm, each.y_mm, width, height) for each in wishes if isinstance(each, At)
-    ]
-    if len(fixed) == len(wishes):  # nothing that the document itself must tell
-        return fixed
-    return plan_placements(document, wishes, width, height)
+    return float(picture.width_mm), float(picture.height_mm)

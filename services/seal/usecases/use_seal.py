@@ -23,7 +23,7 @@ from chassis.errors import (
 )
 from services.seal.domain.authorisation import DocumentType, Purpose
 from services.seal.domain.ledger import SealUse, UseDetail, signature_id_of_request
-from services.seal.domain.placing import At, Wish
+from services.seal.domain.placing import PLACEMENT_NOT_FOR_PDF, AtKeyword, Wish
 from services.seal.domain.register import SEAL_NOT_FOUND, RegisteredSeal, usable
 from services.seal.domain.sealing import Protect
 from services.seal.usecases.authorise_use import authorise
@@ -42,13 +42,6 @@ LICENCES_ARE_THE_REGISTRYS = declare(
     Kind.INVALID_ARGUMENT,
     "证照由证照库发起签章",
     "Licences are sealed when the registry made them, not on request",
-)
-
-PLACEMENT_NOT_FOR_PDF = declare(
-    "PLACEMENT_NOT_FOR_PDF",
-    Kind.INVALID_ARGUMENT,
-    "PDF 文件只能按页码和坐标指定位置",
-    "In a PDF a place is given by page and coordinates",
 )
 
 
@@ -88,7 +81,7 @@ class SealTask:
             wrong += [
                 PLACEMENT_NOT_FOR_PDF.at(f"task.placements[{at}]")
                 for at, each in enumerate(self.wishes)
-                if not isinstance(each, At)
+                if isinstance(each, AtKeyword)
             ]
         if self.document_type is DocumentType.LICENCE:
             wrong.append(LICENCES_ARE_THE_REGISTRYS.at("task.document_type"))

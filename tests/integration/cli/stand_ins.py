@@ -10,6 +10,10 @@ _MAIN = """
 import asyncio
 import sys
 
+if sys.argv[1:] in (["signer"], ["tsa"], ["keep-seals"]):
+    from services.seal.beside import stand
+
+    stand(sys.argv[1])
 if sys.argv[1:] != ["serve"]:
     sys.exit(0)  # a one-shot job: nothing to do here
 
@@ -51,6 +55,30 @@ async def main():
 run_process(main)
 """
 
+_BESIDE = """
+import os
+import sys
+from pathlib import Path
+
+from chassis.readiness import Readiness
+from chassis.run import Part, run, run_process
+
+
+def stand(name):
+    who = {"signer": "SEALSIGNER", "tsa": "TSA", "keep-seals": "SEALMAKER"}[name]
+
+    async def main():
+        ready = Readiness("standing", ready_file=Path(os.environ[f"TONGBAN_{who}_READY_FILE"]))
+
+        async def wait(stop):
+            ready.set("standing", True)
+            await stop.wait()
+
+        return await run([Part("wait", wait)], ready=ready)
+
+    run_process(main)
+"""
+
 _FIRST = """
 from alembic import op
 
@@ -75,5 +103,6 @@ def write_services(directory: Path) -> Path:
         (package / service / "__init__.py").write_text('"""Consumes: CaseSubmitted"""\n')
         main = _MAIN.replace("{service}", service).replace("{SERVICE}", service.upper())
         (package / service / "__main__.py").write_text(main)
+    (package / "seal" / "beside.py").write_text(_BESIDE)
     (package / "__init__.py").write_text("")
     return directory

@@ -4,55 +4,31 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from chassis.rpc.channel import open_channel, service
-from chassis.rpc.server import RpcServer
-from chassis.web import web_app
-from chassis.web.app import WebOptions
-from services.intake.api import api_router
 from services.intake.api.wording import CHECKS
-from services.intake.clients.documents import SealDocuments
-from services.seal.app.pdf_judge import PadesJudge
-from services.seal.rpc import VerificationServicer, add_verification_service
-from services.seal.usecases.verify import Verifier
 from tests.integration.intake.stage import Stage, open_stage
-from tests.integration.seal.conftest import stocked, world
-from tests.integration.seal.doors import Doors, doors
+from tests.integration.intake.verifying import doors, stocked, verification_app, world
+from tests.integration.seal.doors import Doors
 from tests.stacks.postgres import PostgresServer
 from tests.unit.seal.pdf.pdf_room import plain_pdf
-from tests.unit.seal.sealing_room import ofd_files, pack, suites
+from tests.unit.seal.sealing_room import ofd_files, pack
 
-__all__ = ["doors", "stocked", "world"]
+__all__ = ["doors", "stocked", "verification_app", "world"]
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture
-async def web(
-    doors: Doors, postgres_server: PostgresServer, tmp_path: Path
-) -> AsyncIterator[httpx.AsyncClient]:
-    await doors.grant()
-    world = doors.world
-    server = RpcServer(doors.authority.identity(service("seal")), reflect=False)
-    verifier = Verifier(world.unit, suites(), PadesJudge())
-    server.register(add_verification_service, VerificationServicer(verifier, world.clock))
-    port = await server.start("127.0.0.1:0")
-    identity = doors.authority.identity(service("intake"))
-    channel = open_channel(f"127.0.0.1:{port}", service("seal"), identity)
-    async with open_stage(postgres_server, tmp_path) as stage:
-        app = web_app("intake", options=WebOptions(behind_tls=False, show_documentation=True))
-        app.include_router(api_router(replace(stage.doors, seals=SealDocuments(channel))))
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://intake.test") as client:
-            yield client
-    await channel.close()
-    await server.drain(notice_seconds=0, grace_seconds=0.5)
+async def web(verification_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=verification_app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://intake.test") as client:
+        yield client
 
 
 @pytest.fixture

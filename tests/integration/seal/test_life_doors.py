@@ -8,7 +8,7 @@ import pytest
 
 from chassis.errors import Fault
 from chassis.rpc.peer import Peer
-from tests.integration.seal.test_process import DEPARTMENT, Stack, prepared, serving, signer, stack
+from tests.integration.seal.process_room import DEPARTMENT, Stack, prepared, serving, signer, stack
 from tongban.seal.v1 import application_pb2 as pb
 from tongban.seal.v1 import seal_pb2, seal_pb2_grpc
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 from datetime import timedelta
 
 import asyncpg
+import pikepdf
 import pytest
 
 from chassis.errors import Fault, Kind
@@ -90,14 +92,38 @@ async def test_a_pdf_is_sealed_with_the_companion_credential_and_recorded(doors:
     assert [row["signature_sm3"] for row in recorded] == [
         hashlib.sha256(each.signature).hexdigest() for each in messages
     ]
-    riding = use_pb2.Placement(riding=use_pb2.Placement.Riding(offset_mm=100))
+    keyword = use_pb2.Placement(keyword=use_pb2.Placement.Keyword(keyword="盖章", occurrence=1))
     whole = use_pb2.PROTECT_MODE_WHOLE
-    fault = await refusal(doors.seal(document, format=pdf, placements=[riding]))
+    fault = await refusal(doors.seal(document, format=pdf, placements=[keyword]))
     assert [each.reason.code for each in fault.violations] == ["PLACEMENT_NOT_FOR_PDF"]
     fault = await refusal(doors.seal(document, format=pdf, mode=whole))
     assert [each.field_path for each in fault.violations] == ["task.mode"]
     assert (await refusal(doors.seal(UNSEALED, format=pdf))).code == "PDF_MALFORMED"
     assert (await doors.outcomes())[-1] == "PDF_MALFORMED"
+
+
+async def test_a_pdf_takes_the_seal_on_every_page_and_across_their_edges(doors: Doors):
+    pdf, kind = use_pb2.DOCUMENT_FORMAT_PDF, use_pb2.Placement
+    await doors.grant()
+    every = kind(every_page=kind.EveryPage(x_mm=20, y_mm=30))
+    riding = kind(riding=kind.Riding(offset_mm=100))
+    document = plain_pdf(3)
+    _, sealed = await doors.seal(document, format=pdf, placements=[every, riding])
+    with pikepdf.open(io.BytesIO(sealed)) as opened:
+        shown = [[each.Rect for each in page.Annots] for page in opened.pages]
+    assert [len(each) for each in shown] == [2, 2, 2]
+    widths = [[round(float(box[2] - box[0]) / 72 * 25.4) for box in page] for page in shown]
+    assert widths == [[42, 14]] * 3, "a whole seal, and a third of one at the edge"
+    assert all(abs(float(page[1][2]) - 595.276) < 0.1 for page in shown)
+    (fault,) = [await refusal(doors.seal(plain_pdf(), format=pdf, placements=[riding]))]
+    assert fault.code == "RIDING_SEAL_IMPOSSIBLE"
+    fault = await refusal(doors.seal(sealed, format=pdf, placements=[riding]))
+    assert fault.code == "PDF_ONE_STAMP_ONLY"
+    outside = kind(every_page=kind.EveryPage(x_mm=200, y_mm=30))
+    fault = await refusal(doors.seal(document, format=pdf, placements=[every, outside]))
+    assert [each.reason.code for each in fault.violations] == ["STAMP_OUTSIDE_PAGE"]
+    answers = await doors.batch([("a", document), ("b", plain_pdf())], format=pdf, placements=[riding])
+    assert {each.item_id: each.WhichOneof("result") for each in answers} == {"a": "sealed", "b": "refused"}
 
 
 async def test_a_failed_item_never_fails_the_batch_and_a_repetition_goes_on(doors: Doors):

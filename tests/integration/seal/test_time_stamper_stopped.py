@@ -17,7 +17,7 @@ from chassis.event import Envelope, new_event_id
 from chassis.rpc.channel import service
 from chassis.rpc.server import RpcServer
 from events.certs import LicenceMade
-from tests.integration.seal.test_process import (
+from tests.integration.seal.process_room import (
     DEPARTMENT,
     Stack,
     certs_with,

@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 
 from chassis.errors import Fault
 from cli.clients.seal_office import certificates_of
+from cli.commands.seal_uses import DocumentWord
+from cli.commands.seals import SealKind, SealState
 from cli.main import app
+from services.seal.domain import authorisation, kinds, register
 from tests.unit.seal.sealing_room import pki
 
 
@@ -36,3 +39,10 @@ def test_a_decision_is_one_of_two(tmp_path: Path) -> None:
         assert (found.exit_code, json.loads(found.stdout)["reason"]) == (1, "DECISION_WANTED")
     found = CliRunner().invoke(app, [*said, "--approve"])
     assert (found.exit_code, json.loads(found.stdout)["reason"]) == (1, "STACK_NOT_RUNNING")
+
+
+def test_the_words_of_the_commands_are_those_of_the_service() -> None:
+    assert list(SealKind) == [each.value for each in kinds.SealKind]
+    assert list(DocumentWord) == [each.value for each in authorisation.DocumentType]
+    by_the_maker = {register.SealStatus.MADE, register.SealStatus.FILED}
+    assert list(SealState) == [each.value for each in register.SealStatus if each not in by_the_maker]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from chassis.errors import Fault
+from services.seal.domain.sealing import seal_document
 from services.seal.domain.structures import read_seal, read_sealed_value
 from services.seal.domain.suite import SM2_CURVE
 from services.seal.domain.verification import (
@@ -18,7 +22,7 @@ from services.seal.domain.verification import (
     verify_seal,
 )
 from services.seal.domain.verification.signature_steps import certificate_of
-from tests.unit.seal.sealing_room import outcome, sm2, suites
+from tests.unit.seal.sealing_room import NOW, PLACE, outcome, seal_in_use, sm2, suites
 
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors" / "eseal"
 pytestmark = pytest.mark.skipif(
@@ -110,13 +114,38 @@ def test_strangers_documents_are_cryptographically_sound_and_otherwise_open(name
     assert answer.checks["seal_validity"] == ("valid", "HOLDS")
     assert answer.unsettled().keys() == {"maker_chain", "signer_chain", "revocation", "seal_status"}
     assert report.signatures[0].stated_at == datetime.fromisoformat(stated + "+00:00")
-    assert references
+    assert signature_xml(name).count(b"<ofd:Reference ") == references
+
+
+def signature_xml(name: str) -> bytes:
+    """Return the one Signature.xml of a placed document."""
+    with zipfile.ZipFile(VECTORS / name) as archive:
+        (path,) = [each for each in archive.namelist() if each.endswith("/Signature.xml")]
+        return archive.read(path)
+
+
+def test_the_riding_seal_has_five_slices_that_make_up_its_picture():
+    report = verify_document((VECTORS / "V4RideRight.ofd").read_bytes(), NOTHING_KNOWN)
+    (signature,) = report.signatures
+    assert signature_xml("V4RideRight.ofd").count(b" Clip=") == 5
+    assert [stamp.page for stamp in signature.stamps] == [1, 2, 3, 4, 5]
+
+
+def test_the_third_document_is_in_continue_mode_and_the_first_two_are_closed():
+    listed = {
+        name: b"Signatures.xml" in signature_xml(name)
+        for name in ("V4RideRight.ofd", "allprotected.ofd", "SESV4SignDoc.ofd")
+    }
+    assert listed == {"V4RideRight.ofd": True, "allprotected.ofd": True, "SESV4SignDoc.ofd": False}
+    assert signature_xml("SESV4SignDoc.ofd").count(b"<ofd:Reference ") == 5
+
+
+def test_no_second_seal_is_added_to_a_strangers_closed_document():
+    with pytest.raises(Fault, match="OFD_ALREADY_SEALED"):
+        seal_document((VECTORS / "allprotected.ofd").read_bytes(), seal_in_use(), [PLACE], NOW)
 
 
 def test_a_dangling_location_is_a_note_until_a_file_lies_there():
-    import io
-    import zipfile
-
     answer = outcome(verify_document((VECTORS / "V4RideRight.ofd").read_bytes(), NOTHING_KNOWN))
     assert any("Doc_0/PublicRes.xml" in note for note in answer.notes)
     target = io.BytesIO((VECTORS / "V4RideRight.ofd").read_bytes())

@@ -16,6 +16,7 @@ from services.seal.domain.suite import ECDSA_WITH_SHA256, signature_numbers
 from services.seal.providers.libcrypto import CRYPTOGRAPHY_UNSOUND, KEY_REFUSED, Library
 from services.seal.providers.selftest import self_test
 from services.seal.providers.sm2 import Sm2Suite
+from tests.unit.seal import plain_sm2
 from tests.unit.seal.sealing_room import sm2, suites
 
 VECTORS = Path(__file__).parents[4] / "shared" / "vectors" / "eseal"
@@ -49,6 +50,44 @@ def test_known_signatures_verify(entry):
         int(entry["r"], 16),
         int(entry["s"], 16),
     )
+
+
+@needs_vectors
+@pytest.mark.parametrize("entry", entries("z"))
+def test_the_digest_of_an_identity_is_the_published_one(entry):
+    public_key = (int(KAT["key"]["px"], 16), int(KAT["key"]["py"], 16))
+    assert plain_sm2.identity_digest(entry["id_ascii"].encode(), public_key).hex() == entry["z"]
+    assert sm2().digest(bytes.fromhex(entry["preimage_hex"])).hex() == entry["z"]
+    assert entry["preimage_hex"].startswith(entry["entl"] + entry["id_ascii"].encode().hex())
+
+
+@needs_vectors
+@pytest.mark.parametrize("entry", entries("sm2_sign"))
+def test_plain_integers_give_every_number_of_a_known_signature(entry):
+    public_key = (int(KAT["key"]["px"], 16), int(KAT["key"]["py"], 16))
+    z = plain_sm2.identity_digest(entry["id_ascii"].encode(), public_key)
+    e = plain_sm2.message_number(z, entry["msg_ascii"].encode())
+    point, r, s = plain_sm2.signed(int(KAT["key"]["d"], 16), int(entry["k"], 16), e)
+    assert [z.hex(), f"{e:064x}"] == [entry["z"], entry["e"]]
+    assert [f"{number:064x}" for number in (*point, r, s)] == [entry[name] for name in ("x1", "y1", "r", "s")]
+    assert plain_sm2.verifies(public_key, r, s, e)
+    assert not plain_sm2.verifies(public_key, r, s, e + 1)
+
+
+@needs_vectors
+def test_nothing_of_the_known_answers_is_left_out():
+    counts = {
+        name: len(KAT[name]) for name in ("sm3", "z", "sm2_sign", "sm2_verify_negative", "public_key_import")
+    }
+    assert counts == {"sm3": 3, "z": 3, "sm2_sign": 7, "sm2_verify_negative": 25, "public_key_import": 8}
+
+
+def test_plain_integers_accept_what_libcrypto_signs():
+    key = sm2().open_key(sm2().generate_key())
+    public_key = (int.from_bytes(key.public_key[-64:-32], "big"), int.from_bytes(key.public_key[-32:], "big"))
+    r, s = signature_numbers(key.sign(b"a licence"), sm2().curve_order)
+    e = plain_sm2.message_number(plain_sm2.identity_digest(b"1234567812345678", public_key), b"a licence")
+    assert plain_sm2.verifies(public_key, r, s, e)
 
 
 @needs_vectors

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from unicodedata import category
 
 from chassis.errors import Kind, declare
@@ -39,18 +40,24 @@ FACE_TOO_LONG = declare(
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One line of text: left edge, top, size of an em, all in millimetres, and its colour."""
+    """One line of text: left edge, top, size of an em, all in millimetres, and its colour.
+
+    `is_fixed` where every licence of the type has the same line, so that it is written once.
+    """
 
     x: float
     y: float
     size: float
     content: str
     colour: str = "0 0 0"
+    is_fixed: bool = False
 
     @property
     def steps(self) -> list[float]:
         """The advance of every character in millimetres."""
-        return [round(width * self.size, 3) for width in advances(self.content)]
+        widths = advances(self.content)
+        rounded = {width: round(width * self.size, 3) for width in set(widths)}  # most are one em
+        return [rounded[width] for width in widths]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ def lay_out(licence: Licence, kind: LicenceType) -> Page:
     """Return the page of a licence. Raises FACE_TOO_LONG when even the smallest size does not fit."""
     texts = [
         _centred(printable(kind.title or licence.type_name), 32.0, 13.0, "176 24 24"),
-        _centred("（电子证照）", 48.0, 5.0),
+        replace(_centred("（电子证照）", 48.0, 5.0), is_fixed=True),
         *_columns(_rows(licence, kind)),
         Text(SEAL_X_MM - 45.0, 152.0, 5.0, _fit(printable(licence.issuer_name), 5.0, 93.0)),
         Text(SEAL_X_MM - 45.0, 163.0, 5.0, licence.issued_date.strftime("%Y年%m月%d日")),
@@ -93,9 +100,14 @@ def lay_out(licence: Licence, kind: LicenceType) -> Page:
 
 def printable(text: str) -> str:
     """Return the text as the page can show it: no control characters, absent glyphs marked."""
-    flat = "".join(" " if category(char) in _UNSEEN else char for char in text)
-    absent = missing(flat) | {char for char in flat if not char.isprintable()}
-    return "".join(_ABSENT if char in absent else char for char in flat)
+    return "".join([_shown(char) for char in text])
+
+
+@lru_cache(maxsize=1 << 16)
+def _shown(char: str) -> str:
+    if category(char) in _UNSEEN:
+        return " "
+    return _ABSENT if missing(char) or not char.isprintable() else char
 
 
 def wrap(text: str, size: float, width: float) -> list[str]:
@@ -139,17 +151,22 @@ def _fill(rows: Sequence[tuple[str, str]], size: float, width: float, count: int
     label_width = _LABEL_EMS * size
     for label, value in rows:
         lines = wrap(value, size, width - label_width)
-        labels = wrap(label + "：", size, label_width)
+        labels = _label_lines(label, size)
         needed = max(len(lines), len(labels)) * step
         if y + needed > _FIELDS_BOTTOM:
             column, y = column + 1, _FIELDS_TOP
             if column >= count or y + needed > _FIELDS_BOTTOM:
                 return None
         x = _MARGIN + column * (width + _GUTTER)
-        texts += [Text(x, y + n * step, size, line, "90 90 90") for n, line in enumerate(labels)]
+        texts += [Text(x, y + n * step, size, line, "90 90 90", True) for n, line in enumerate(labels)]
         texts += [Text(x + label_width, y + n * step, size, line) for n, line in enumerate(lines)]
         y += needed
     return texts
+
+
+@lru_cache(maxsize=4096)
+def _label_lines(label: str, size: float) -> tuple[str, ...]:
+    return tuple(wrap(label + "：", size, _LABEL_EMS * size))
 
 
 def _centred(content: str, y: float, size: float, colour: str = "0 0 0") -> Text:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from chassis.fonts import subset
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.metadata import record_of
+from services.certs.domain.ofd.archive import Entry, archive, deflated, stored
 from services.certs.domain.ofd.layout import SEAL_X_MM, SEAL_Y_MM, lay_out
 from services.certs.domain.ofd.markup import (
     ATTACHMENT_FILE,
@@ -23,9 +24,7 @@ from services.certs.domain.ofd.markup import (
     root_xml,
 )
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_STORED = (".ttf",)
-"""Fonts are stored, XML is deflated: what does not shrink is not packed twice."""
+_string = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +46,27 @@ def render(licence: Licence, kind: LicenceType) -> Rendered:
     record = record_of(licence)
     page = lay_out(licence, kind)
     content, last_id = page_xml(page)
-    attachment = json.dumps(record, ensure_ascii=False, sort_keys=True, indent=1).encode()
-    members = {
-        "OFD.xml": root_xml(licence, record),
-        "Doc_0/Document.xml": document_xml(last_id),
-        "Doc_0/PublicRes.xml": resources_xml(),
-        f"Doc_0/Res/{FONT_FILE}": subset(page.characters),
-        "Doc_0/Pages/Page_0/Content.xml": content,
-        "Doc_0/Attachs/Attachments.xml": attachments_xml(licence, len(attachment)),
-        f"Doc_0/Attachs/{ATTACHMENT_FILE}": attachment,
-    }
-    return Rendered(_zip(members), SEAL_X_MM, SEAL_Y_MM)
+    attachment = _json(record)
+    entries = [
+        deflated("OFD.xml", root_xml(licence, record)),
+        *_of_every_licence(last_id),
+        stored(f"Doc_0/Res/{FONT_FILE}", subset(page.characters)),
+        deflated("Doc_0/Pages/Page_0/Content.xml", content),
+        deflated("Doc_0/Attachs/Attachments.xml", attachments_xml(licence, len(attachment))),
+        deflated(f"Doc_0/Attachs/{ATTACHMENT_FILE}", attachment),
+    ]
+    return Rendered(archive(entries), SEAL_X_MM, SEAL_Y_MM)
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as package:
-        for name, content in members.items():
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.create_system = 0
-            entry.external_attr = 0
-            entry.compress_type = zipfile.ZIP_STORED if name.endswith(_STORED) else zipfile.ZIP_DEFLATED
-            package.writestr(entry, content, compresslevel=9 if entry.compress_type else None)
-    return target.getvalue()
+@lru_cache(maxsize=256)
+def _of_every_licence(last_id: int) -> tuple[Entry, Entry]:
+    """Return the members that differ by the number of objects alone, packed once."""
+    return deflated("Doc_0/Document.xml", document_xml(last_id)), deflated(
+        "Doc_0/PublicRes.xml", resources_xml()
+    )
+
+
+def _json(record: Mapping[str, str]) -> bytes:
+    """Return the record as ``json.dumps`` writes it with one blank of indent, which only its slow encoder does."""
+    lines = [f" {_string(name)}: {_string(value)}" for name, value in sorted(record.items())]
+    return "{{\n{}\n}}".format(",\n".join(lines)).encode()

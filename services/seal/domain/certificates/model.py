@@ -11,6 +11,7 @@ from asn1crypto import x509
 
 from services.seal.domain import der
 from services.seal.domain.der import DerError, Tlv
+from services.seal.domain.suite import EC_PUBLIC_KEY
 
 _KNOWN_CRITICAL = frozenset(
     {"basic_constraints", "key_usage", "extended_key_usage", "certificate_policies", "subject_alt_name",
@@ -29,7 +30,10 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate; names and keys stay raw DER, since two names that print alike may differ in bytes."""
+    """A certificate; names and keys stay raw DER, since two names that print alike may differ in bytes.
+
+    `curve_oid` is empty for a key of another kind, as RSA, which no suite of ours uses.
+    """
 
     raw: bytes
     tbs_raw: bytes
@@ -82,7 +86,7 @@ def read_certificate(data: bytes) -> Certificate:
     """Return the certificate that `data` is.
 
     Raises:
-        CertificateError: It is not one strict certificate with an elliptic-curve key.
+        CertificateError: It is not one strict certificate.
     """
     if len(data) > _MAX_BYTES:
         raise CertificateError("the certificate is too large")
@@ -160,9 +164,10 @@ def _algorithm(tlv: Tlv) -> str:
 
 
 def _curve(key: Tlv) -> str:
-    algorithm = der.children(key)[0]
-    parts = _exactly(der.children(algorithm), 2)
-    return der.oid(parts[1])
+    algorithm = der.children(der.children(key)[0])
+    if der.oid(algorithm[0]) != EC_PUBLIC_KEY:
+        return ""
+    return der.oid(_exactly(algorithm, 2)[1])
 
 
 @lru_cache(maxsize=64)

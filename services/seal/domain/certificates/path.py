@@ -14,10 +14,11 @@ MAX_LENGTH = 8
 
 
 class PathProblem(Enum):
-    """Why there is no sound path; the first two leave the question open, the others answer it."""
+    """Why there is no sound path; the first three leave the question open, the others answer it."""
 
     NO_ANCHOR = "no trust anchor is configured"
     NO_PATH = "no chain of certificates leads to a trust anchor"
+    SUITE = "a certificate is signed with an algorithm that is not built in, as RSA"
     SIGNATURE = "the issuer's key does not verify the certificate"
     NOT_A_CA = "an issuer is not a CA or may not sign certificates"
     PATH_LENGTH = "an issuer allows fewer CAs below it"
@@ -27,8 +28,8 @@ class PathProblem(Enum):
 
     @property
     def open_question(self) -> bool:
-        """Whether more certificates or anchors could still answer."""
-        return self in {PathProblem.NO_ANCHOR, PathProblem.NO_PATH}
+        """Whether more certificates, anchors or algorithms could still answer."""
+        return self in {PathProblem.NO_ANCHOR, PathProblem.NO_PATH, PathProblem.SUITE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +54,27 @@ def build_path(
     if not anchors:
         return Path((leaf,), PathProblem.NO_ANCHOR)
     trusted = frozenset(anchor.raw for anchor in anchors)
-    best = Path((leaf,), PathProblem.NO_PATH)
-    for chain, signed in _chains((leaf,), trusted, [*anchors, *pool], suites):
-        problem = _problem(chain, at) if signed else PathProblem.SIGNATURE
+    best = Path((leaf,), PathProblem.NO_PATH if suites.by_signature(leaf.algorithm) else PathProblem.SUITE)
+    for chain, unsigned in _chains((leaf,), trusted, [*anchors, *pool], suites):
+        problem = unsigned or _problem(chain, at)
         if problem is None:
             return Path(chain, None)
-        if best.problem is PathProblem.NO_PATH:
+        if best.problem is PathProblem.NO_PATH or problem is PathProblem.SUITE:
             best = Path(chain, problem)
     return best
 
 
 def _chains(
     chain: tuple[Certificate, ...], trusted: frozenset[bytes], known: Sequence[Certificate], suites: Suites
-) -> Iterable[tuple[tuple[Certificate, ...], bool]]:
-    """Yield every chain by names and key ids that reaches an anchor, and whether its signatures hold.
+) -> Iterable[tuple[tuple[Certificate, ...], PathProblem | None]]:
+    """Yield every chain by names and key ids that reaches an anchor, with None: its signatures hold.
 
-    A chain also ends, not holding, where the issuer that a certificate names did not sign it.
+    A chain also ends, with SIGNATURE or SUITE, where the issuer that a certificate names did not sign it, or
+    signed it with an algorithm that is not built in.
     """
     last = chain[-1]
     if last.raw in trusted:
-        yield chain, True
+        yield chain, None
         return
     if len(chain) >= MAX_LENGTH:
         return
@@ -82,7 +84,8 @@ def _chains(
         if signed_by(last, issuer, suites):
             yield from _chains((*chain, issuer), trusted, known, suites)
         elif issuer.raw in trusted or _same_key(last, issuer):
-            yield (*chain, issuer), False
+            unknown = suites.by_signature(last.algorithm) is None
+            yield (*chain, issuer), PathProblem.SUITE if unknown else PathProblem.SIGNATURE
 
 
 def _other_key(child: Certificate, issuer: Certificate) -> bool:
@@ -105,7 +108,9 @@ def signed_by(child: Certificate, issuer: Certificate, suites: Suites) -> bool:
 def _problem(chain: Sequence[Certificate], at: datetime) -> PathProblem | None:
     if any(certificate.unknown_critical for certificate in chain):
         return PathProblem.CRITICAL
-    if any(certificate.has_parameters for certificate in chain):
+    if any(
+        certificate.has_parameters for certificate in chain[:-1]
+    ):  # the anchor stands without its signature
         return PathProblem.ALGORITHM
     for below, issuer in enumerate(chain[1:]):
         if not issuer.is_ca or not issuer.may("key_cert_sign"):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from services.seal.domain.ofd.layout import Page
 from services.seal.domain.ofd.package import Package
-from services.seal.domain.placing.page_text import Box, Character, surrounding, text_objects
+from services.seal.domain.placing.lines import Placed, read_lines
+from services.seal.domain.placing.page_text import Box, surrounding, text_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,10 @@ class Occurrence:
 
 
 def find_keyword(package: Package, pages: Sequence[Page], keyword: str) -> list[Occurrence]:
-    """Return every place where `keyword` stands in one text object, in the order of pages and of their content.
+    """Return every place where `keyword` stands on a page, in the order of pages and of their content.
 
-    White space counts neither in the keyword nor on the page; occurrences do not overlap. A word set from several
-    objects is not found.
+    It may be set from several text objects that follow each other on one line; it is not joined across lines unless
+    one object holds them. White space counts neither in the keyword nor on the page; occurrences do not overlap.
 
     Raises:
         XmlError: A page's text states positions that are no numbers.
@@ -41,15 +42,19 @@ def find_keyword(package: Package, pages: Sequence[Page], keyword: str) -> list[
 
 
 def _boxes(content: bytes, wanted: str) -> Iterator[Box]:
-    for characters in text_objects(content):
-        solid = [each for each in characters if not each.char.isspace()]
-        for at in _places(solid, wanted):
-            left, top, right, bottom = surrounding(each.box_mm for each in solid[at : at + len(wanted)])
-            yield left, top, right - left, bottom - top
+    found = []
+    for run in read_lines(text_objects(content)):
+        for at in _places(run, wanted):
+            left, top, right, bottom = surrounding(
+                each.character.box_mm for each in run[at : at + len(wanted)]
+            )
+            found.append((run[at].written, (left, top, right - left, bottom - top)))
+    for _, box in sorted(found):
+        yield box
 
 
-def _places(characters: Sequence[Character], wanted: str) -> Iterator[int]:
-    text = "".join(each.char for each in characters)
+def _places(run: Sequence[Placed], wanted: str) -> Iterator[int]:
+    text = "".join(each.character.char for each in run)
     at = text.find(wanted)
     while at >= 0:
         yield at

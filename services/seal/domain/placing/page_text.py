@@ -22,6 +22,9 @@ class Character:
     char: str
     box_mm: Box
 
+    baseline_mm: float | None
+    """How far below the page's top the line stands that it is written on; None where that is turned or tilted."""
+
 
 def text_objects(content: bytes) -> Iterator[list[Character]]:
     """Yield the characters of every text object of a page's (or template's) Content.xml, as written."""
@@ -36,6 +39,7 @@ def _characters(element: Any) -> list[Character]:
     matrix = _matrix(element.get("CTM"))
     size = _number(element.get("Size"), 1.0)
     wide = size * _number(element.get("HScale"), 1.0)
+    is_upright = matrix[1] == matrix[2] == 0 and min(matrix[0], matrix[3]) > 0
     found: list[Character] = []
     x = y = 0.0
     for code in element:
@@ -44,7 +48,8 @@ def _characters(element: Any) -> list[Character]:
         x, y = _number(code.get("X"), x), _number(code.get("Y"), y)  # left out: those of the TextCode before
         for char, at_x, at_y, advance in _run(code, x, y, wide):
             corners = (at_x, at_y - _ASCENT * size, at_x + advance, at_y + _DESCENT * size)
-            found.append(Character(char, _placed(corners, matrix, left, top)))
+            baseline = top + matrix[3] * at_y + matrix[5] if is_upright else None
+            found.append(Character(char, _placed(corners, matrix, left, top), baseline))
         if len(found) > _MOST_CHARACTERS:
             raise XmlError("a text object that is too long")
     return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from chassis.errors import Fault, Kind, Violation, declare, refuse
 from services.seal.domain import ofd
-from services.seal.domain.placing.keywords import find_keyword
+from services.seal.domain.placing.keywords import Occurrence, find_keyword
 from services.seal.domain.placing.placement import STAMP_OUTSIDE_PAGE, Placement, on_every_page, stamp_on
 from services.seal.domain.placing.riding import Edge, riding_seal
 
@@ -29,7 +30,20 @@ OFD_UNREADABLE = declare(
     "OFD 文件无法读取：{why}",
     "The OFD document cannot be read: {why}",
 )
+PLACEMENT_NOT_FOR_PDF = declare(
+    "PLACEMENT_NOT_FOR_PDF",
+    Kind.INVALID_ARGUMENT,
+    "PDF 文件不支持按关键字定位，请指定页码和坐标、每页或骑缝",
+    "A PDF is not searched for keywords: give a page and place, every page, or riding",
+)
+STAMPS_TOO_MANY = declare(
+    "STAMPS_TOO_MANY",
+    Kind.INVALID_ARGUMENT,
+    "一次签章的印模不得超过 {limit} 处",
+    "One signature shows its seal at most {limit} times",
+)
 _LONGEST_KEYWORD = 64
+_MOST_STAMPS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,7 @@ class AtKeyword:
 
 
 Wish = At | OnEveryPage | Riding | AtKeyword
+Search = Callable[[str], list[Occurrence]]
 
 
 def plan_placements(
@@ -80,14 +95,34 @@ def plan_placements(
         INVALID_REQUEST: Names every keyword that is not found or not usable and every stamp off its page, as
             ``placements[n]``.
         RIDING_SEAL_IMPOSSIBLE: The document has too few pages, or too many for one group.
+        STAMPS_TOO_MANY: The wishes come to too many stamps.
         OFD_UNREADABLE: The package or the text on its pages cannot be read.
     """
     try:
         package = ofd.read_package(document)
         pages = list(ofd.view_document(package).pages.values())
-        planned = [_plan(package, pages, wish, (width_mm, height_mm)) for wish in wishes]
+        return _placed(partial(find_keyword, package, pages), pages, wishes, (width_mm, height_mm))
     except (ofd.PackageError, ofd.XmlError) as error:
         raise OFD_UNREADABLE(why=error) from None
+
+
+def plan_on_pages(
+    sizes_mm: Sequence[tuple[float, float]], wishes: Sequence[Wish], width_mm: float, height_mm: float
+) -> list[Placement]:
+    """Return the stamps on pages of which only width and height are known, as those of a PDF.
+
+    Raises what `plan_placements` raises but OFD_UNREADABLE; a keyword is PLACEMENT_NOT_FOR_PDF.
+    """
+    pages = [ofd.Page(str(number), "", (0.0, 0.0, *size)) for number, size in enumerate(sizes_mm, 1)]
+    return _placed(None, pages, wishes, (width_mm, height_mm))
+
+
+def _placed(
+    search: Search | None, pages: list[ofd.Page], wishes: Sequence[Wish], size: tuple[float, float]
+) -> list[Placement]:
+    if sum(len(pages) for each in wishes if not isinstance(each, At)) > _MOST_STAMPS:
+        raise STAMPS_TOO_MANY(limit=_MOST_STAMPS)
+    planned = [_plan(search, pages, wish, size) for wish in wishes]
     refuse(
         Violation(f"placements[{index}]", problem.reason, problem.metadata)
         for index, (_, problems) in enumerate(planned)
@@ -97,10 +132,12 @@ def plan_placements(
 
 
 def _plan(
-    package: ofd.Package, pages: list[ofd.Page], wish: Wish, size: tuple[float, float]
+    search: Search | None, pages: list[ofd.Page], wish: Wish, size: tuple[float, float]
 ) -> tuple[list[Placement], list[Violation]]:
     if isinstance(wish, AtKeyword):
-        return _at_keyword(package, pages, wish, size)
+        if search is None:
+            return [], [PLACEMENT_NOT_FOR_PDF.at("")]
+        return _at_keyword(search, pages, wish, size)
     if isinstance(wish, Riding):
         boxes = [page.box_mm[2:] for page in pages]
         return riding_seal(boxes, wish.offset_mm, *size, wish.edge, wish.group), []
@@ -110,12 +147,12 @@ def _plan(
 
 
 def _at_keyword(
-    package: ofd.Package, pages: list[ofd.Page], wish: AtKeyword, size: tuple[float, float]
+    search: Search, pages: list[ofd.Page], wish: AtKeyword, size: tuple[float, float]
 ) -> tuple[list[Placement], list[Violation]]:
     nth = wish.occurrence
     if not 0 < len(wish.keyword.strip()) <= _LONGEST_KEYWORD or (nth is not None and nth < 1):
         return [], [KEYWORD_WRONG.at("", limit=_LONGEST_KEYWORD)]
-    found = find_keyword(package, pages, wish.keyword)
+    found = search(wish.keyword)
     if len(found) < (nth or 1):
         return [], [KEYWORD_NOT_FOUND.at("", found=len(found))]
     placements = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.seal.domain import der
@@ -46,6 +46,7 @@ class TimestampTrust:
 class TokenResult:
     """`fault` names what is wrong with the token, empty if nothing; `trusted` needs a path to an anchor.
 
+    `unknown_algorithm` is the OID of a signature that no suite of ours can verify: nothing is proved then.
     `nonce` is the DER INTEGER, empty for none; `authority` the DER certificate of who signed.
     """
 
@@ -56,6 +57,7 @@ class TokenResult:
     nonce: bytes = b""
     policy_oid: str = ""
     authority: bytes = b""
+    unknown_algorithm: str = ""
 
 
 def judge_token(data: bytes, stamped: bytes, trust: TimestampTrust) -> TokenResult:
@@ -67,7 +69,10 @@ def judge_token(data: bytes, stamped: bytes, trust: TimestampTrust) -> TokenResu
     leaf = _leaf(token, trust.pool)
     if leaf is None:
         return _result(token, "certificate")
-    fault = _fault(token, leaf, stamped, trust.suites)
+    suite = _suite(token, trust.suites)
+    if suite is None:
+        return replace(_result(token, ""), unknown_algorithm=token.algorithm)
+    fault = _fault(token, leaf, stamped, suite)
     if fault:
         return _result(token, fault)
     pool = [*trust.pool, *_readable(token.certificates)]
@@ -96,9 +101,14 @@ def _result(
     )
 
 
-def _fault(token: Token, leaf: Certificate, stamped: bytes, suites: Suites) -> str:
-    suite = suites.by_signature(SM2_WITH_SM3 if token.algorithm == _SM2_SIGN else token.algorithm)
-    if suite is None or suite.digest_oid != token.digest_oid or suite.curve_oid != leaf.curve_oid:
+def _suite(token: Token, suites: Suites) -> Suite | None:
+    return suites.by_signature(SM2_WITH_SM3 if token.algorithm == _SM2_SIGN else token.algorithm)
+
+
+def _fault(token: Token, leaf: Certificate, stamped: bytes, suite: Suite) -> str:
+    if token.signer_digest_oid != token.digest_oid:
+        return "two digest methods"
+    if suite.digest_oid != token.digest_oid or suite.curve_oid != leaf.curve_oid:
         return "algorithm"
     if token.imprint != suite.digest(stamped):
         return "imprint"

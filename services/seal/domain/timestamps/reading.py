@@ -33,6 +33,7 @@ class Token:
     attributes: dict[str, Tlv]
     issuer_serial: bytes
     algorithm: str
+    signer_digest_oid: str
     signature: bytes
 
 
@@ -67,11 +68,8 @@ def _token(parts: list[Tlv]) -> Token:
     method, imprint = der.children(info[2])
     (signer,) = der.children(der.expect(signers, der.SET))
     _, sid, digest, attributes, algorithm, signature, *_ = der.children(signer)
-    digest_oid = der.oid(der.children(method)[0])
-    if der.oid(der.children(digest)[0]) != digest_oid:
-        raise DerError("two digest methods")
     return Token(
-        info_raw=info_raw, policy_oid=der.oid(info[1]), digest_oid=digest_oid, imprint=der.octets(imprint),
+        info_raw=info_raw, policy_oid=der.oid(info[1]), digest_oid=der.oid(der.children(method)[0]), imprint=der.octets(imprint),
         serial=der.integer(info[3]), generated_at=_moment(info[4]),
         nonce=next((part.raw for part in info[5:] if part.tag == der.INTEGER), b""),
         has_extensions=any(part.tag == _EXTENSIONS for part in info[5:]),
@@ -80,7 +78,8 @@ def _token(parts: list[Tlv]) -> Token:
         ),
         attributes_set=b"\x31" + der.expect(attributes, 0xA0).raw[1:],
         attributes=_attribute_values(attributes), issuer_serial=sid.raw,
-        algorithm=der.oid(der.children(algorithm)[0]), signature=der.octets(signature),
+        algorithm=der.oid(der.children(algorithm)[0]), signer_digest_oid=der.oid(der.children(digest)[0]),
+        signature=der.octets(signature),
     )  # fmt: skip
 
 

@@ -122,6 +122,12 @@ MAKER_EXPIRED = Cause(
     "MAKER_EXPIRED", f"{_SEAL} c; S4", "制章时制章人证书不在有效期内", "The maker's certificate was not valid when the seal was made"
 )  # fmt: skip
 NO_ANCHOR = Cause("NO_ANCHOR", f"{_X509}; S3, C1", "没有可用的信任根", "No trust anchor or no path to one")
+CERTIFICATE_SUITE = Cause(
+    "CERTIFICATE_SUITE",
+    f"{_X509}; S3, C1",
+    "证书的签名算法未支持，无法核验证书链",
+    "A certificate is signed with an algorithm that is not built in, so the chain cannot be judged",
+)
 SEAL_STATUS = Cause("SEAL_STATUS", f"{_SEAL}; S5", "印章状态未知", "The state of the seal is not known")
 SEAL_NOT_ACTIVE = Cause(
     "SEAL_NOT_ACTIVE",
@@ -155,6 +161,12 @@ TIMESTAMP_AUTHORITY = Cause(
     f"{_TSP}; K1",
     "时间戳服务机构不在信任范围",
     "The time-stamping authority is not trusted",
+)
+TIMESTAMP_SUITE = Cause(
+    "TIMESTAMP_SUITE",
+    f"{_TSP}; K1",
+    "时间戳的签名算法未支持，无法核验",
+    "The timestamp is signed with an algorithm that is not built in and cannot be judged",
 )
 SEAL_EXPIRED_SINCE = Cause(
     "SEAL_EXPIRED_SINCE", f"{_SEAL} d; S2", "印章现已不在有效期内", "The seal is not valid now"

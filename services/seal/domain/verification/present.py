@@ -10,6 +10,7 @@ from services.seal.domain.structures import Seal
 from services.seal.domain.verification import causes
 from services.seal.domain.verification.evidence import Evidence, SealState
 from services.seal.domain.verification.report import Check, CheckName, Findings
+from services.seal.domain.verification.trust_steps import report_path
 
 NOW_CHECKS = (
     CheckName.SEAL_VALIDITY,
@@ -74,13 +75,10 @@ def _signer(standing: Standing, evidence: Evidence, findings: Findings) -> None:
         evidence.now,
         evidence.suites,
     )
+    report_path(name, path, signer, causes.SIGNER_CERT, findings)
     if path.problem is not None:
-        judge = findings.unsettled if path.problem.open_question else findings.invalid
-        cause = causes.NO_ANCHOR if path.problem.open_question else causes.SIGNER_CERT
-        judge(name, cause, path.problem.value)
         findings.unsettled(CheckName.REVOCATION, causes.REVOCATION)
         return
-    findings.passed(name)
     lists = (*evidence.revocation_lists, *standing.lists)
     answer = revocation_of(path.certificates, lists, evidence.suites, evidence.now)
     if answer.revoked_at is not None and answer.revoked_at <= evidence.now:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.seal.domain.certificates import Certificate, Path, build_path, revocation_of
+from services.seal.domain.certificates import Certificate, Path, PathProblem, build_path, revocation_of
 from services.seal.domain.pki import STATUS_LIST_SIGNING, TIME_STAMPING
 from services.seal.domain.structures import Seal, SealedValue
 from services.seal.domain.timestamps import TokenResult, judge_token
@@ -14,7 +14,8 @@ from services.seal.domain.verification.causes import Cause
 from services.seal.domain.verification.evidence import SKEW, Evidence, SealState
 from services.seal.domain.verification.report import CheckName, Findings
 
-_NOT_FOR_SEALING = frozenset({TIME_STAMPING, "time_stamping", STATUS_LIST_SIGNING, "ocsp_signing"})
+NOT_FOR_SEALING = frozenset({TIME_STAMPING, "time_stamping", STATUS_LIST_SIGNING, "ocsp_signing"})
+"""A certificate for nothing but these does not seal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def check_maker(
     _maker_revocation(path, created, evidence, findings)
     if seal.timestamp is not None:
         token = judge_token(seal.timestamp, seal.signature, evidence.timestamp_trust)
-        _report_token(token, created, evidence, findings)
+        report_token(token, created, evidence, findings)
     return _seal_state(seal, at, evidence, findings)
 
 
@@ -74,15 +75,22 @@ def _chain(
     path = build_path(leaf, evidence.pool, evidence.anchor_certificates, at, evidence.suites)
     if leaf.unknown_critical or not leaf.may("digital_signature", "non_repudiation"):
         findings.invalid(name, wrong, "keyUsage")
-    if leaf.extended_key_usage and leaf.extended_key_usage <= _NOT_FOR_SEALING:
+    if leaf.extended_key_usage and leaf.extended_key_usage <= NOT_FOR_SEALING:
         findings.invalid(name, wrong, "extKeyUsage")
+    report_path(name, path, leaf, wrong, findings)
+    return path
+
+
+def report_path(name: CheckName, path: Path, leaf: Certificate, wrong: Cause, findings: Findings) -> None:
+    """Say where a path of certificates led: S3 and C1."""
     if path.problem is None:
         findings.passed(name)
+    elif path.problem is PathProblem.SUITE:
+        findings.unsettled(name, causes.CERTIFICATE_SUITE, leaf.algorithm)
     elif path.problem.open_question:
         findings.unsettled(name, causes.NO_ANCHOR, path.problem.value)
     else:
         findings.invalid(name, wrong, path.problem.value)
-    return path
 
 
 def _maker_revocation(path: Path | None, created: datetime, evidence: Evidence, findings: Findings) -> None:
@@ -133,9 +141,11 @@ def _proved_time(parties: Parties, evidence: Evidence, findings: Findings) -> da
     name, value = CheckName.TIMESTAMP, parties.value
     if value.signed_at is not None and value.signed_at > evidence.now + SKEW:
         findings.invalid(name, causes.FUTURE)
-    if value.timestamp is not None:
+    if value.timestamp is not None and value.generation == 1:  # in timeInfo, so made before the signature
+        findings.unsettled(name, causes.NO_STATED_TIME, "timeInfo")
+    elif value.timestamp is not None:
         token = judge_token(value.timestamp, value.signature, evidence.timestamp_trust)
-        _report_token(token, value.signed_at, evidence, findings)
+        report_token(token, value.signed_at, evidence, findings)
         if token.trusted:
             return token.generated_at
     else:
@@ -145,12 +155,15 @@ def _proved_time(parties: Parties, evidence: Evidence, findings: Findings) -> da
     return None
 
 
-def _report_token(
+def report_token(
     token: TokenResult, not_before: datetime | None, evidence: Evidence, findings: Findings
 ) -> None:
+    """Say how a timestamp token came out: S6 and K1; `not_before` is the moment that it proves to be past."""
     name, moment = CheckName.TIMESTAMP, token.generated_at
     if token.fault or moment is None:
         findings.invalid(name, causes.TIMESTAMP, token.fault)
+    elif token.unknown_algorithm:
+        findings.unsettled(name, causes.TIMESTAMP_SUITE, token.unknown_algorithm)
     elif moment > evidence.now + SKEW or (not_before is not None and moment < not_before - SKEW):
         findings.invalid(name, causes.TIMESTAMP, "genTime")
     elif not token.trusted:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 import pikepdf
+import pytest
 
 from services.seal.domain.certificates import Profile
 from services.seal.domain.pki import (
@@ -41,7 +43,10 @@ from tests.unit.seal.sealing_room import AUTHORITY, NOW, SEAL_ID, Outcome, make,
 SEAL_NAME = f"{AUTHORITY}电子印章"
 OTHER = "玉山县消防救援大队"
 PLACE = Placement(1, 120.0, 200.0, 42.0, 42.0)
-_SIGNING = frozenset({"digital_signature", "non_repudiation"})
+CORNER = Placement(1, 10.0, 10.0, 42.0, 42.0)
+LATER = NOW + timedelta(minutes=5)
+BYTE_RANGE = re.compile(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\]( *)")
+SIGNING = frozenset({"digital_signature", "non_repudiation"})
 
 
 @lru_cache(maxsize=1)
@@ -58,7 +63,7 @@ def pki() -> DevelopmentPki:
 
 @lru_cache(maxsize=1)
 def time_authority() -> Credential:
-    profile = Profile(_SIGNING, extended_usages=(TIME_STAMPING,))
+    profile = Profile(SIGNING, extended_usages=(TIME_STAMPING,))
     return certify(p256(), pki().root, "时间戳", profile, NOW - timedelta(days=90), NOW + timedelta(days=900))
 
 
@@ -171,6 +176,12 @@ def twin() -> bytes:
     outcome = judge(document)
     assert (outcome.verdict, outcome.failed(), outcome.unsettled()) == ("VALID", {}, {})
     return document
+
+
+@pytest.fixture
+def sound_twin() -> None:
+    """Prove that the document of the negatives, not falsified, is valid."""
+    twin()
 
 
 def put_in(document: bytes, change) -> bytes:

@@ -35,6 +35,10 @@ from tests.unit.seal.pdf.pdf_room import (
     time_authority,
 )
 
+_SIGNS = pyca.KeyUsage(
+    digital_signature=True, content_commitment=True, key_encipherment=False, data_encipherment=False, key_agreement=False,
+    key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
+)  # fmt: skip
 _OF_A_SEAL = {"certlist", "seal_signature", "seal_validity", "maker_chain", "seal_status"}
 
 
@@ -58,7 +62,7 @@ def by_rsa() -> signers.SimpleSigner:
     made = (
         pyca.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
         .serial_number(7).not_valid_before(NOW - timedelta(days=9)).not_valid_after(NOW + timedelta(days=9))
-        .sign(key, hashes.SHA256())
+        .add_extension(_SIGNS, critical=True).sign(key, hashes.SHA256())
     )  # fmt: skip
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     certificate = x509.Certificate.load(made.public_bytes(Encoding.DER))
@@ -85,6 +89,7 @@ async def test_an_algorithm_that_is_not_built_in_stays_open() -> None:
     outcome = judge(await foreign(by_rsa()), evidence(now=datetime.now(UTC)))
     assert outcome.failed() == {}
     assert outcome.unsettled()["signature"] == "SUITE"
+    assert outcome.unsettled()["signer_chain"] == "CERTIFICATE_SUITE"
     assert outcome.verdict == "INDETERMINATE"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +10,6 @@ import pytest
 from services.seal.domain import der
 from services.seal.domain.certificates import Profile
 from services.seal.domain.pki import TIME_STAMPING, certify, make_crl, make_development_pki
-from services.seal.domain.placing import Placement
 from services.seal.domain.suite import SM2_WITH_SM3
 from services.seal.domain.verification import SealState
 from services.seal.pdf import Level, PdfSeal, examine
@@ -24,9 +22,11 @@ from services.seal.pdf.cms import (
 )
 from tests.unit.seal import sealing_room
 from tests.unit.seal.pdf.pdf_room import (
+    LATER,
     NOW,
     OTHER,
     SEAL_ID,
+    SIGNING,
     crls,
     evidence,
     flipped,
@@ -40,21 +40,14 @@ from tests.unit.seal.pdf.pdf_room import (
     seal,
     seal_of,
     sealed,
+    sound_twin,
     stamped_at,
     time_authority,
     twin,
 )
 
-CORNER = Placement(1, 10.0, 10.0, 42.0, 42.0)
-LATER = NOW + timedelta(minutes=5)
-_SIGNING = frozenset({"digital_signature", "non_repudiation"})
-_RANGE = re.compile(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\]( *)")
-
-
-@pytest.fixture(autouse=True)
-def _the_twin_is_valid() -> None:
-    """Prove that the document of the negatives, not falsified, is valid."""
-    twin()
+pytestmark = pytest.mark.usefixtures("sound_twin")
+__all__ = ["sound_twin"]
 
 
 def forged(**changed: object) -> PdfSeal:
@@ -108,7 +101,7 @@ def expired(not_after: datetime) -> PdfSeal:
         p256(),
         pki().signer_ca,
         sealing_room.AUTHORITY,
-        Profile(_SIGNING),
+        Profile(SIGNING),
         NOW - timedelta(days=90),
         not_after,
     )
@@ -127,7 +120,7 @@ def test_a_certificate_that_had_ended_is_found() -> None:
 
 
 def test_a_certificate_that_may_not_sign_is_found() -> None:
-    profile = Profile(_SIGNING, extended_usages=(TIME_STAMPING,))
+    profile = Profile(SIGNING, extended_usages=(TIME_STAMPING,))
     wrong = seal_of(certify(p256(), pki().signer_ca, "时间", profile, NOW - timedelta(days=1), LATER))
     outcome = judge(sealed(by=wrong).data, lookup=registered(wrong.certificate.raw))
     assert outcome.failed() == {"signer_chain": "SIGNER_CERT"}
@@ -190,7 +183,7 @@ def test_the_timestamp_of_another_signature_is_found() -> None:
 
 
 def test_a_timestamp_by_a_certificate_that_may_not_stamp_is_found() -> None:
-    plain = certify(p256(), pki().root, "无用途", Profile(_SIGNING), NOW - timedelta(days=1), LATER)
+    plain = certify(p256(), pki().root, "无用途", Profile(SIGNING), NOW - timedelta(days=1), LATER)
     changed = sealed(Level.B_T, timestamp=stamped_at(NOW, plain)).data
     assert judge(changed).failed() == {"timestamp": "TIMESTAMP"}
 
@@ -202,7 +195,7 @@ def test_a_timestamp_out_of_its_time_is_found(moment: datetime) -> None:
 
 def test_a_timestamp_by_a_stranger_stays_open() -> None:
     strangers = make_development_pki(p256(), [], NOW - timedelta(days=9))
-    profile = Profile(_SIGNING, extended_usages=(TIME_STAMPING,))
+    profile = Profile(SIGNING, extended_usages=(TIME_STAMPING,))
     authority = certify(p256(), strangers.root, "外部时间戳", profile, NOW - timedelta(days=1), LATER)
     outcome = judge(sealed(Level.B_T, timestamp=stamped_at(NOW, authority)).data)
     assert (outcome.failed(), outcome.unsettled()) == ({}, {"timestamp": "TIMESTAMP_AUTHORITY"})
@@ -210,7 +203,7 @@ def test_a_timestamp_by_a_stranger_stays_open() -> None:
 
 def test_an_authority_believed_about_time_only_is_believed_in_a_pdf_too() -> None:
     other = make_development_pki(p256(), [], NOW - timedelta(days=1))
-    profile = Profile(_SIGNING, extended_usages=(TIME_STAMPING,))
+    profile = Profile(SIGNING, extended_usages=(TIME_STAMPING,))
     authority = certify(
         p256(), other.root, "他方时间戳", profile, NOW - timedelta(days=1), NOW + timedelta(days=9)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import Any
 
 import pikepdf
@@ -15,13 +15,15 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.fields import SigFieldSpec, append_signature_field
 
 from services.seal.domain.certificates import read_certificate
-from services.seal.domain.placing import Placement
 from services.seal.pdf import Level, examine, verify_pdf
 from services.seal.pdf.cms import (
     unpadded,
 )
 from tests.unit.seal import sealing_room
 from tests.unit.seal.pdf.pdf_room import (
+    BYTE_RANGE,
+    CORNER,
+    LATER,
     NOW,
     SEAL_ID,
     companion,
@@ -33,24 +35,17 @@ from tests.unit.seal.pdf.pdf_room import (
     put_in,
     saved,
     sealed,
+    sound_twin,
     time_authority,
     twin,
 )
 
-CORNER = Placement(1, 10.0, 10.0, 42.0, 42.0)
-LATER = NOW + timedelta(minutes=5)
-_SIGNING = frozenset({"digital_signature", "non_repudiation"})
-_RANGE = re.compile(rb"/ByteRange \[(\d+) (\d+) (\d+) (\d+)\]( *)")
-
-
-@pytest.fixture(autouse=True)
-def _the_twin_is_valid() -> None:
-    """Prove that the document of the negatives, not falsified, is valid."""
-    twin()
+pytestmark = pytest.mark.usefixtures("sound_twin")
+__all__ = ["sound_twin"]
 
 
 def range_of(document: bytes, numbers: tuple[int, int, int, int]) -> bytes:
-    found = _RANGE.search(document)
+    found = BYTE_RANGE.search(document)
     assert found is not None
     text = b"/ByteRange [%d %d %d %d]" % numbers
     return document[: found.start()] + text.ljust(len(found.group())) + document[found.end() :]
