@@ -10,14 +10,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import uharfbuzz
 from fontTools.ttLib import TTFont
 
 from chassis.errors import Fault, Kind, declare
-from chassis.fonts.subsetting import FONT_DATE, Subsetter
 
-__all__ = ["FONT_DATE", "FONT_FILE", "GLYPH_MISSING", "advances", "font", "font_path", "missing", "subset"]
+_harfbuzz: Any = uharfbuzz  # untyped
 
 FONT_FILE = "tongban-hei.ttf"
+FONT_DATE = 3_786_912_000  # seconds since 1904: 2024-01-01, fixed so that equal texts give equal bytes
+_LICENCE_NAMES = (13, 14)  # OpenType, name: beside those that HarfBuzz keeps
 
 GLYPH_MISSING = declare(
     "GLYPH_MISSING",
@@ -64,10 +66,14 @@ def subset(text: str) -> bytes:
     Raises:
         GLYPH_MISSING: The font does not cover the text.
     """
-    try:
-        return _subsetter().subset("".join([char for char in text if char.isprintable()]))
-    except KeyError:
-        raise _missing(text) from None
+    if missing(text):
+        raise _missing(text)
+    wanted = _harfbuzz.SubsetInput()
+    wanted.unicode_set.update(ord(char) for char in set(text) if char.isprintable())
+    wanted.name_id_set.update(_LICENCE_NAMES)
+    flags = _harfbuzz.SubsetFlags
+    wanted.flags = flags.NOTDEF_OUTLINE | flags.NO_BIDI_CLOSURE
+    return bytes(_harfbuzz.subset(_face(), wanted).blob.data)
 
 
 def _missing(text: str) -> Fault:
@@ -80,8 +86,8 @@ def _font() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _subsetter() -> Subsetter:
-    return Subsetter(_font())
+def _face() -> Any:
+    return _harfbuzz.subset_preprocess(_harfbuzz.Face(_harfbuzz.Blob.from_file_path(str(font_path()))))
 
 
 @lru_cache(maxsize=1 << 16)

@@ -17,12 +17,12 @@ from tests.unit.certs.conftest import FOOD
 from tests.unit.certs.plain_rendering import plainly_rendered
 
 FROZEN = {
-    "plain": "5e9cb8cd2d2c5432765fbe362708d314208739717b1aaccd486934bfb9ef7292",
-    "escaped": "0b5a20550923d3162e8f6b57d5382d3025c324c27c2e2e455a423f958403d0b9",
-    "rare": "af12626c04f99e3db88034ee00fd070b0ef13e6f76d51531c48c3e9614dc0013",
-    "bare": "4b2b82d417d5d0ec82d392b5b02473859e55d842ae0a66def2dcaf7f3548c2c1",
+    "plain": "ee064617ae3fb951172a621c8e56e0b5a73b3d8f8ed07d6f3f5d789ea98dad2e",
+    "escaped": "4cedc260d3da9647f868536e227f4f03d4856f174f0de522b0ee2263519d496d",
+    "rare": "e03af177d01df1eebc3b85bdf8d25cb4f730bed4862ec5a6420d632910f6e6ce",
+    "bare": "9c0ff21d894e743c82b616f2831fc27b2afd17da18b545b07630645749bd70b7",
 }
-"""SHA-256 of packages made by the writer that built trees of elements, on the day before it was replaced."""
+"""What `digest_but_the_font` found in packages of the writer that built trees of elements, before it was replaced."""
 
 _MARKUP = "<>&\"'`=/]"
 _CONTROLS = "\x00\x07\t\n\r\x1b\x7f\x85\u2028\ufffe\uffff"
@@ -61,4 +61,14 @@ def test_the_bytes_are_those_of_the_day_they_were_frozen(licence, types, name):
         "bare": {"holders": (), "number": "", "issuer_name": "", "face": {}},
     }
     made = render(replace(licence, **changes[name]), types[FOOD]).ofd
-    assert hashlib.sha256(made).hexdigest() == FROZEN[name]
+    assert digest_but_the_font(made) == FROZEN[name]
+
+
+def digest_but_the_font(package: bytes) -> str:
+    """Return the SHA-256 over the names and bytes of all members but the font, which HarfBuzz may cut otherwise."""
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(io.BytesIO(package)) as opened:
+        for name in opened.namelist():
+            if not name.endswith(".ttf"):
+                digest.update(name.encode() + b"\0" + opened.read(name))
+    return digest.hexdigest()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from chassis.fonts import subset
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.metadata import record_of
-from services.certs.domain.ofd.archive import Entry, archive, deflated, stored
 from services.certs.domain.ofd.layout import SEAL_X_MM, SEAL_Y_MM, lay_out
 from services.certs.domain.ofd.markup import (
     ATTACHMENT_FILE,
@@ -24,6 +24,8 @@ from services.certs.domain.ofd.markup import (
     root_xml,
 )
 
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_STORED = (".ttf", ".png")  # fonts and images do not shrink
 _string = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -47,23 +49,27 @@ def render(licence: Licence, kind: LicenceType) -> Rendered:
     page = lay_out(licence, kind)
     content, last_id = page_xml(page)
     attachment = _json(record)
-    entries = [
-        deflated("OFD.xml", root_xml(licence, record)),
-        *_of_every_licence(last_id),
-        stored(f"Doc_0/Res/{FONT_FILE}", subset(page.characters)),
-        deflated("Doc_0/Pages/Page_0/Content.xml", content),
-        deflated("Doc_0/Attachs/Attachments.xml", attachments_xml(licence, len(attachment))),
-        deflated(f"Doc_0/Attachs/{ATTACHMENT_FILE}", attachment),
-    ]
-    return Rendered(archive(entries), SEAL_X_MM, SEAL_Y_MM)
+    members = {
+        "OFD.xml": root_xml(licence, record),
+        "Doc_0/Document.xml": document_xml(last_id),
+        "Doc_0/PublicRes.xml": resources_xml(),
+        f"Doc_0/Res/{FONT_FILE}": subset(page.characters),
+        "Doc_0/Pages/Page_0/Content.xml": content,
+        "Doc_0/Attachs/Attachments.xml": attachments_xml(licence, len(attachment)),
+        f"Doc_0/Attachs/{ATTACHMENT_FILE}": attachment,
+    }
+    return Rendered(_zip(members), SEAL_X_MM, SEAL_Y_MM)
 
 
-@lru_cache(maxsize=256)
-def _of_every_licence(last_id: int) -> tuple[Entry, Entry]:
-    """Return the members that differ by the number of objects alone, packed once."""
-    return deflated("Doc_0/Document.xml", document_xml(last_id)), deflated(
-        "Doc_0/PublicRes.xml", resources_xml()
-    )
+def _zip(members: Mapping[str, bytes]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as package:
+        for name, content in members.items():
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system = 0
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(_STORED) else zipfile.ZIP_DEFLATED
+            package.writestr(entry, content, compresslevel=9)
+    return target.getvalue()
 
 
 def _json(record: Mapping[str, str]) -> bytes:
