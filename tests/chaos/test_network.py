@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from cli.local.control import Wanted
-from cli.local.layout import SERVICES, Layout
+from cli.local.layout import SEAL_TSA, SERVICES, Layout
 from cli.local.ports import free_port, is_free
 from cli.local.state import StackState
 from tests.chaos.ground import CALLER_SECONDS, MARGIN_SECONDS, Ground, Verdict, tell, working
@@ -120,10 +120,12 @@ async def apart(net: Network, slowness: Slowness, seed: int) -> AsyncIterator[Gr
             for name, at in state.services.items():
                 at.http = f"{net.address(name)}:{at.http.rpartition(':')[2]}"
                 at.grpc = f"{net.address(name)}:{at.grpc.rpartition(':')[2]}"
+            state.tsa = f"{net.gateway}:{str(state.tsa).rpartition(':')[2]}"  # outside, as what seal calls alone
             environment = {
                 name: {f"TONGBAN_{name}_{kind}_HOST".upper(): net.address(name) for kind in ("grpc", "http")}
                 for name in SERVICES
             }
+            environment[SEAL_TSA] = {"TONGBAN_TSA_HTTP_HOST": net.gateway}
             for (caller, callee), port in links.items():
                 environment[caller][f"TONGBAN_{caller}_{callee}_ADDRESS".upper()] = f"{net.gateway}:{port}"
             return Shape(prefix={name: net.inside(name) for name in SERVICES}, environment=environment)
