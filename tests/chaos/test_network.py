@@ -120,7 +120,9 @@ async def apart(net: Network, slowness: Slowness, seed: int) -> AsyncIterator[Gr
             for name, at in state.services.items():
                 at.http = f"{net.address(name)}:{at.http.rpartition(':')[2]}"
                 at.grpc = f"{net.address(name)}:{at.grpc.rpartition(':')[2]}"
-            state.tsa = f"{net.gateway}:{str(state.tsa).rpartition(':')[2]}"  # outside, as what seal calls alone
+            state.tsa = (
+                f"{net.gateway}:{str(state.tsa).rpartition(':')[2]}"  # outside, as what seal calls alone
+            )
             environment = {
                 name: {f"TONGBAN_{name}_{kind}_HOST".upper(): net.address(name) for kind in ("grpc", "http")}
                 for name in SERVICES

@@ -88,6 +88,15 @@ class Serving:
             await database.close()
             await self.admin(f"drop owned by {self.role}; drop role {self.role}")
 
+    async def connect_anew(self) -> None:
+        """Have every connection of the role made again: what a role's settings say holds from then on.
+
+        By the server: the pool takes a connection that is just being opened for a fresh one.
+        """
+        await self.admin(
+            f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{self.role}'"
+        )
+
     async def admin(self, statements: str) -> None:
         async with self.world.database.connection() as connection:
             await connection.execute(statements)
@@ -149,7 +158,7 @@ async def test_no_signature_leaves_while_the_ledger_refuses_and_all_are_sealed_o
         await serving.until(3)
         await serving.admin(broken.format(role=serving.role))
         if stop == "read only":
-            await serving.database.pool.expire_connections()
+            await serving.connect_anew()
         await asyncio.sleep(0.3)  # what had its row before the stop is through
         rows, left = await serving.sealed(), len(await serving.announced())
         assert rows < LICENCES
@@ -164,7 +173,7 @@ async def test_no_signature_leaves_while_the_ledger_refuses_and_all_are_sealed_o
         assert refused.value.kind is Kind.UNAVAILABLE
         await serving.admin(mended.format(role=serving.role))
         if stop == "read only":
-            await serving.database.pool.expire_connections()
+            await serving.connect_anew()
         await serving.until(LICENCES)
         await asyncio.sleep(0.3)
     announced = await serving.announced()
