@@ -77,7 +77,8 @@ def _value(column: asyncpg.Record) -> str:
     """Return what a copy has in a column: new where it is unique, an identity or a digest looked up by, else the same."""
     quoted = f'"{column["name"]}"'
     spread = column["type"] == "uuid" or (
-        column["is_indexed"] and (column["type"] == "bytea" or column["name"].endswith("_id"))
+        column["is_indexed"]
+        and (column["type"] == "bytea" or column["name"].endswith(("_id", "_sm3", "_sha256")))
     )
     if not (spread or column["is_unique"] or column["is_foreign"]):
         return quoted

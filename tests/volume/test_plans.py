@@ -27,6 +27,7 @@ ROWS = 10_000
 """Enough that a planner which can use an index does; 1,000,000 rows only make it surer."""
 DATABASES = (*SERVICES, "bus")
 SMALL = {
+    "alembic_version": "one row",
     "bus_state": "one row",
     "case_sequence": "one row a county and day",
     "grp": "consumer groups times partitions",
@@ -35,6 +36,8 @@ SMALL = {
     "part": "topics times partitions",
     "relay_state": "one row a shard",
     "seal": "a few for each authority",
+    "seal_application": "one for each seal that was ever asked for",
+    "seal_history": "a line for each change of a seal's state",
     "signed_list": "a few a week",
     "trust_certificate": "the certificates of makers and roots",
 }
