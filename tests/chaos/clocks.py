@@ -7,19 +7,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cli.local.layout import SERVICES, Layout
+from cli.local.layout import SEAL_TSA, SERVICES, Layout
 from tests.stacks.needs import unavailable
 
-_LOOK_SECONDS = 1.5
-"""libfaketime looks at its file once a second; at every reading of the clock it would take half a core."""
+_LOOK_SECONDS = 2.5
+"""libfaketime looks at its file again when the second after the next began; at every reading it would take half a core."""
+CLOCKS = (*SERVICES, SEAL_TSA)
+"""Every process that says what time it is."""
 _PLACES = ("/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime")
 
 
 def environment(layout: Layout) -> dict[str, dict[str, str]]:
-    """Return what each service needs so that its clock can be set; all are right at first."""
+    """Return what each of `CLOCKS` needs so that it can be set; all are right at first."""
     library = _library()
     found = {}
-    for name in SERVICES:
+    for name in CLOCKS:
         clock_file(layout, name).write_text("+0\n")
         found[name] = {
             "LD_PRELOAD": str(library),

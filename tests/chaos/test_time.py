@@ -138,7 +138,7 @@ async def test_a_year_ends_under_load(
     ahead = (
         datetime(now.year + 1, 1, 1, tzinfo=UTC) - timedelta(hours=8, seconds=8) - now
     )  # midnight in China
-    async with clocks.shifted(timed.stack.layout, int(ahead.total_seconds()), *SERVICES):
+    async with clocks.shifted(timed.stack.layout, int(ahead.total_seconds()), *clocks.CLOCKS):
         reach = LaterReach(timed.stack.layout, timed.stack.state, timed.calls, ahead)
         async with working(timed.stack, seeds.start + 1_000, reach=reach, before=timed.applicants) as ground:
             async with ground.under_load(seeds.start):
