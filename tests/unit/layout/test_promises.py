@@ -38,6 +38,6 @@ def test_the_recorded_results_are_of_tests_that_exist():
     gone = [
         test
         for test in recorded
-        if f"def {test.split('::')[-1].partition('[')[0]}(" not in functions[ROOT / test.partition("::")[0]]
+        if f"def {test.partition('[')[0].split('::')[-1]}(" not in functions[ROOT / test.partition("::")[0]]
     ]
     assert gone == []
