@@ -83,3 +83,16 @@ async def test_a_lost_seal_is_remade_with_a_new_key_and_its_certificate_revoked(
     assert read_seal(material.ses_seal).certificates == (new.certificate,)
     assert companion is not None
     assert set(ended) == {old.certificate, companion.certificate}
+
+
+async def test_a_seal_of_before_rows_were_signed_is_vouched_for_and_seals_as_before(stocked: SealWorld):
+    await stocked.rows("alter table seal_history disable trigger user")
+    await stocked.rows("update seal_history set maker_signature = null returning 1")
+    await stocked.rows("alter table seal_history enable trigger user")
+    await stocked.rows("update seal set maker_signature = null, ses_sha256 = '' returning 1")
+    await make_seals(stocked.maker_unit, stocked.workshop, AUTHORITIES, stocked.clock())
+    unsigned = "select (select count(*) from seal where maker_signature is null) as seals, count(*) as states"
+    (left,) = await stocked.rows(f"{unsigned} from seal_history where maker_signature is null")
+    assert (left["seals"], left["states"]) == (0, 0)
+    await stocked.deliver("licence-1")
+    assert await stocked.sealed("licence-1")
