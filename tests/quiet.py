@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -35,28 +34,24 @@ class Floor:
         try:
             yield
         finally:
-            _lock(self._floor, fcntl.LOCK_UN)
+            fcntl.flock(self._floor, fcntl.LOCK_UN)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Hold the floor alone for the block, in a test that held it with others before and does again after."""
-        _lock(self._floor, fcntl.LOCK_UN)
-        _lock(self._door, fcntl.LOCK_EX)
-        _lock(self._floor, fcntl.LOCK_EX)
+        fcntl.flock(self._floor, fcntl.LOCK_UN)
+        fcntl.flock(self._door, fcntl.LOCK_EX)
+        fcntl.flock(self._floor, fcntl.LOCK_EX)
         try:
             yield
         finally:
-            _lock(self._floor, fcntl.LOCK_SH)
-            _lock(self._door, fcntl.LOCK_UN)
+            fcntl.flock(self._floor, fcntl.LOCK_SH)
+            fcntl.flock(self._door, fcntl.LOCK_UN)
 
     def _enter(self) -> None:
-        _lock(self._door, fcntl.LOCK_EX)
-        _lock(self._floor, fcntl.LOCK_SH)
-        _lock(self._door, fcntl.LOCK_UN)
-
-
-def _lock(file: IO[str], how: int) -> None:
-    fcntl.flock(file, how)
+        fcntl.flock(self._door, fcntl.LOCK_EX)
+        fcntl.flock(self._floor, fcntl.LOCK_SH)
+        fcntl.flock(self._door, fcntl.LOCK_UN)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,9 +10,8 @@ from services.seal.domain.placing.page_text import Character
 
 _WIDEST_GAP, _DEEPEST_OVERLAP = 1.5, 0.5  # in heights of the text, between neighbours
 _SAME_BASELINE = 0.15  # in heights of the text
-_OPEN_RUNS = (
-    8  # of one line, text drawn over text: a page of one thousand layers must not cost a million steps
-)
+_OPEN_RUNS = 8
+"""Of one line, where text is drawn over text: a page of one thousand layers must not cost a million steps."""
 
 
 @dataclass(frozen=True, slots=True)
