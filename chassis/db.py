@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -53,10 +54,15 @@ class Transaction:
         self.now = now
         self.pending: list[Pending] = []
         self.afterwards: list[Callable[[], None]] = []
+        self.instead: list[Callable[[Transaction], Awaitable[None]]] = []
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Have a short call made once this transaction has committed, and not if it rolls back."""
         self.afterwards.append(call)
+
+    def if_refused(self, work: Callable[[Transaction], Awaitable[None]]) -> None:
+        """Have work done in a transaction of its own if this one ends with a refusal: the record of it."""
+        self.instead.append(work)
 
     def publish(self, event: Event, version: int) -> None:
         """Have an event leave when, and only when, this transaction commits.
@@ -65,6 +71,11 @@ class Transaction:
         aggregate's row lock or version check; the same version twice fails the commit.
         """
         self.pending.append(Pending(event, version, current_traceparent()))
+
+    def publish_many(self, events: Iterable[tuple[Event, int]]) -> None:
+        """Have many events leave as `publish` does; all of them are of the trace of this moment."""
+        traceparent = current_traceparent()
+        self.pending += [Pending(event, version, traceparent) for event, version in events]
 
     async def fetch(self, query: str, *values: object) -> list[asyncpg.Record]:
         """Return all rows."""
@@ -145,15 +156,38 @@ class Database:
         Raises PEER_UNAVAILABLE when no connection is free in time, the server is gone, or it gave the
         transaction up for another's sake (deadlock, lock timeout): the same again may succeed.
         """
-        with step("transaction"):
-            async with self._committing() as tx:
-                yield tx
-        for pending in tx.pending:
-            EVENTS_COMMITTED.labels(pending.event.TYPE).inc()
+        tx: Transaction | None = None
+        try:
+            with step("transaction"):
+                async with self._committing() as tx:
+                    yield tx
+        except Fault:
+            for work in tx.instead if tx else ():
+                async with self._committing() as after:
+                    await work(after)
+            raise
+        assert tx is not None
+        for event_type, count in Counter(pending.event.TYPE for pending in tx.pending).items():
+            EVENTS_COMMITTED.labels(event_type).inc(count)
         if tx.pending:
             self.committed.set()
         for call in tx.afterwards:
             call()
+
+    @asynccontextmanager
+    async def statements(self) -> AsyncIterator[Transaction]:
+        """Lend a connection on which each statement is a transaction of its own: no round trips to begin and commit.
+
+        For work that is one statement, or reads and then writes in one. Nothing can leave with it: raises
+        RuntimeError at the end for an event that was to. Raises PEER_UNAVAILABLE as `transaction` does.
+        """
+        with step("statements"):
+            async with self.connection() as connection:
+                tx = Transaction(connection, self.now)
+                yield tx
+        if tx.pending or tx.afterwards or tx.instead:
+            message = "an event or an afterthought needs a transaction; this was none"
+            raise RuntimeError(message)
 
     @asynccontextmanager
     async def _committing(self) -> AsyncIterator[Transaction]:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, TypeVar
+from functools import cache
+from typing import ClassVar, TypeVar, cast
 from uuid import UUID
 
 import uuid_utils.compat
@@ -31,6 +32,7 @@ EVENT_MALFORMED = declare(
 
 _TOPIC = re.compile(r"(intake|certs|seal|notify)\.[a-z]+\.v[0-9]+")
 _catalogue: dict[str, type[Event]] = {}
+_mirrors: set[str] = set()
 
 
 class Event(BaseModel):
@@ -75,14 +77,27 @@ def declared_event(topic: str, key: str, *, public: bool = False) -> Callable[[t
     return record
 
 
+@cache
+def mirrored(event: type[E], topic: str) -> type[E]:
+    """Return an event as it comes from another deployment: on a topic of its own, under the type it was sent with.
+
+    What comes in must never go out again, so it is not on the topic of our own events.
+    """
+    if not _TOPIC.fullmatch(topic) or topic == event.TOPIC:
+        message = f"topic {topic!r} is not <service>.<aggregate>.v<n>, or the event's own"
+        raise ValueError(message)
+    _mirrors.add(topic)
+    return cast("type[E]", type(event.__name__, (event,), {"TOPIC": topic, "__module__": event.__module__}))
+
+
 def declared_events() -> tuple[type[Event], ...]:
     """Return every event class imported so far, sorted by type."""
     return tuple(_catalogue[name] for name in sorted(_catalogue))
 
 
 def topics() -> tuple[str, ...]:
-    """Return the topics of every event class imported so far, sorted."""
-    return tuple(sorted({cls.TOPIC for cls in _catalogue.values()}))
+    """Return the topics of every event class imported so far, those of mirrors among them, sorted."""
+    return tuple(sorted({cls.TOPIC for cls in _catalogue.values()} | _mirrors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +112,25 @@ class Envelope:
     time: datetime
     traceparent: str | None = None
 
+    def texts(self) -> dict[str, str]:
+        """Return the Kafka headers as texts."""
+        found = {
+            "ce_specversion": "1.0",
+            "ce_id": str(self.event_id),
+            "ce_type": self.type,
+            "ce_source": self.source,
+            "ce_subject": self.subject,
+            "ce_time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "ce_aggregateversion": str(self.version),
+            "content-type": "application/json",
+        }
+        if self.traceparent:
+            found["traceparent"] = self.traceparent
+        return found
+
     def headers(self) -> list[tuple[str, bytes]]:
         """Return the Kafka headers; values are UTF-8 and never null."""
-        pairs = [
-            ("ce_specversion", "1.0"),
-            ("ce_id", str(self.event_id)),
-            ("ce_type", self.type),
-            ("ce_source", self.source),
-            ("ce_subject", self.subject),
-            ("ce_time", self.time.astimezone(UTC).isoformat().replace("+00:00", "Z")),
-            ("ce_aggregateversion", str(self.version)),
-            ("content-type", "application/json"),
-        ]
-        if self.traceparent:
-            pairs.append(("traceparent", self.traceparent))
-        return [(name, value.encode()) for name, value in pairs]
+        return [(name, value.encode()) for name, value in self.texts().items()]
 
 
 def new_event_id() -> UUID:

@@ -13,10 +13,11 @@ from __future__ import annotations
 import hmac
 import os
 from enum import Enum
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -54,13 +55,23 @@ class Suite(Enum):
         """Length of the derived key."""
         return 16 if self is Suite.SM4_GCM else 32
 
-    def cipher(self, key: bytes, nonce: bytes, tag: bytes | None = None) -> Cipher[modes.GCM]:
-        """Return the cipher object; with a tag for decryption."""
-        algorithm = algorithms.SM4(key) if self is Suite.SM4_GCM else algorithms.AES256(key)
-        return Cipher(algorithm, modes.GCM(nonce, tag))
+    def algorithm(self, key: bytes) -> BlockCipherAlgorithm:
+        """Return the block cipher under a key."""
+        return algorithms.SM4(key) if self is Suite.SM4_GCM else algorithms.AES256(key)
+
+    def cipher(self, key: bytes, nonce: bytes) -> Cipher[modes.GCM]:
+        """Return the cipher object of an encryption."""
+        return Cipher(self.algorithm(key), modes.GCM(nonce))
 
 
 SUITES = {"sm4-gcm": Suite.SM4_GCM, "aes-256-gcm": Suite.AES_256_GCM}
+
+
+class _Reader(NamedTuple):
+    """What opens the ciphertexts of one field under one header."""
+
+    algorithm: BlockCipherAlgorithm
+    context: bytes
 
 
 class FieldCipher:
@@ -74,7 +85,8 @@ class FieldCipher:
         self._service = service
         self._suite = SUITES[suite]
         self._derived: dict[tuple[Suite, str], bytes] = {}
-        self._index_keys: dict[str, bytes] = {}
+        self._hmacs: dict[tuple[str, str], HMAC] = {}
+        self._readers: dict[tuple[bytes, str], _Reader] = {}
 
     @property
     def keyring(self) -> Keyring:
@@ -114,13 +126,17 @@ class FieldCipher:
 
     def decrypt_bytes(self, data: bytes, *, field: str) -> bytes:
         """Return what `encrypt_bytes` was given; raises as `decrypt` does."""
-        suite, key_id, header = self._header(data, field)
-        nonce_end = len(header) + NONCE_BYTES
-        nonce, body, tag = data[len(header) : nonce_end], data[nonce_end:-TAG_BYTES], data[-TAG_BYTES:]
-        decryptor = suite.cipher(self._key(suite, key_id), nonce, tag).decryptor()
-        decryptor.authenticate_additional_data(self._context(header, field))
+        self.keyring  # noqa: B018 - forgets what another keyring derived
+        length = 3 + data[2] if len(data) > 2 else 0
+        reader = self._readers.get((data[:length], field))
+        if reader is None or len(data) < length + NONCE_BYTES + TAG_BYTES:
+            reader = self._reader(data, field)
+        nonce_end = length + NONCE_BYTES
+        mode = modes.GCM(data[length:nonce_end], data[-TAG_BYTES:])
+        decryptor = Cipher(reader.algorithm, mode).decryptor()
+        decryptor.authenticate_additional_data(reader.context)
         try:
-            return decryptor.update(body) + decryptor.finalize()
+            return decryptor.update(data[nonce_end:-TAG_BYTES]) + decryptor.finalize()
         except InvalidTag:
             raise FIELD_UNREADABLE(field=field) from None
 
@@ -146,7 +162,7 @@ class FieldCipher:
         Values are told apart by position, ``None`` from the empty text; each must have one text for ever.
         """
         parts = [b"\0" if value is None else b"\1" + str(value).encode() for value in values]
-        return self._keyed("row", b"".join(len(part).to_bytes(4) + part for part in parts), field)
+        return self._keyed("row", b"".join([len(part).to_bytes(4) + part for part in parts]), field)
 
     def check_row(self, mac: bytes | None, *values: object, field: str) -> None:
         """Return if the values are those that ``row_mac`` was given. Raises ROW_ALTERED.
@@ -161,18 +177,20 @@ class FieldCipher:
             raise ROW_ALTERED(table=field)
 
     def _keyed(self, purpose: str, data: bytes, field: str) -> bytes:
-        keyring, name = self.keyring, f"{purpose}|{self._service}|{field}"
-        key = self._index_keys.get(name)
-        if key is None:
-            key = self._index_keys[name] = _derive(keyring.index_key, f"tongban {name}", 32)
-        mac = HMAC(key, hashes.SHA256())
+        self.keyring  # noqa: B018 - forgets what another keyring derived
+        keyed = self._hmacs.get((purpose, field))
+        if keyed is None:
+            name = f"tongban {purpose}|{self._service}|{field}"
+            keyed = HMAC(_derive(self._keyring.index_key, name, 32), hashes.SHA256())
+            self._hmacs[purpose, field] = keyed
+        mac = keyed.copy()
         mac.update(data)
         return mac.finalize()
 
     def _take(self, keyring: Keyring) -> None:
         """Forget keys that were derived from another keyring."""
         if keyring is not self._keyring:
-            self._keyring, self._derived, self._index_keys = keyring, {}, {}
+            self._keyring, self._derived, self._hmacs, self._readers = keyring, {}, {}, {}
 
     def _header_of(self, key_id: str) -> bytes:
         return bytes([_VERSION, self._suite.value, len(key_id)]) + key_id.encode()
@@ -185,6 +203,13 @@ class FieldCipher:
             return Suite(data[1]), header[3:].decode("ascii"), header
         except (IndexError, ValueError):
             raise FIELD_UNREADABLE(field=field) from None
+
+    def _reader(self, data: bytes, field: str) -> _Reader:
+        """Return what opens every ciphertext of a field with the header of this one; kept as long as the keyring."""
+        suite, key_id, header = self._header(data, field)
+        made = _Reader(suite.algorithm(self._key(suite, key_id)), self._context(header, field))
+        self._readers[header, field] = made
+        return made
 
     def _key(self, suite: Suite, key_id: str) -> bytes:
         found = self._derived.get((suite, key_id))

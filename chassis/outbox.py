@@ -52,7 +52,7 @@ def _row(pending: Pending, tx: Transaction, source: str, shards: int) -> tuple[o
         raise EVENT_TOO_LARGE(limit_bytes=MAX_BODY_BYTES)
     key = event.aggregate_id
     envelope = Envelope(new_event_id(), event.TYPE, source, key, version, tx.now(), traceparent)
-    headers = json.dumps({name: value.decode() for name, value in envelope.headers()})
+    headers = json.dumps(envelope.texts())
     aggregate_type = event.TOPIC.split(".")[1]
     shard = shard_of(key, shards)
     return (envelope.event_id, aggregate_type, key, version, event.TYPE, event.TOPIC, headers, body, shard)

@@ -21,6 +21,7 @@ from chassis.fields import FieldCipher
 BATCH_ROWS = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_AS_IT_IS = frozenset({str, bool, type(None)})
 
 
 class Reader(Protocol):
@@ -49,7 +50,10 @@ class CodedTable:
 
     def coded(self, cipher: FieldCipher, values: Sequence[object]) -> tuple[object, ...]:
         """Return the values of a row, given in the order of the columns, with their code at the end."""
-        return *values, self.code(cipher, dict(zip(self.columns, values, strict=True)))
+        if len(values) != len(self.columns):
+            message = f"{len(values)} values for the {len(self.columns)} coded columns of {self.table}"
+            raise ValueError(message)
+        return *values, cipher.row_mac(*map(stable, values), field=self.table)
 
     def check(self, cipher: FieldCipher, row: Any) -> None:
         """Return if a row is as it was written. Raises ROW_ALTERED."""
@@ -58,6 +62,8 @@ class CodedTable:
 
 def stable(value: object) -> object:
     """Return a value in the one form that is the same before writing and after reading."""
+    if type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, datetime):
         return (value - _EPOCH) // _MICROSECOND
     if isinstance(value, date):

@@ -18,6 +18,7 @@ from chassis import logs, telemetry
 from chassis.auth import PublishedKeys, TokenVerifier
 from chassis.bus import Bus, BusConfig, open_bus
 from chassis.clock import Clock, system_clock
+from chassis.collecting import spare_what_stays
 from chassis.db import Database
 from chassis.event import topics
 from chassis.fields import FieldCipher
@@ -108,7 +109,9 @@ async def serve_service(settings: ServiceSettings, build: Build, *, clock: Clock
     try:
         async with open_runtime(settings, clock=clock) as runtime:
             made = await build(runtime)
-            return await run(_parts(runtime, made), ready=runtime.readiness)
+            parts = _parts(runtime, made)
+            spare_what_stays()
+            return await run(parts, ready=runtime.readiness)
     finally:
         await asyncio.to_thread(telemetry.shut_down)
 

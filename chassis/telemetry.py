@@ -86,12 +86,15 @@ LABELS = frozenset(
         "pool",
         "provider",
         "reason",
+        "registry",
         "route",
         "service",
         "shard",
+        "source",
         "state",
         "status",
         "topic",
+        "witness",
     ]
 )
 """What a metric may be split by: short closed lists, never an id of a person, case or licence."""

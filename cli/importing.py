@@ -16,7 +16,7 @@ from typing import Any
 from cli.clients.department import Department, RowAnswer
 from cli.row_files import Register, Row
 
-MESSAGE_ROWS = 500
+MESSAGE_ROWS = 1_000
 MESSAGE_BYTES = 4 * 1024 * 1024
 """Of names and values; what frames them stays below the 8 MiB of one message."""
 REFUSED = "refused"
@@ -48,13 +48,19 @@ async def import_register(
     register: Register,
     *,
     batch_id: str = "",
+    source_id: str = "",
+    resume: bool = True,
     advance: Callable[[int], None] = lambda _rows: None,
 ) -> Imported:
     """Have every row of a register answered; rows answered before an interruption are not sent again.
 
+    Without ``resume`` all are sent, and the registry answers those it has answered as it did.
+
     Raises the refusal of the whole import, e.g. NOT_PERMITTED.
     """
     journal = Journal(register, batch_id or register.batch_id)
+    if not resume:
+        journal.close()
     done = Imported(register.path.name, journal.batch_id, len(register.rows))
     for answer in journal.answered():
         done.note(answer)
@@ -62,7 +68,7 @@ async def import_register(
     advance(done.resumed_after)
     left = register.rows[done.resumed_after :]
     with journal.open() as write:
-        async for answer in _answers(department, journal.batch_id, left):
+        async for answer in _answers(department, journal.batch_id, left, source_id):
             write(answer)
             done.note(answer)
             advance(1)
@@ -110,7 +116,9 @@ class _Writing:
         self._file.close()
 
 
-async def _answers(department: Department, batch_id: str, rows: Sequence[Row]) -> AsyncIterator[RowAnswer]:
+async def _answers(
+    department: Department, batch_id: str, rows: Sequence[Row], source_id: str
+) -> AsyncIterator[RowAnswer]:
     """Yield the answers in the order of the rows; an unreadable row is answered here."""
     readable = [row for row in rows if row.unreadable is None]
     broken = iter([row for row in rows if row.unreadable is not None])
@@ -121,7 +129,8 @@ async def _answers(department: Department, batch_id: str, rows: Sequence[Row]) -
             yield [(row.number, row.fields) for row in parcel]
 
     if readable:
-        async for answer in department.import_rows(batch_id, messages()):
+        named = {"source_id": source_id} if source_id else {}
+        async for answer in department.import_rows(batch_id, messages(), **named):
             while waiting is not None and waiting.number < answer.row_number:
                 yield _refusal(waiting)
                 waiting = next(broken, None)

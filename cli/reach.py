@@ -19,9 +19,13 @@ from chassis.settings import Sourced, load
 from cli.clients.department import Department
 from cli.clients.door import Door
 from cli.clients.kiosk import Kiosk
+from cli.clients.registry_operator import RegistryOperator
 from cli.clients.seal_desk import SealDesk
 from cli.clients.seal_office import SealOffice
 from cli.clients.seal_verifier import SealVerifier
+from cli.clients.source_office import SourceOffice
+from cli.clients.transparency import Auditor
+from cli.clients.type_office import TypeOffice
 from cli.local.authority import open_authority
 from cli.local.control import running
 from cli.local.layout import Layout
@@ -31,12 +35,13 @@ OPERATOR = Peer("operator", "local")
 
 
 class OperatorSettings(Sourced):
-    """Where an operator of a deployment calls the seal service, and as whom; nothing of it for a local stack."""
+    """Where an operator of a deployment calls seal and certs, and as whom; nothing of it for a local stack."""
 
     model_config = SettingsConfigDict(env_prefix="TONGBAN_OPERATOR_")
 
     seal_address: str | None = None
     """``host:port`` of its gRPC door."""
+    certs_address: str | None = None
     certificate: Path = Path("operator.pem")
     key: Path = Path("operator.key")
     authority: Path = Path("authority.pem")
@@ -58,6 +63,47 @@ def seal_desk(home: Path, department: str = "") -> SealDesk:
 def seal_verifier(home: Path) -> SealVerifier:
     """Return the verification service for an operator. Raises STACK_NOT_RUNNING where no address is set."""
     return SealVerifier(*_seal_door(home, OPERATOR))
+
+
+def type_office(home: Path) -> TypeOffice:
+    """Return the registry's licence types for an operator. Raises STACK_NOT_RUNNING where no address is set."""
+    told = load(OperatorSettings)
+    if told.certs_address:
+        return TypeOffice(TlsFiles(told.certificate, told.key, told.authority), told.certs_address)
+    layout = Layout(home)
+    state = running(layout)
+    return TypeOffice(open_authority(layout.certificates).identity(OPERATOR), state.services["certs"].grpc)
+
+
+def source_office(home: Path) -> SourceOffice:
+    """Return the registry's sources for an operator. Raises STACK_NOT_RUNNING where no address is set."""
+    told = load(OperatorSettings)
+    if told.certs_address:
+        return SourceOffice(TlsFiles(told.certificate, told.key, told.authority), told.certs_address)
+    layout = Layout(home)
+    state = running(layout)
+    return SourceOffice(open_authority(layout.certificates).identity(OPERATOR), state.services["certs"].grpc)
+
+
+def log_auditor(home: Path) -> Auditor:
+    """Return the registry's log for an operator. Raises STACK_NOT_RUNNING where no address is set."""
+    told = load(OperatorSettings)
+    if told.certs_address:
+        return Auditor(TlsFiles(told.certificate, told.key, told.authority), told.certs_address)
+    layout = Layout(home)
+    state = running(layout)
+    return Auditor(open_authority(layout.certificates).identity(OPERATOR), state.services["certs"].grpc)
+
+
+def registry_operator(home: Path) -> RegistryOperator:
+    """Return the registry's replicas for an operator. Raises STACK_NOT_RUNNING where no address is set."""
+    told = load(OperatorSettings)
+    if told.certs_address:
+        return RegistryOperator(TlsFiles(told.certificate, told.key, told.authority), told.certs_address)
+    layout = Layout(home)
+    state = running(layout)
+    address = state.services["certs"].grpc
+    return RegistryOperator(open_authority(layout.certificates).identity(OPERATOR), address)
 
 
 def _seal_door(home: Path, peer: Peer) -> tuple[TlsFiles, str]:

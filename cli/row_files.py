@@ -1,6 +1,7 @@
 """Registers as departments hand them over: CSV with a header line, or one JSON object per line.
 
-The columns are the short names of GB/T 36903 (ZZMC, ZZLXDM, …, KZ_…). UTF-8, with or without a mark,
+The columns are the short names of GB/T 36903 (ZZMC, ZZLXDM, …, KZ_…), and for increments ``_operation``
+(insert, update, cancel). UTF-8, with or without a mark,
 and GB 18030 are read. A line that cannot be read is a broken row of its own, not the end of the file.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chassis.errors import Fault, Kind, Violation, declare, refuse
+from cli.clients.department import OPERATION, OPERATIONS
 
 FILE_UNREADABLE = declare(
     "FILE_UNREADABLE", Kind.INVALID_ARGUMENT, "文件无法读取:{detail}", "The file cannot be read: {detail}"
@@ -184,7 +186,11 @@ def _json_rows(text: str) -> Iterator[Row]:
 
 
 def _row(number: int, fields: dict[str, str]) -> Row:
-    """Return a row that can be sent: Unicode text, and not so large that it would break its message."""
+    """Return a row that can be sent: Unicode text, not so large that it would break its message, a known operation."""
+    if fields.get(OPERATION, "insert") not in OPERATIONS:
+        return Row(
+            number, unreadable=ROW_UNREADABLE(detail=f"{OPERATION} is none of {', '.join(OPERATIONS)}")
+        )
     try:
         size_bytes = sum(len(name.encode()) + len(value.encode()) for name, value in fields.items())
     except UnicodeEncodeError:

@@ -12,8 +12,14 @@ from collections.abc import Iterator
 from chassis.bus.kafka.acls import Acl
 
 READS = {
-    "intake": ("intake.case.v1", "certs.licence.v1", "seal.signature.v1", "notify.message.v1"),
-    "certs": ("intake.case.v1", "seal.signature.v1"),
+    "intake": (
+        "intake.case.v1",
+        "certs.licence.v1",
+        "certs.reliance.v1",
+        "seal.signature.v1",
+        "notify.message.v1",
+    ),
+    "certs": ("intake.case.v1", "seal.signature.v1", "certs.mirror.v1"),
     "seal": ("certs.licence.v1",),
     "notify": ("intake.case.v1",),
 }

@@ -35,7 +35,7 @@ MECHANISMS = (
         "128 / 256, from 256-bit master keys", "field keyring, one secret file per service",
         "`tongban keys rotate`, `rewrap`, `retire`; noticed without restart; yearly or on suspicion",
         "GB/T 32907-2016, NIST SP 800-38D, RFC 5869",
-        ("Cipher", "algorithms.SM4", "algorithms.AES256", "modes.GCM", "HKDF", "hashes.SHA256", "os.urandom"),
+        ("Cipher", "BlockCipherAlgorithm", "algorithms.SM4", "algorithms.AES256", "modes.GCM", "HKDF", "hashes.SHA256", "os.urandom"),
         ("chassis/fields.py", "chassis/keyring.py"),
     ),
     Mechanism(
@@ -63,13 +63,22 @@ MECHANISMS = (
         ),
     ),
     Mechanism(
+        "ECDH-ES on P-256 with AES-256-GCM (JWE), ECDSA P-256 with SHA-256 (ES256)",
+        "what registries tell each other: signed by its issuer, its personal part encrypted for one recipient", "256",
+        "`registry_key`, `replica_key`, `registry_tls_key` (PEM, secret files of certs); public halves in peer files",
+        "replace the file and exchange peer files anew (docs/federation.md); the fingerprint is compared by people",
+        "RFC 7515, 7516, 7518 4.6, 8785",
+        ("joserfc.*", "hashlib.sha256"),
+        ("chassis/auth/secrecy.py", "services/certs/federated/*", "services/certs/usecases/federation/*"),
+    ),
+    Mechanism(
         "TLS 1.2 and 1.3, mutual", "every call between services, departments, terminals, bus, metrics door", "–",
         "certificate and key files, authority of the deployment",
         "replace the files: servers and clients show the new ones from the next connection or call on",
         "RFC 8446, 5246, 5280",
         ("ssl.*", "grpc.*", "load_pem_private_key"),
         (
-            "chassis/rpc/*", "chassis/renewing_tls.py", "chassis/web/serve.py", "chassis/bus/kafka/*", "chassis/egress/*", "chassis/telemetry.py",
+            "chassis/rpc/*", "chassis/renewing_tls.py", "chassis/web/serve.py", "chassis/web/client.py", "chassis/bus/kafka/*", "chassis/egress/*", "chassis/telemetry.py",
             "cli/clients/door.py", "cli/reach.py", "cli/local/*", "deploy/ready.py", "cli/keeping/*",
             "services/seal/clients/stamping_places.py",
         ),
@@ -87,7 +96,7 @@ MECHANISMS = (
         "ECDSA P-256 with SHA-256, X.509", "authority and identities of a deployment", "256",
         "certificates folder of the deployment, owner only", "leaves are renewed before their end",
         "RFC 5280, FIPS 186-5",
-        ("ec.*", "hashes.SHA256", "serialization.*"), ("cli/local/authority.py", "cli/local/jobs.py", "deploy/making/*"),
+        ("ec.*", "hashes.SHA256", "serialization.*"), ("cli/local/authority.py", "cli/local/jobs.py", "deploy/making/*", "cli/federation/agreeing.py"),
     ),
     Mechanism(
         "SM2 with SM3 (libcrypto), ECDSA P-256 with SHA-256 for foreign seals",
@@ -122,6 +131,14 @@ MECHANISMS = (
         "Ed25519", "manifests of backups", "256", "backup signing key (PEM); the verifying key is with the operator",
         "a new pair; keep the old verifying key as long as its backups", "RFC 8032",
         ("Ed25519*", "serialization.*"), ("cli/operations/*",),
+    ),
+    Mechanism(
+        "Ed25519; SHA-256 in the tree", "checkpoints of the transparency log, cosignatures of its witnesses", "256",
+        "`log_key` (PEM, secret file of certs); a witness keeps its own; public halves as C2SP verifier keys",
+        "a new key is told to witnesses and auditors beforehand; old checkpoints verify with the old one for ever",
+        "RFC 8032, RFC 9162, C2SP signed-note, tlog-checkpoint, tlog-cosignature",
+        ("Ed25519*", "Encoding", "NoEncryption", "PrivateFormat", "load_pem_private_key", "hashlib.sha256"),
+        ("chassis/tlog/*",),
     ),
     Mechanism(
         "age: X25519, HKDF-SHA-256, ChaCha20-Poly1305", "content of backups", "256",

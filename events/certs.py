@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chassis.event import Event, declared_event
+from chassis.event import Event, declared_event, mirrored
 
 LICENCE = "certs.licence.v1"
 
@@ -53,6 +53,10 @@ class LicenceIssued(Event):
     signature_id: str
     document_sha256: str
     issued_at: datetime
+    predecessor_id: str = ""
+    """The version that it took the place of (变更, 延续)."""
+    original_id: str = ""
+    """The licence that it is an attached copy (副本) of."""
 
 
 @declared_event(LICENCE, "licence_id", public=True)
@@ -77,3 +81,83 @@ class LicenceUsed(Event):
     item_code: str
     case_id: str
     used_at: datetime
+
+
+@declared_event(LICENCE, "licence_id", public=True)
+class LicenceInspectionChanged(Event):
+    """An annual inspection (年检) of the licence is due, overdue, passed or failed."""
+
+    licence_id: str
+    identifier: str
+    cycle: int
+    due_date: str
+    state: str
+    changed_at: datetime
+
+
+@declared_event(LICENCE, "licence_id", public=True)
+class LicenceErased(Event):
+    """The retention of a fallen licence is over: its personal data are gone, its skeleton stays."""
+
+    licence_id: str
+    erased_at: datetime
+
+
+RELIANCE = "certs.reliance.v1"
+DISPUTE = "certs.dispute.v1"
+
+
+@declared_event(RELIANCE, "flag_id", public=True)
+class RelianceFell(Event):
+    """A licence on which a department relied for a case fell; told once for each department, case and fall."""
+
+    flag_id: str
+    licence_id: str
+    consumer_code: str
+    case_id: str
+    cause: str
+    effective_at: datetime
+    fell_at: datetime
+
+
+@declared_event(DISPUTE, "dispute_id", public=True)
+class DisputeOpened(Event):
+    """A holder disputes what a licence says or that it was used; its issuer checks."""
+
+    dispute_id: str
+    licence_id: str
+    kind: str
+    issuer_code: str
+    opened_at: datetime
+
+
+@declared_event(DISPUTE, "dispute_id", public=True)
+class DisputeDecided(Event):
+    """A dispute was upheld, rejected or withdrawn."""
+
+    dispute_id: str
+    licence_id: str
+    kind: str
+    issuer_code: str
+    state: str
+    decided_at: datetime
+
+
+REPLICA = "certs.replica.v1"
+MIRROR = "certs.mirror.v1"
+"""Into which another deployment's replica topic is mirrored, so that what comes in never goes out again."""
+
+
+@declared_event(REPLICA, "stream", public=True)
+class ReplicaSent(Event):
+    """A registry tells one other where a licence stands, or that it lives: signed, what is personal encrypted."""
+
+    stream: str
+    """Recipient and licence, or recipient and ``heartbeat``: what keeps its order."""
+    registry_id: str
+    recipient_id: str
+    message: str
+
+
+mirrored(ReplicaSent, MIRROR)
+"""The topic is provisioned with the others; certs hears what comes on it."""

@@ -17,6 +17,7 @@ from tongban.common.v1 import access_pb2
 _KINDS: dict[int, str] = {
     access_pb2.CALLER_DEPARTMENT: "department",
     access_pb2.CALLER_OPERATOR: "operator",
+    access_pb2.CALLER_REGISTRY: "registry",
 }
 _SERVICES: dict[int, str] = {
     access_pb2.CALLER_SERVICE_INTAKE: "intake",

@@ -14,7 +14,7 @@ from typing import Literal, cast, get_args
 from chassis.errors import NOT_AUTHENTICATED
 
 TRUST_DOMAIN = "tongban"
-PeerKind = Literal["service", "department", "terminal", "operator"]
+PeerKind = Literal["service", "department", "terminal", "operator", "registry"]
 
 PEER_KINDS: tuple[PeerKind, ...] = get_args(PeerKind)
 IDENTITY_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from chassis.errors import Kind, declare
 from chassis.telemetry import counter
+from chassis.web.client import showing_client
 
 HEADER_SECONDS = 10.0
 GAP_SECONDS = 10.0
@@ -42,8 +43,9 @@ class PatientProtocol(H11Protocol):
     _waiting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Begin to wait."""
+        """Begin to wait; from here on it is known who shows a certificate."""
         super().connection_made(transport)
+        self.app = showing_client(self.app, transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:

@@ -15,6 +15,8 @@ from tongban.certs.v1 import (
     licence_pb2_grpc,
     presentation_pb2,
     presentation_pb2_grpc,
+    source_pb2,
+    source_pb2_grpc,
     use_code_pb2,
     use_code_pb2_grpc,
 )
@@ -25,6 +27,16 @@ CALL_SECONDS = 20.0
 APPROVE = part_pb2.DECISION_APPROVE
 BY_LICENCE = part_pb2.SUPPLY_LICENCE
 UPLOADED = part_pb2.SUPPLY_UPLOAD
+OPERATION = "_operation"
+"""The field of a row that says what is asked for; without it the row is stock, which is there afterwards."""
+OPERATIONS = {
+    "insert": licence_pb2.IMPORT_OPERATION_INSERT,
+    "update": licence_pb2.IMPORT_OPERATION_UPDATE,
+    "cancel": licence_pb2.IMPORT_OPERATION_CANCEL,
+}
+_OUTCOMES = {
+    number: name.removeprefix("IMPORT_OUTCOME_").lower() for name, number in licence_pb2.ImportOutcome.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +68,47 @@ class Department:
             await peer.close()
 
     async def import_rows(
-        self, batch_id: str, messages: AsyncIterator[Sequence[tuple[int, Mapping[str, str]]]]
+        self,
+        batch_id: str,
+        messages: AsyncIterator[Sequence[tuple[int, Mapping[str, str]]]],
+        source_id: str = "",
     ) -> AsyncIterator[RowAnswer]:
-        """Yield the answer to every row of every message, in order."""
+        """Yield the answer to every row of every message, in order.
+
+        A row with a field `OPERATION` asks for one of `OPERATIONS`. Without a source it is the department's
+        own register.
+        """
 
         async def requests() -> AsyncIterator[licence_pb2.ImportLicencesRequest]:
             async for rows in messages:
-                sent = [licence_pb2.ImportRow(row_number=number, fields=dict(row)) for number, row in rows]
-                yield licence_pb2.ImportLicencesRequest(batch_id=batch_id, rows=sent)
+                sent = [_import_row(number, row) for number, row in rows]
+                yield licence_pb2.ImportLicencesRequest(batch_id=batch_id, rows=sent, source_id=source_id)
 
         certs = self._peers["certs"]
         stub: Any = licence_pb2_grpc.LicenceImportServiceStub(certs.channel)
         async for answer in certs.exchange(stub.ImportLicences, requests()):
             for each in answer.results:
                 yield _row_answer(each)
+
+    async def reconcile_source(
+        self, source_id: str, type_code: str, days: Sequence[tuple[str, int, bytes]], first: str, last: str
+    ) -> tuple[list[str], list[tuple[str, int, int]]]:
+        """Return the equal days, and the differing ones with the source's and the registry's counts.
+
+        ``days`` are day, count and hash of what the source has between the first day and the last.
+        """
+        request = source_pb2.ReconcileSourceRequest(
+            source_id=source_id,
+            type_code=type_code,
+            first_day=first,
+            last_day=last,
+            days=[source_pb2.DayTotal(day=day, count=count, hash=each) for day, count, each in days],
+        )
+        certs = self._peers["certs"]
+        stub: Any = source_pb2_grpc.SourceServiceStub(certs.channel)
+        answer = await certs.call(stub.ReconcileSource, request)
+        differing = [(each.day, each.count, each.registry_count) for each in answer.differing_days]
+        return list(answer.equal_days), differing
 
     async def parts(self) -> list[part_pb2.PartSummary]:
         """Return the department's newest parts."""
@@ -183,8 +222,15 @@ def _part(answer: Any) -> part_pb2.Part:
     return found
 
 
+def _import_row(number: int, row: Mapping[str, str]) -> licence_pb2.ImportRow:
+    if OPERATION not in row:
+        return licence_pb2.ImportRow(row_number=number, fields=dict(row))
+    fields = {name: value for name, value in row.items() if name != OPERATION}
+    return licence_pb2.ImportRow(row_number=number, fields=fields, operation=OPERATIONS[row[OPERATION]])
+
+
 def _row_answer(result: licence_pb2.ImportRowResult) -> RowAnswer:
-    outcome = licence_pb2.ImportOutcome.Name(result.outcome).removeprefix("IMPORT_OUTCOME_").lower()
+    outcome = _OUTCOMES[result.outcome]
     problems = tuple(
         {"field": each.field, "reason": each.reason, "zh": each.zh, "en": each.en} for each in result.problems
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,16 @@ from cli.row_files import Register, read_registers
 
 EXIT_ROWS_REFUSED = 3
 SHOWN_REFUSALS = 50
+KEPT_ASIDE = "conflict_kept"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """How registers are to be sent."""
+
+    batch: str
+    source: str
+    resume: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -44,10 +55,24 @@ def import_licences(
     batch: Annotated[
         str | None, typer.Option(help="批次号,默认由文件内容得出 | Batch id; default: from the content.")
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="数据来源,默认为报送部门自己的库 | Source id; default: the sender's own register."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--anew", help="接着上次的结果,或全部重新发送 | Go on, or send all rows again."
+        ),
+    ] = True,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """导入存量证照 | Import registers; exit status 3 when rows were refused. Interrupted imports go on."""
+    """导入存量证照或增量 | Import registers or increments; exit status 3 when rows were refused or kept aside.
+
+    Beside each file stands <file>.results.jsonl, the answer to every row. A column _operation (insert, update,
+    cancel) makes an increment of it.
+    """
     with refusals(as_json=as_json):
         registers = read_registers(files)
         layout = Layout(stack_home(data_dir))
@@ -56,14 +81,15 @@ def import_licences(
         sender = (
             office_by_uscc(offices, county, department) if department else registry_keeper(offices, county)
         )
-        done = asyncio.run(_import_all(reach, sender, registers, batch or "", quiet=as_json))
+        wish = _Wish(batch or "", source or "", resume)
+        done = asyncio.run(_import_all(reach, sender, registers, wish, quiet=as_json))
         show(_data(sender, done), _tables(done), as_json=as_json)
-    if any(each.refused for each in done):
+    if any(each.refused or each.outcomes[KEPT_ASIDE] for each in done):
         raise typer.Exit(EXIT_ROWS_REFUSED)
 
 
 async def _import_all(
-    reach: Reach, sender: Office, registers: Sequence[Register], batch: str, *, quiet: bool
+    reach: Reach, sender: Office, registers: Sequence[Register], wish: _Wish, *, quiet: bool
 ) -> list[Imported]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
@@ -71,12 +97,15 @@ async def _import_all(
             done = []
             for number, each in enumerate(registers):
                 task = progress.add_task(each.path.name, total=len(each.rows))
+                batch = wish.batch
                 batch_id = batch if not batch or len(registers) == 1 else f"{batch}-{number}"
                 done.append(
                     await import_register(
                         department,
                         each,
                         batch_id=batch_id,
+                        source_id=wish.source,
+                        resume=wish.resume,
                         advance=lambda rows, task=task: progress.advance(task, rows),  # type: ignore[misc]
                     )
                 )
@@ -106,7 +135,7 @@ def _data(sender: Office, done: Sequence[Imported]) -> dict[str, Any]:
 
 
 def _tables(done: Sequence[Imported]) -> RenderableType:
-    names = ("created", "updated", "unchanged", REFUSED)
+    names = ("created", "updated", "unchanged", "cancelled", KEPT_ASIDE, REFUSED)
     counts = Table("文件 | file", "行 | rows", *names, "标记 | flagged", "批次 | batch")
     for each in done:
         figures = [str(each.outcomes[name]) for name in names]

@@ -1,6 +1,7 @@
 """`tongban reconcile`: whether the four services say the same of a day. Exit status 1 when they do not.
 
-`tongban reconcile seals` compares the whole ledger of seal uses with the signatures that there are.
+`tongban reconcile seals` compares the whole ledger of seal uses with the signatures that there are,
+`tongban reconcile source` a department's register with what the registry holds of it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rich.text import Text
 
 from chassis.clock import system_clock
 from cli.commands.reconcile_seals import reconcile_seals_command
+from cli.commands.reconcile_source import manifest_command, reconcile_source_command
 from cli.local.layout import Layout
 from cli.operations.places import deployed, deployment_seal_keys, find_places
 from cli.operations.reconciling import COUNTRY, reconcile
@@ -33,6 +35,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(invoke_without_command=True, help="对账 | Whether the ledgers agree.")
     group.callback(invoke_without_command=True)(reconcile_command)
     group.command("seals")(reconcile_seals_command)
+    group.command("source")(reconcile_source_command)
+    group.command("manifest")(manifest_command)
     app.add_typer(group, name="reconcile")
 
 

@@ -25,6 +25,7 @@ from chassis.rpc.tls import TlsFiles
 ROOT_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=90)
 RENEW_BEFORE = timedelta(days=30)
+_HasPublicKey = ec.EllipticCurvePrivateKey | x509.CertificateSigningRequest
 _SKEW = timedelta(hours=1)
 """A machine whose clock is behind trusts fresh certificates all the same."""
 _LOCAL_NAMES: tuple[x509.GeneralName, ...] = (
@@ -72,6 +73,14 @@ class Authority:
             _write(files.certificate, leaf.public_bytes(serialization.Encoding.PEM), 0o644)
         return files
 
+    def certify(self, peer: Peer, request: x509.CertificateSigningRequest) -> bytes:
+        """Return a certificate, PEM, for the key of a request and the name that we give it."""
+        names: list[x509.GeneralName] = [
+            x509.UniformResourceIdentifier(peer.uri),
+            x509.DNSName(peer.host_name),
+        ]
+        return self._issue(str(peer), names, request).public_bytes(serialization.Encoding.PEM)
+
     def _usable(self, files: TlsFiles, names: Sequence[x509.GeneralName]) -> bool:
         try:
             leaf = x509.load_pem_x509_certificate(files.certificate.read_bytes())
@@ -84,7 +93,7 @@ class Authority:
         return list(said) == list(names) and fresh and ours and _signed_by(leaf, self.certificate)
 
     def _issue(
-        self, common_name: str, names: Sequence[x509.GeneralName], key: ec.EllipticCurvePrivateKey
+        self, common_name: str, names: Sequence[x509.GeneralName], key: _HasPublicKey
     ) -> x509.Certificate:
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         draft = _draft(_subject(common_name), self.certificate.subject, key, self.now(), LEAF_LIFETIME)
@@ -145,7 +154,7 @@ def _new_authority(directory: Path, name: x509.Name, now: Clock) -> Authority:
 
 
 def _draft(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, lifetime: timedelta
+    subject: x509.Name, issuer: x509.Name, key: _HasPublicKey, now: datetime, lifetime: timedelta
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

@@ -47,6 +47,7 @@ def describe(layout: Layout, wanted: Wanted) -> StackState:
         kafka_bootstrap=wanted.kafka_bootstrap,
         kafka_is_ours=wanted.bus == "kafka" and wanted.kafka_bootstrap is None,
         tsa=_address(None, before.tsa if before else None),
+        witness=_address(None, before.witness if before else None),
         services={
             name: _endpoints(name, number, wanted, before.services.get(name) if before else None)
             for number, name in enumerate(SERVICES)

@@ -6,14 +6,17 @@ import json
 import os
 import secrets
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from chassis.auth import new_signing_key, publish_key, signing_key_from_pem
 from chassis.clock import system_clock
 from chassis.keyring import new_keyring
 from chassis.roles import BACKUP_ROLE, dsn_for, roles_of
+from chassis.tlog.keys import new_log_key
 from cli.local.layout import (
     FURTHER_ROLES,
+    LOG_WITNESS,
     SEAL_MAKER,
     SEAL_MAKER_ROLE,
     SEAL_SIGNER,
@@ -21,9 +24,14 @@ from cli.local.layout import (
     SERVICES,
     Layout,
 )
+from cli.witness.key import KEY_FILE
 
 DATABASES = (*SERVICES, "bus")
-SIGNING_KEYS = {"intake": ("token_key",), "certs": ("presentation_key",)}
+LOG_KEY = "log_key"
+"""Signs the checkpoints of the transparency log: Ed25519; the others are ECDSA P-256."""
+REGISTRY_KEYS = ("registry_key", "replica_key", "registry_tls_key")
+"""Of the registry among others: signs what they are told, opens what they tell, shows who asks them."""
+SIGNING_KEYS = {"intake": ("token_key",), "certs": ("presentation_key", LOG_KEY, *REGISTRY_KEYS)}
 """Which services sign themselves, by the names of the settings that point to the keys."""
 SUPERUSER = "postgres"
 _PASSWORD_BYTES = 32
@@ -39,7 +47,8 @@ def make_secrets(layout: Layout) -> None:
     _once(layout.secrets(SEAL_TSA) / f"tongban_{SEAL_TSA}_keystore_key", _new_password)
     for service, names in SIGNING_KEYS.items():
         for name in names:
-            _once(signing_key_file(layout, service, name), _new_signing_key)
+            _once(signing_key_file(layout, service, name), partial(new_key_pem, name))
+    _once(witness_key_file(layout), new_log_key)
     token_key = signing_key_file(layout, "intake", "token_key")
     publish_key(layout.token_keys, signing_key_from_pem(token_key.read_bytes()))
 
@@ -57,8 +66,13 @@ def drop_moved_secrets(layout: Layout) -> None:
 
 
 def signing_key_file(layout: Layout, service: str, name: str) -> Path:
-    """Return the PEM file of one of the service's P-256 private keys."""
+    """Return the PEM file of one of the service's private keys for signing."""
     return layout.secrets(service) / f"{name}.pem"
+
+
+def witness_key_file(layout: Layout) -> Path:
+    """Return the PEM file of the witness's private key: in its own directory, as if somebody else ran it."""
+    return layout.data(LOG_WITNESS) / KEY_FILE
 
 
 def passwords(layout: Layout) -> dict[str, str]:
@@ -123,8 +137,9 @@ def _complete_passwords(path: Path) -> None:
         _write(path, json.dumps({role: known.get(role) or _new_password() for role in roles}))
 
 
-def _new_signing_key() -> str:
-    return new_signing_key().as_pem(private=True).decode()
+def new_key_pem(name: str) -> str:
+    """Return a fresh private key of the kind that a setting asks for, as PEM."""
+    return new_log_key() if name == LOG_KEY else new_signing_key().as_pem(private=True).decode()
 
 
 def _new_password() -> str:

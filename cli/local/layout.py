@@ -15,6 +15,8 @@ SEAL_SIGNER = "sealsigner"
 """The process that opens the private keys of seals: a third owner of secrets, without network and database."""
 SEAL_TSA = "tsa"
 """The time-stamping authority: a fourth owner of secrets, without database."""
+LOG_WITNESS = "witness"
+"""The witness of the registry's log: stands for a process that somebody else runs, with its own directory."""
 SEAL_MAKER_ROLE = "seal_maker"
 FURTHER_ROLES = {"seal": (SEAL_MAKER_ROLE,)}
 """Database roles of services beyond their owner and the one that serves."""
@@ -68,6 +70,11 @@ class Layout:
         return self.home / "terminal_keys"
 
     @property
+    def federation(self) -> Path:
+        """Who this stack's registry is among others and whom it agreed with; certs reads it."""
+        return self.home / "federation"
+
+    @property
     def tsa_exchange(self) -> Path:
         """Where the time-stamping authority leaves its requests and the maker its certificates."""
         return self.home / "data" / "tsa-exchange"
@@ -103,7 +110,7 @@ class Layout:
         for directory in (
             self.logs,
             self.home / "run",
-            *map(self.data, (*SERVICES, SEAL_MAKER, SEAL_SIGNER, SEAL_TSA)),
+            *map(self.data, (*SERVICES, SEAL_MAKER, SEAL_SIGNER, SEAL_TSA, LOG_WITNESS)),
         ):
             directory.mkdir(parents=True, exist_ok=True)
         for owner in (*SERVICES, SEAL_MAKER, SEAL_SIGNER, SEAL_TSA, "stack"):

@@ -15,10 +15,11 @@ from pathlib import Path
 from chassis.rpc.channel import service as service_peer
 from chassis.rpc.tls import TlsFiles
 from cli.local.authority import open_authority
-from cli.local.credentials import SIGNING_KEYS, signing_key_file
-from cli.local.layout import SEAL_MAKER, SEAL_SIGNER, SEAL_TSA, Layout
+from cli.local.credentials import LOG_KEY, SIGNING_KEYS, signing_key_file, witness_key_file
+from cli.local.layout import LOG_WITNESS, SEAL_MAKER, SEAL_SIGNER, SEAL_TSA, Layout
 from cli.local.ports import LOOPBACK
 from cli.local.state import Endpoints, StackState
+from cli.transparency.places import WITNESS_NAME, local_verifier, witness_verifier
 
 STACK_POOL_MAX_SIZE = 8
 """Connections of each service; with relays and listeners below max_connections of the server."""
@@ -49,6 +50,8 @@ class ServiceProcess:
 def stack_processes(layout: Layout, state: StackState) -> list[ServiceProcess]:
     """Return every process that the supervisor keeps: signer, time-stamping authority, services, the maker's clock."""
     apart = [signer_process(layout), tsa_process(layout, state)]
+    if state.witness:
+        apart.append(witness_process(layout, state.witness))
     return [*apart, *service_processes(layout, state), maker_process(layout, state)]
 
 
@@ -129,6 +132,38 @@ def tsa_process(layout: Layout, state: StackState) -> ServiceProcess:
     )
 
 
+def witness_process(layout: Layout, listen: str) -> ServiceProcess:
+    """Return the witness of the registry's log: it is told the log's public key and nothing else of the stack."""
+    log_key = local_verifier(signing_key_file(layout, "certs", LOG_KEY))
+    home, ready = layout.data(LOG_WITNESS), layout.ready(LOG_WITNESS)
+    told = {
+        "--data-dir": home,
+        "--name": WITNESS_NAME,
+        "--log-key": log_key,
+        "--listen": listen,
+        "--ready-file": ready,
+    }
+    return ServiceProcess(
+        name=LOG_WITNESS,
+        command=(
+            *(sys.executable, "-m", "cli", "witness", "serve"),
+            *(str(word) for pair in told.items() for word in pair),
+        ),
+        environment=_inherited(),
+        ready_file=ready,
+        log=layout.log(LOG_WITNESS),
+        directory=home,
+    )
+
+
+def _witnessed(layout: Layout, state: StackState) -> dict[str, str]:
+    """Return the settings of the registry that name its witness."""
+    if not state.witness:
+        return {}
+    witness = witness_verifier(witness_key_file(layout))
+    return {"LOG_WITNESSES": f"{witness}@http://{state.witness}", "LOG_WITNESSES_INSIDE": f"{LOOPBACK}/32"}
+
+
 def tsa_directories(layout: Layout) -> dict[str, str]:
     """Return the settings of the authority that say where its keys lie and where their certificates come from."""
     return {"DIRECTORY": str(layout.data(SEAL_TSA)), "EXCHANGE_DIR": str(layout.tsa_exchange)}
@@ -146,7 +181,10 @@ def service_processes(layout: Layout, state: StackState) -> list[ServiceProcess]
                 layout,
                 name,
                 shared,
-                _own(layout, name, endpoints, authority.identity(service_peer(name)), str(state.tsa)),
+                {
+                    **_own(layout, name, endpoints, authority.identity(service_peer(name)), str(state.tsa)),
+                    **(_witnessed(layout, state) if name == "certs" else {}),
+                },
             ),
             ready_file=layout.ready(name),
             log=layout.log(name),
@@ -190,6 +228,7 @@ def _own(layout: Layout, name: str, endpoints: Endpoints, tls: TlsFiles, tsa: st
         **signing_keys,
         **({"TERMINAL_KEYS": str(layout.terminal_keys)} if name == "intake" else {}),
         **({"SIGNER_SOCKET": str(layout.signer_socket), "TIMESTAMPERS": tsa} if name == "seal" else {}),
+        **({"FEDERATION_DIR": str(layout.federation)} if name == "certs" else {}),
         **_PARTICULAR.get(name, {}),
     }
 

@@ -59,6 +59,8 @@ class StackState(BaseModel):
     supervisor: Running | None = None
     tsa: str | None = None
     """Where the time-stamping authority listens, ``host:port``."""
+    witness: str | None = None
+    """Where the witness of the registry's log listens, ``host:port``."""
     services: dict[str, Endpoints] = Field(default_factory=dict)
     processes: dict[str, Running] = Field(default_factory=dict)
     started_seconds: float | None = None

@@ -7,11 +7,11 @@ import re
 import secrets
 from pathlib import Path
 
-from chassis.auth import new_signing_key, signing_key_from_pem, write_jwks
+from chassis.auth import signing_key_from_pem, write_jwks
 from chassis.clock import system_clock
 from chassis.keyring import new_keyring
 from chassis.roles import BACKUP_ROLE, dsn_for, roles_of
-from cli.local.credentials import SIGNING_KEYS, SUPERUSER
+from cli.local.credentials import LOG_KEY, REGISTRY_KEYS, SIGNING_KEYS, SUPERUSER, new_key_pem
 from cli.local.layout import FURTHER_ROLES, SEAL_MAKER, SEAL_MAKER_ROLE, SEAL_TSA, SERVICES
 from cli.operations.signing import new_signing_key_pem, public_key_pem
 from deploy.making.closed_files import replace, write
@@ -45,7 +45,7 @@ def make_words(place: Path) -> None:
         write(place / service / "migrator_dsn", dsn(service, migrator, known[migrator]))
         write(place / service / "field_keys.json", new_keyring(system_clock()))
         for name in SIGNING_KEYS.get(service, ()):
-            write(place / service / f"{name}.pem", new_signing_key().as_pem(private=True).decode())
+            write(place / service / f"{name}.pem", new_key_pem(name))
     # Who signs cannot make and who makes cannot sign: two keystores, two keys, two database roles.
     write(place / "seal" / "keystore_key", new_secret())
     write(place / SEAL_MAKER / "keystore_key", new_secret())
@@ -76,6 +76,10 @@ def complete_words(place: Path) -> None:
     stamping = place / SEAL_TSA / "keystore_key"
     if not stamping.is_file():
         write(stamping, new_secret())
+    for name in (LOG_KEY, *REGISTRY_KEYS):
+        path = place / "certs" / f"{name}.pem"
+        if not path.is_file():
+            write(path, new_key_pem(name))
     for path in (*place.glob("*/*_dsn"),):
         text = path.read_text(encoding="utf-8")
         if _FILES_WERE.search(text):

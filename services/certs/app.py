@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from pathlib import Path
 
-from chassis.auth import read_jwks, signing_key_from_pem, verify_document
+from chassis.auth import PublishedKeys, SigningKeyFile, read_jwks
 from chassis.datafiles import read_tree
 from chassis.db import Transaction
 from chassis.files import KeptFiles
@@ -18,16 +19,36 @@ from chassis.worker import repeating
 from services.certs.clients import Approvals, SealedDocuments
 from services.certs.consumers import Hearing, handlers
 from services.certs.domain.department import Departments, parse_departments
-from services.certs.domain.licence_type import LicenceType, parse_licence_types
-from services.certs.domain.presentation import KIND, Summary, check_offline, jws_of, read_summary
-from services.certs.rpc import Desk, JwsSigner, servicers
+from services.certs.domain.importing import canonical
+from services.certs.domain.licence_type import LicenceTypes, parse_licence_types
+from services.certs.domain.presentation import (
+    KIND,
+    OFFLINE_KIND,
+    Statement,
+    Summary,
+    check_offline,
+    check_statement,
+    jws_of,
+    offline_jws_of,
+    read_statement,
+    read_summary,
+)
+from services.certs.evidence_parts import RPC_BUDGETS, LogPlaces, evidence_parts
+from services.certs.federation_parts import federation_parts
+from services.certs.import_workers import ImportWorkers
+from services.certs.life_work import life_parts
+from services.certs.recourse_parts import recourse_parts
+from services.certs.rpc import Desk, IntakeStatements, JwsSigner, servicers
+from services.certs.rpc.summary_signer import read_signed
 from services.certs.settings import CertsMigrationSettings, CertsSettings
-from services.certs.store import Vault, open_registry
+from services.certs.store import TypeTable, Vault, open_registry
 from services.certs.store.coded import CODED
 from services.certs.store.encrypted import ENCRYPTED
 from services.certs.store.measures import freshness
+from services.certs.store.type_refresh import REFRESH_SECONDS, TypeRefresh
 from services.certs.usecases.change_status import EXPIRY_BATCH, expire_licences
 from services.certs.usecases.ports import Registry
+from services.certs.wiring import log_parts
 
 migration_settings = CertsMigrationSettings
 
@@ -43,12 +64,15 @@ async def build(runtime: Runtime) -> Made:
     assert isinstance(settings, CertsSettings)
     types, departments = read_catalogue(settings.catalogue_dir)
     vault = Vault(runtime.cipher)
+    published = TypeRefresh(runtime.database, vault, types, runtime.clock)
+    await published.start()
     documents = _documents(runtime)
-    signer = JwsSigner(signing_key_from_pem(settings.presentation_key.read_bytes()))
+    signer = _signer(settings)
 
     def registry_of(tx: Transaction) -> Registry:
         return open_registry(tx, vault)
 
+    preparing = ImportWorkers(settings.field_keys, vault, types, settings.import_processes)
     desk = Desk(
         runtime.database,
         registry_of,
@@ -59,7 +83,16 @@ async def build(runtime: Runtime) -> Made:
         departments,
         signer,
         runtime.clock,
+        type_records=lambda tx: TypeTable(tx, vault),
+        prepare=preparing.prepare,
+        statements=IntakeStatements(PublishedKeys(settings.token_keys)),
+        log_proofs=LogPlaces,
     )
+    transparency = log_parts(runtime, desk)
+    life = life_parts(runtime, registry_of, types, documents)
+    recourse = recourse_parts(runtime, desk)
+    evidence = evidence_parts(runtime, desk)
+    federation = federation_parts(runtime, desk, vault)
     approvals = Approvals(runtime.peer("intake"))
     sealed = SealedDocuments(runtime.peer("seal"), runtime.clock)
 
@@ -68,10 +101,26 @@ async def build(runtime: Runtime) -> Made:
             return await expire_licences(registry_of(tx), runtime.clock()) == EXPIRY_BATCH
 
     return Made(
-        handlers=handlers(Hearing(registry_of, documents, types, approvals, sealed, runtime.clock)),
-        servicers=servicers(desk),
-        workers=[repeating("expiry", expire, every_seconds=settings.expiry_sweep_seconds)],
-        measures=[freshness()],
+        handlers=[
+            *handlers(Hearing(registry_of, documents, types, approvals, sealed, runtime.clock)),
+            *federation.handlers,
+        ],
+        servicers=[*servicers(desk), transparency.servicer, *recourse.servicers, federation.servicer],
+        workers=[
+            repeating("expiry", expire, every_seconds=settings.expiry_sweep_seconds),
+            repeating("licence_types", published.refresh, every_seconds=REFRESH_SECONDS),
+            preparing.part(),
+            *transparency.workers,
+            *life.workers,
+            *recourse.workers,
+            *evidence.workers,
+            *federation.workers,
+        ],
+        budgets=RPC_BUDGETS,
+        measures=[
+            freshness(vault, runtime.clock, types),
+            *(transparency.measure, life.measure, recourse.measure, federation.measure),
+        ],
     )
 
 
@@ -80,11 +129,18 @@ def at_rest(runtime: Runtime) -> AtRest:
     return AtRest(runtime.database, runtime.cipher, ENCRYPTED, _documents(runtime), CODED)
 
 
+def _signer(settings: CertsSettings) -> JwsSigner:
+    """Return the signer of the key file as it is now; keys that were replaced go on being read."""
+    key = SigningKeyFile(settings.presentation_key)
+    published = settings.presentation_keys
+    return JwsSigner(key, PublishedKeys(published, key) if published else None)
+
+
 def _documents(runtime: Runtime) -> KeptFiles:
     return open_files(runtime.settings, "documents", runtime.cipher)
 
 
-def read_catalogue(directory: Path) -> tuple[dict[str, LicenceType], Departments]:
+def read_catalogue(directory: Path) -> tuple[LicenceTypes, Departments]:
     """Return the licence types and departments of a catalogue directory.
 
     Raises LICENCE_TYPES_MALFORMED, DEPARTMENTS_MALFORMED, or the fault of an unreadable file.
@@ -101,5 +157,24 @@ def verify_presentation_offline(qr_text: str, jwks_json: str, now: datetime) -> 
     code was not scanned elsewhere cannot be known offline.
     Raises PRESENTATION_MALFORMED, PRESENTATION_EXPIRED, SIGNATURE_WRONG.
     """
-    claims = verify_document(jws_of(qr_text), read_jwks(jwks_json), kind=KIND)
+    claims = read_signed(jws_of(qr_text), read_jwks(jwks_json), KIND, now.timestamp)
     return check_offline(read_summary(claims), now)
+
+
+def check_qr(qr_text: str, jwks_json: str, now: datetime) -> Statement:
+    """Return what an offline QR code states, checked with a published key file and nothing else.
+
+    Raises PRESENTATION_MALFORMED, OFFLINE_STATEMENT_EXPIRED, SIGNATURE_WRONG.
+    """
+    claims = read_signed(offline_jws_of(qr_text), read_jwks(jwks_json), OFFLINE_KIND, now.timestamp)
+    return check_statement(read_statement(claims), now)
+
+
+def digest_of_row(fields: Mapping[str, str]) -> tuple[str, date, bytes]:
+    """Return type, day of issue and reconciliation digest of a register's row. Raises ValueError without them."""
+    return canonical.digest_of_row(fields)
+
+
+def day_totals(digests: Iterable[tuple[date, bytes]]) -> list[tuple[date, int, bytes]]:
+    """Return day, count and hash of what a register has, for SourceService.ReconcileSource."""
+    return [(each.day, each.count, each.hash) for each in canonical.totals(digests).values()]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chassis.clock import Clock
 from chassis.db import Transaction
-from chassis.event import Envelope, new_event_id
+from chassis.event import Envelope, mirrored, new_event_id
 from chassis.inbox import Handler
-from events.intake import CaseClosed, CaseWithdrawn, PartDecided
+from events.certs import MIRROR, ReplicaSent
+from events.intake import CaseClosed, CaseSubmitted, CaseWithdrawn, PartDecided
 from events.seal import DocumentSealed, SealingRefused
 from services.certs.domain.issuing import IssueData
 from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.use_code import CasePart
 from services.certs.usecases.make import SealedDocument, make_licence, note_seal_refusal, put_in_force
 from services.certs.usecases.ports import Documents, Registry
 from services.certs.usecases.use_codes import revoke_use_codes
@@ -85,15 +87,33 @@ def handlers(hearing: Hearing) -> tuple[Handler[Any, Any], ...]:
     ) -> None:
         del envelope, nothing
         reason = CASE_WITHDRAWN if isinstance(event, CaseWithdrawn) else CASE_CLOSED
-        await revoke_use_codes(hearing.registry_of(tx), event.case_id, reason, hearing.clock())
+        registry = hearing.registry_of(tx)
+        await registry.evidence.cases.close(event.case_id, hearing.clock())
+        await revoke_use_codes(registry, event.case_id, reason, hearing.clock())
+
+    async def know_case(tx: Transaction, event: CaseSubmitted, envelope: Envelope, nothing: None) -> None:
+        del envelope, nothing
+        parts = [
+            CasePart(event.case_id, each.part_id, each.item_code, each.department_code)
+            for each in event.parts
+        ]
+        await hearing.registry_of(tx).evidence.cases.know(parts, hearing.clock())
 
     return (
         Handler(PartDecided, make, fetch_approval),
+        Handler(CaseSubmitted, know_case),
         Handler(CaseWithdrawn, take_back),
         Handler(CaseClosed, take_back),
         Handler(DocumentSealed, issue, fetch_sealed),
         Handler(SealingRefused, note),
     )
+
+
+def federation_handlers(
+    hear: Callable[[Transaction, ReplicaSent, Envelope, None], Awaitable[None]],
+) -> tuple[Handler[Any, Any], ...]:
+    """Return the handler of what other registries sent, as it was mirrored to us."""
+    return (Handler(mirrored(ReplicaSent, MIRROR), hear),)
 
 
 def _new_id() -> str:

@@ -3,7 +3,7 @@
 What happens to one application from here on: docs/life-of-an-application.md.
 
 Publishes: PersonRegistered, CaseSubmitted, PartClaimed, PartAccepted, PartRefused, SupplementRequested, SupplementReceived, PartReviewed, PartDecided, PartCompleted, CaseClosed, CaseWithdrawn, CaseRated, RectificationOpened, CaseArchived
-Consumes: LicenceMade, LicenceIssued, LicenceStatusChanged, LicenceUsed, DocumentSealed, SealingRefused, MessageSent, MessageFailed, CaseClosed
+Consumes: LicenceMade, LicenceIssued, LicenceStatusChanged, LicenceUsed, RelianceFell, DocumentSealed, SealingRefused, MessageSent, MessageFailed, CaseClosed
 Answers: PartService, IssuingService, ContactService
 Asks: LicenceService, UseCodeService, PresentationService, ConfirmationService, VerificationService, MessageService
 Stores: persons, log-ins and sessions, cases with their parts and signatures, the departments' change feeds, timelines, ratings and rectification orders, archive packages, uploaded files

@@ -98,6 +98,7 @@ _LINES: dict[type[Event], Callable[[Any], _Line]] = {
     certs.LicenceMade: lambda event: ("certs", "licence_made", event.made_at, event.licence_id),
     certs.LicenceIssued: lambda event: ("certs", "licence_issued", event.issued_at, event.licence_id),
     certs.LicenceUsed: lambda event: ("certs", "licence_used", event.used_at, event.usage_id),
+    certs.RelianceFell: lambda event: ("certs", "licence_fell", event.fell_at, event.flag_id),
     seal.DocumentSealed: lambda event: ("seal", "document_sealed", event.sealed_at, event.signature_id),
     seal.SealingRefused: lambda event: ("seal", "sealing_refused", event.refused_at, event.signature_id),
     notify.MessageSent: lambda event: ("notify", "message_sent", event.sent_at, event.message_id),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from chassis.errors import Kind, Reason, declare
 from standards.identifiers.mod3736 import check_character
@@ -148,6 +149,7 @@ def build_licence_identifier(type_code: str, issuer: str, serial: str, version: 
     return value
 
 
+@lru_cache(maxsize=4096)  # a register names few types and issuers, each many thousand times
 def _definer_and_issuer_warnings(type_code: str, issuer: str) -> tuple[Reason, ...]:
     found = []
     if not check_licence_type_code(type_code).valid:

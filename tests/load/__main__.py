@@ -20,10 +20,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tests.load.event_path import event_path
+from tests.load.licence_import import licence_import
 from tests.load.lifecycle import case_work
+from tests.load.log_append import log_append
 from tests.load.lookup import licence_lookup
 from tests.load.measured import Measured, Missing, table, write
 from tests.load.pdf_seal import PDF_SEAL, pdf_seal
+from tests.load.qr_verify import QR_VERIFY, qr_verify
+from tests.load.replica_lag import replica_lag
 from tests.load.seal_batch import OFD_BATCH, ofd_batch
 from tests.load.seal_ofdrw import ofd_seal_ofdrw
 from tests.load.sealing import SEALING, sealing
@@ -35,7 +39,10 @@ EVENT_PATHS = ("event_path_postgres", "event_path_kafka")
 CASE_WORK = ("case_lifecycle", "approve_to_told")
 NAMES = (
     *EVENT_PATHS,
+    "licence_import",
     "licence_lookup",
+    "log_append",
+    "replica_lag",
     *CASE_WORK,
     "ofd_seal_ofdrw",
     "volume",
@@ -43,6 +50,7 @@ NAMES = (
     *OFD_BATCH,
     *PDF_SEAL,
     *TSA_TOKEN,
+    *QR_VERIFY,
 )
 Note = Callable[[str], None]
 Found = list[Measured | Missing]
@@ -64,9 +72,20 @@ async def event_paths(
                 yield await event_path(kind, admin, bootstrap, seconds, note)
 
 
+async def imports(_names: tuple[str, ...], seconds: float, note: Note) -> AsyncIterator[Measured | Missing]:
+    """Measure the import of licences."""
+    yield await licence_import(seconds, note)
+
+
 async def lookups(_names: tuple[str, ...], seconds: float, note: Note) -> AsyncIterator[Measured | Missing]:
     """Measure look-ups in the registry."""
-    yield await licence_lookup(seconds, note)
+    async for each in licence_lookup(seconds, note):
+        yield each
+
+
+async def replicas(_names: tuple[str, ...], seconds: float, note: Note) -> AsyncIterator[Measured | Missing]:
+    """Measure how late a replica is."""
+    yield await replica_lag(seconds, note)
 
 
 async def volumes(_names: tuple[str, ...], seconds: float, note: Note) -> AsyncIterator[Measured | Missing]:
@@ -76,7 +95,10 @@ async def volumes(_names: tuple[str, ...], seconds: float, note: Note) -> AsyncI
 
 JOBS: dict[tuple[str, ...], Job] = {
     EVENT_PATHS: event_paths,
+    ("licence_import",): imports,
     ("licence_lookup",): lookups,
+    ("log_append",): log_append,
+    ("replica_lag",): replicas,
     CASE_WORK: case_work,
     ("ofd_seal_ofdrw",): ofd_seal_ofdrw,
     ("volume",): volumes,
@@ -84,6 +106,7 @@ JOBS: dict[tuple[str, ...], Job] = {
     OFD_BATCH: ofd_batch,
     PDF_SEAL: pdf_seal,
     TSA_TOKEN: tsa_token,
+    QR_VERIFY: qr_verify,
 }
 
 

@@ -1,4 +1,9 @@
-"""FindLicences over mutual TLS on the real certs process, beside an empty handler of the same server."""
+"""FindLicences over mutual TLS on the real certs process: with 100,000 licences, with 5,000,000, and the empty handler.
+
+All three stand side by side and are asked in turns, so that whatever else the machine does falls on each of
+them. Persons are chosen at random over the whole registry; every look-up decrypts, masks and records, and the
+record is flushed to disk before the answer leaves.
+"""
 
 from __future__ import annotations
 
@@ -6,107 +11,158 @@ import asyncio
 import itertools
 import json
 import random
+import statistics
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import date, timedelta
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from chassis.rpc.channel import PeerChannel, open_channel
 from chassis.rpc.channel import service as service_peer
-from chassis.rpc.tls import TlsFiles
-from cli.clients.department import Department
 from cli.local.ports import LOOPBACK, free_port
-from standards.identifiers import build_citizen_id, build_licence_identifier
 from tests.load.certs_alone import CertsAlone, certs_alone
+from tests.load.filling import EACH, MARKET, citizen, fill
 from tests.load.measured import Measured, percentiles
 from tests.load.servers import child, scratch
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import licence_pb2_grpc
 
-ROWS = 10_000
-ROWS_EACH = 2
-ROWS_PER_MESSAGE = 250
-MARKET = "11361103TB1000011X"
-BUSINESS = "11100000MB0143028R001"
+SIZES = (100_000, 5_000_000)
 CHANNELS, CALLS_AT_A_TIME = 4, 16
-WARM_UP_SECONDS = 1.0
+TURN_SECONDS = 2.0
+WARM_UP_SECONDS = 0.3
+QUIET_SECONDS = 3.0
 Note = Callable[[str], None]
 
 
-async def licence_lookup(seconds: float, note: Note) -> Measured:
-    """Return look-ups per second with 10,000 licences in the registry."""
-    async with certs_alone() as certs:
-        note(f"importing {ROWS} rows")
-        imported = await _import(certs)
-        address = certs.address
-        async with _clients(address, certs.department(MARKET)) as peers:
-            note("quiet: one call at a time")
-            quiet, _ = await _look_up(peers[:1], 1, min(seconds, 3.0))
-            note(f"{CALLS_AT_A_TIME} calls at a time")
-            busy, answer = await _look_up(peers, CALLS_AT_A_TIME, seconds)
-        note("the limit: an empty handler")
-        limit, limit_quiet = await _limit(certs, answer, seconds)
+@dataclass
+class Asked:
+    """A server that is asked, and what its answers took."""
+
+    rows: int
+    peers: list[PeerChannel]
+    persons: int
+    rates: list[float] = field(default_factory=list)
+    took: list[float] = field(default_factory=list)
+    quiet: list[float] = field(default_factory=list)
+    answer: bytes = b""
+
+    async def turn(self, seconds: float) -> None:
+        """Ask for so long, ``CALLS_AT_A_TIME`` calls at a time."""
+        took = await self._look_up(self.peers, CALLS_AT_A_TIME, seconds)
+        self.rates.append(len(took) / seconds)
+        self.took += took
+
+    async def alone(self, seconds: float) -> None:
+        """Ask one call at a time."""
+        self.quiet += await self._look_up(self.peers[:1], 1, seconds)
+
+    async def _look_up(self, peers: Sequence[PeerChannel], at_a_time: int, seconds: float) -> list[float]:
+        """Return the time of each call that began and ended within the span."""
+        took: list[float] = []
+        begins = time.monotonic() + WARM_UP_SECONDS
+        ends = begins + seconds
+
+        async def caller(peer: PeerChannel) -> None:
+            stub: Any = licence_pb2_grpc.LicenceServiceStub(peer.channel)
+            chance = random.Random()
+            while (began := time.monotonic()) < ends:
+                answer = await peer.call(stub.FindLicences, _question(chance.randrange(self.persons)))
+                if began >= begins and time.monotonic() <= ends:
+                    took.append(time.monotonic() - began)
+            assert len(answer.licences) == EACH
+            self.answer = answer.SerializeToString()
+
+        await asyncio.gather(*(caller(peer) for peer, _ in zip(itertools.cycle(peers), range(at_a_time))))
+        return took
+
+
+async def licence_lookup(seconds: float, note: Note, sizes: Sequence[int] = SIZES) -> AsyncIterator[Measured]:
+    """Give look-ups per second with no rows (the empty handler), and with each size of registry."""
+    async with AsyncExitStack() as opened:
+        filled: list[Asked] = []
+        loaded: dict[int, float] = {}
+        for size in sizes:
+            certs = await opened.enter_async_context(certs_alone())
+            began = time.monotonic()
+            await fill(certs, size, note)
+            loaded[size] = round(time.monotonic() - began, 1)
+            filled.append(await _asked(opened, certs, certs.address, size))
+        note("warming up")
+        for each in filled:
+            await each.alone(1.0)
+        address = await opened.enter_async_context(_empty_server(certs, filled[0].answer))
+        empty = await _asked(opened, certs, address, 0, filled[0].persons)
+        everyone = [empty, *filled]
+        for number in range(max(2, round(seconds / TURN_SECONDS))):
+            for each in everyone if number % 2 else everyone[::-1]:
+                note(f"turn {number + 1}: {each.rows:,} rows, {CALLS_AT_A_TIME} calls at a time")
+                await each.turn(TURN_SECONDS)
+        for each in everyone:
+            note(f"quiet: {each.rows:,} rows, one call at a time")
+            await each.alone(min(seconds, QUIET_SECONDS))
+        assert len(empty.answer) == len(filled[0].answer)  # a map's order differs between serialisations
+        yield _measured(empty, None, {})
+        for each in filled:
+            more: dict[str, Any] = {"loaded_seconds": loaded[each.rows]}
+            if each is not filled[0]:
+                more["flat"] = _flat(filled[0], each)
+            yield _measured(each, empty, more)
+
+
+def _measured(asked: Asked, empty: Asked | None, more: Mapping[str, Any]) -> Measured:
+    rate = statistics.median(asked.rates)
+    limit = rate / _paired(asked, empty) if empty else None
     return Measured(
         "licence_lookup",
-        round(len(busy) / seconds, 1),
+        round(rate, 1),
         "calls/s",
-        **percentiles(busy),
-        limit_name="empty handler, same server, same request and answer",
-        limit_value=limit,
-        rows=ROWS,
+        **percentiles(asked.took),
+        limit_name="empty handler, same server, request and answer" if empty else None,
+        limit_value=round(limit, 1) if limit else None,
+        rows=asked.rows,
         detail={
-            "rows": "licences in the registry",
+            "rows": "licences in the registry; 0 is the empty handler"
+            if empty
+            else "the empty handler itself",
             "calls_at_a_time": CALLS_AT_A_TIME,
-            "answer_bytes": len(answer),
-            "one_at_a_time": percentiles(quiet),
-            "limit_one_at_a_time": limit_quiet,
-            "imported_per_second": imported,
+            "answer_bytes": len(asked.answer),
+            "one_at_a_time": percentiles(asked.quiet),
+            "turns": len(asked.rates),
+            **({"empty_measured": round(statistics.median(empty.rates), 1)} if empty else {}),
+            **more,
         },
     )
 
 
-class _clients:  # noqa: N801 - reads as a context manager
-    """Several connections to one server, since one server thread works on each."""
-
-    def __init__(self, address: str, tls: TlsFiles) -> None:
-        self._peers = [open_channel(address, service_peer("certs"), tls) for _ in range(CHANNELS)]
-
-    async def __aenter__(self) -> list[PeerChannel]:
-        return self._peers
-
-    async def __aexit__(self, *_: object) -> None:
-        for peer in self._peers:
-            await peer.close()
+def _paired(asked: Asked, other: Asked) -> float:
+    """Return the rate as a share of another's: the median over the turns they had side by side."""
+    return statistics.median(one / two for one, two in zip(asked.rates, other.rates, strict=True))
 
 
-async def _look_up(peers: Sequence[PeerChannel], at_a_time: int, seconds: float) -> tuple[list[float], bytes]:
-    """Return the time of each call that began and ended within the span, and the last answer."""
-    took: list[float] = []
-    last = b""
-    begins = time.monotonic() + WARM_UP_SECONDS
-    ends = begins + seconds
-
-    async def caller(number: int, peer: PeerChannel) -> None:
-        nonlocal last
-        stub: Any = licence_pb2_grpc.LicenceServiceStub(peer.channel)
-        chance = random.Random(number)
-        while (began := time.monotonic()) < ends:
-            answer = await peer.call(stub.FindLicences, _question(chance.randrange(ROWS // ROWS_EACH)))
-            if began >= begins and time.monotonic() <= ends:
-                took.append(time.monotonic() - began)
-            last = answer.SerializeToString()
-
-    await asyncio.gather(
-        *(
-            caller(number, peer)
-            for number, peer in zip(range(at_a_time), itertools.cycle(peers), strict=False)
-        )
-    )
-    return took, last
+def _flat(small: Asked, large: Asked) -> dict[str, float]:
+    """Return how the large registry does as a share of the small one: 1 where size costs nothing."""
+    one, two = percentiles(small.took), percentiles(large.took)
+    return {"rate": round(_paired(large, small), 4)} | {
+        name: round(one[name] / two[name], 4) for name in ("p50_ms", "p95_ms", "p99_ms")
+    }
 
 
-async def _limit(certs: CertsAlone, answer: bytes, seconds: float) -> tuple[float, dict[str, float]]:
+async def _asked(
+    opened: AsyncExitStack, certs: CertsAlone, address: str, rows: int, persons: int = 0
+) -> Asked:
+    """Return a server with several connections to it: one server thread works on each."""
+    tls = certs.department(MARKET)
+    peers = [open_channel(address, service_peer("certs"), tls) for _ in range(CHANNELS)]
+    for peer in peers:
+        opened.push_async_callback(peer.close)
+    return Asked(rows, peers, persons or rows // EACH)
+
+
+@asynccontextmanager
+async def _empty_server(certs: CertsAlone, answer: bytes) -> AsyncIterator[str]:
+    """Run the empty handler under the identity of certs; give its address."""
     address, tls = f"{LOOPBACK}:{free_port()}", certs.service("certs")
     with scratch() as directory:
         (directory / "answer").write_bytes(answer)
@@ -119,14 +175,10 @@ async def _limit(certs: CertsAlone, answer: bytes, seconds: float) -> tuple[floa
         }
         async with child("tests.load.empty_server", json.dumps(given)) as server:
             await server.answer()
-            async with _clients(address, certs.department(MARKET)) as peers:
-                quiet, _ = await _look_up(peers[:1], 1, min(seconds, 3.0))
-                busy, same = await _look_up(peers, CALLS_AT_A_TIME, seconds)
-    assert len(same) == len(answer)  # a map's order differs from one serialisation to the next
-    return round(len(busy) / seconds, 1), percentiles(quiet)
+            yield address
 
 
-def _question(holder: int) -> pb.FindLicencesRequest:
+def _question(person: int) -> pb.FindLicencesRequest:
     purpose = pb.Purpose(
         use_cause="食品经营许可审查",
         basis=pb.BASIS_STATUTORY_DUTY,
@@ -134,49 +186,5 @@ def _question(holder: int) -> pb.FindLicencesRequest:
         case_id="load",
     )
     return pb.FindLicencesRequest(
-        holder_id_type_code="111", holder_id_number=_citizen(holder), purpose=purpose
+        holder_id_type_code="111", holder_id_number=citizen(person), purpose=purpose
     )
-
-
-async def _import(certs: CertsAlone) -> float:
-    """Fill the registry through its own door; return rows per second."""
-
-    async def messages() -> AsyncIterator[Sequence[tuple[int, Mapping[str, str]]]]:
-        for start in range(0, ROWS, ROWS_PER_MESSAGE):
-            yield [(number, _row(number)) for number in range(start + 1, start + 1 + ROWS_PER_MESSAGE)]
-
-    began, created = time.monotonic(), 0
-    async with Department(MARKET, certs.department(MARKET), {"certs": certs.address}) as department:
-        async for answer in department.import_rows(str(uuid.uuid4()), messages()):
-            assert answer.outcome == "created", answer
-            created += 1
-    assert created == ROWS
-    return round(ROWS / (time.monotonic() - began), 1)
-
-
-def _row(number: int) -> dict[str, str]:
-    serial, name = f"2026{number:06d}", f"测试{number % 97:02d}"
-    return {
-        "ZZMC": "营业执照",
-        "ZZLXDM": BUSINESS,
-        "ZZBH": serial,
-        "ZZBS": build_licence_identifier(BUSINESS, MARKET, serial),
-        "ZZBFJG": "上饶市广丰区市场监督管理局",
-        "ZZBFJGDM": MARKET,
-        "ZZBFRQ": "2024-03-05",
-        "CZZT": name,
-        "CZZTDM": _citizen((number - 1) // ROWS_EACH),
-        "CZZTDMLXDM": "111",
-        "ZZYXQJZRQ": "长期",
-        "KZ_MC": f"广丰区{name}餐饮店",
-        "KZ_TYSHXYDM": "92361103MA0000000A",
-        "KZ_LX": "个体工商户",
-        "KZ_FDDBR": name,
-        "KZ_JYFW": "餐饮服务",
-        "KZ_CLRQ": "2024-03-05",
-        "KZ_ZS": "江西省上饶市广丰区永丰街道一号",
-    }
-
-
-def _citizen(number: int) -> str:
-    return build_citizen_id("361103", date(1960, 1, 1) + timedelta(days=number), 11)

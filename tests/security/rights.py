@@ -8,20 +8,71 @@ from __future__ import annotations
 
 D, OP = "department", "operator"
 IN, C, S, N = "intake", "certs", "seal", "notify"
+R = "registry"
 
 RPC: dict[str, tuple[str, bool]] = {
     # method: callers, whether a person must act
     "certs.ConfirmationService/ConfirmFace": (IN, True),
+    "certs.FederationService/FindShared": (f"{D} {IN}", False),
+    "certs.FederationService/AskShared": (R, False),
+    "certs.FederationService/GetReplicaSince": (R, False),
+    "certs.FederationService/TellUses": (R, False),
+    "certs.FederationService/ListReplicas": (OP, False),
+    "certs.FederationService/RestartReplica": (OP, False),
     "certs.LicenceService/FindLicences": (f"{D} {IN}", False),
     "certs.LicenceService/GetLicence": (f"{D} {IN}", False),
     "certs.LicenceService/GetLicenceDocument": (f"{D} {IN}", False),
     "certs.LicenceService/ChangeLicenceStatus": (D, False),
     "certs.LicenceService/GetUnsealedDocument": (S, False),
+    "certs.LicenceLifeService/OrderLicenceAct": (D, False),
+    "certs.LicenceLifeService/WithdrawLicenceOrder": (D, False),
+    "certs.LicenceLifeService/ChangeLicence": (D, False),
+    "certs.LicenceLifeService/RenewLicence": (D, False),
+    "certs.LicenceLifeService/MakeLicenceCopy": (D, False),
+    "certs.LicenceLifeService/RecordInspection": (D, False),
+    "certs.LicenceLifeService/ListInspections": (D, False),
+    "certs.LicenceLifeService/ListLicenceOrders": (D, False),
+    "certs.LicenceLifeService/GetLicencePreview": (f"{D} {IN}", False),
     "certs.LicenceImportService/ImportLicences": (f"{D} {OP}", False),
+    "certs.LicenceTypeService/PublishLicenceTypes": (OP, False),
+    "certs.LicenceTypeService/ListLicenceTypes": (f"{D} {OP} {IN}", False),
+    "certs.LicenceTypeService/GetLicenceType": (f"{D} {OP} {IN}", False),
+    "certs.SourceService/RegisterSource": (OP, False),
+    "certs.SourceService/ListSources": (f"{D} {OP}", False),
+    "certs.SourceService/ListImportConflicts": (f"{D} {OP}", False),
+    "certs.SourceService/ResolveImportConflict": (f"{D} {OP}", False),
+    "certs.SourceService/ReconcileSource": (f"{D} {OP}", False),
     "certs.PresentationService/CreatePresentation": (IN, True),
     "certs.PresentationService/VerifyPresentation": (f"{D} {IN}", False),
     "certs.PresentationService/GetPresentationKeys": (f"{D} {OP} {IN}", False),
+    "certs.RelianceService/ListFallenReliances": (D, False),
+    "certs.RelianceService/AcknowledgeReliance": (D, False),
+    "certs.RelianceService/CountReliances": (D, False),
+    "certs.DisputeService/OpenDispute": (IN, True),
+    "certs.DisputeService/WithdrawDispute": (IN, True),
+    "certs.DisputeService/ListHolderDisputes": (IN, True),
+    "certs.DisputeService/ListDisputes": (D, False),
+    "certs.DisputeService/GetDispute": (D, False),
+    "certs.DisputeService/StartDisputeCheck": (D, False),
+    "certs.DisputeService/DecideDispute": (D, False),
+    "certs.DisputeService/FreezeLicenceUse": (D, False),
+    "certs.DisputeService/UnfreezeLicenceUse": (D, False),
+    "certs.StandingService/GetStatusAt": (f"{D} {IN}", False),
+    "certs.HolderService/ListHolderUses": (IN, True),
+    "certs.HolderService/ExportHolderUses": (IN, True),
+    "certs.TransparencyService/GetCheckpoint": (f"{D} {OP} {IN} {S}", False),
+    "certs.TransparencyService/GetInclusionProof": (f"{D} {OP} {IN}", False),
+    "certs.TransparencyService/GetConsistencyProof": (f"{D} {OP} {IN} {S}", False),
+    "certs.TransparencyService/ListLeaves": (OP, False),
+    "certs.TransparencyService/ListCheckpoints": (OP, False),
+    "certs.PresentationService/CreateOfflineStatement": (IN, True),
+    "certs.EvidenceService/SearchLicences": (f"{D} {IN}", False),
+    "certs.EvidenceService/AnswerPredicate": (f"{D} {IN}", False),
+    "certs.EvidenceService/MakeAnnotatedCopy": (f"{D} {IN}", False),
     "certs.UseCodeService/IssueUseCode": (IN, True),
+    "certs.UseCodeService/IssueDutyUseCode": (D, False),
+    "certs.UseCodeService/RecordEntrustment": (IN, True),
+    "certs.UseCodeService/RevokeEntrustment": (IN, True),
     "certs.UseCodeService/ConsumeUseCode": (D, False),
     "certs.UseCodeService/RevokeUseCodes": (IN, True),
     "certs.UseCodeService/ListUses": (IN, True),
@@ -75,6 +126,19 @@ ROLES = ("system_administrator", "audit_administrator")
 """系统管理员 and 审计管理员. No method and no route has such a caller: what they do is done by an operator's
 command on the machine. Whoever shows one of these roles is refused like anybody else, everywhere.
 """
+
+SHARING = {
+    "POST /queryCertInfoByHolderCode",
+    "POST /queryCertInfo",
+    "POST /queryCertInfoByQRcode",
+    "POST /getCertRemark",
+    "POST /downloadUrl",
+    "POST /downloadFile",
+    "GET /copies/{ticket}",
+    "POST /verifyCertInfo",
+    "POST /verifyFile",
+}
+"""The routes of the sharing door (GB/T 36906); each opens to a department's certificate, and to nothing else."""
 
 PUBLIC, SESSION = "public", "session"
 OWN_CASE, OWN_LICENCE, OWN_OTHER = "own case", "own licence", "own"

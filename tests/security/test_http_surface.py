@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from chassis.errors import INTERNAL
 from chassis.web import web_app
 from chassis.web.app import WebOptions
+from services.certs.evidence_parts import sharing_app
 from services.intake.api import api_router
 from services.notify.api import sandbox_routes
 
@@ -51,6 +52,8 @@ def application(service: str) -> FastAPI:
     app = web_app(service, options=WebOptions(behind_tls=True, show_documentation=True))
     if service == "intake":
         app.include_router(api_router(Broken()))  # type: ignore[arg-type]
+    if service == "certs":
+        app = sharing_app(Broken())  # type: ignore[arg-type]
     if service == "notify":
         app.include_router(sandbox_routes(Broken()))  # type: ignore[arg-type]
     return app

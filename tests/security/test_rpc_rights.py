@@ -46,6 +46,7 @@ PEERS = {
     "department": Peer("department", "11361103MB0000001A"),
     "operator": Peer("operator", "op-1"),
     "terminal": Peer("terminal", "KIOSK-361123-01"),
+    "registry": Peer("registry", "361123-county"),
     **{name: Peer("service", name) for name in ("intake", "certs", "seal", "notify")},
 }
 IDENTITIES = {**PEERS, "administrator": Peer("administrator", "system")}  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from chassis.auth import ActingPerson, DocumentSigner, new_signing_key
+from chassis.auth import ActingPerson, DocumentSigner, new_signing_key, public_keys
 from chassis.bus import BusConfig, Record, open_bus
 from chassis.bus.port import Bus
 from chassis.db import Database
@@ -30,12 +30,12 @@ from chassis.relay import Relay
 from chassis.requests import EncryptedAnswers
 from events.intake import CaseSubmitted
 from services.certs.app import read_catalogue
-from services.certs.rpc import Desk, JwsSigner
+from services.certs.rpc import Desk, IntakeStatements, JwsSigner
 from services.certs.rpc.imports import LicenceImportServicer
 from services.certs.rpc.licences import LicenceServicer
 from services.certs.rpc.presentations import PresentationServicer
 from services.certs.rpc.use_codes import UseCodeServicer
-from services.certs.store import Vault, open_registry
+from services.certs.store import TypeTable, Vault, open_registry
 from services.intake.catalogue_files import load_catalogue
 from services.intake.domain.cases.applicant import Applicant
 from services.intake.store.work import Works
@@ -195,6 +195,8 @@ def _world(database: Database, secrets: Secrets) -> World:
         departments,
         JwsSigner(new_signing_key()),
         clock,
+        type_records=lambda tx: TypeTable(tx, vault),
+        statements=IntakeStatements(public_keys([new_signing_key()])),
     )
     return World(
         desk,

@@ -23,6 +23,8 @@ class Department:
     code: str
     name: str
     county_code: str
+    sector: str = ""
+    """行业/部门, two digits as in the catalogue."""
 
 
 class Departments:
@@ -42,7 +44,10 @@ def parse_departments(document: object) -> Departments:
     if not isinstance(entries, Sequence):
         raise DEPARTMENTS_MALFORMED(cause="departments is missing")
     try:
-        listed = [Department(str(e["uscc"]), str(e["name"]["zh"]), str(e["division"])) for e in entries]
+        listed = [
+            Department(str(e["uscc"]), str(e["name"]["zh"]), str(e["division"]), str(e.get("sector", "")))
+            for e in entries
+        ]
     except (KeyError, TypeError) as problem:
         raise DEPARTMENTS_MALFORMED(cause=repr(problem)) from problem
     return Departments({each.code: each for each in listed})

@@ -1,4 +1,8 @@
-"""What of a licence a reader sees: everything masked, except the fields a purpose entitles to."""
+"""What of a licence a reader sees: what the disclosure matrix of its type grants the category of purpose.
+
+Where a type says nothing, everything is masked for who finds a licence, and the fields that a use-code
+names are in clear for whom it was given to.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from dataclasses import dataclass, field
 
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceType
-from standards.masking import MaskRule, mask, mask_citizen_id, mask_name
+from services.certs.domain.purpose import PurposeCategory
+from standards.masking import mask_citizen_id, mask_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +27,38 @@ class Shown:
     holder_id_number: str = field(default="", repr=False)
 
 
-def masked(licence: Licence, kind: LicenceType | None) -> Shown:
-    """Return what someone sees who found the licence but was not given it."""
+def masked(
+    licence: Licence, kind: LicenceType | None, category: PurposeCategory = PurposeCategory.PREVIEW
+) -> Shown:
+    """Return what someone sees who found the licence but was not given it.
+
+    ``kind`` is the type as the licence is shown by (`LicenceTypes.of`). Hidden fields are left out.
+    """
     return Shown(
         licence,
         "、".join(mask_name(holder.name) for holder in licence.holders),
         mask_citizen_id(licence.number) if number_is_personal(licence) else licence.number,
         public_identifier(licence),
-        {name: _masked_field(kind, name, value) for name, value in licence.face.items()},
+        _face(licence, kind, category, licence.face),
     )
 
 
-def disclosed(licence: Licence, kind: LicenceType | None, face_fields: Iterable[str]) -> Shown:
-    """Return what the consumer of a use-code sees: holder in clear, and the bound face fields in clear.
+def disclosed(
+    licence: Licence,
+    kind: LicenceType | None,
+    face_fields: Iterable[str],
+    category: PurposeCategory = PurposeCategory.CONSENT_CODE,
+) -> Shown:
+    """Return what the consumer of a use-code sees: holder in clear, and of the bound face fields what it may.
 
     Face fields outside the binding are left out, not masked: the purpose does not need them.
     """
-    del kind
-    wanted = frozenset(face_fields)
     return Shown(
         licence,
         "、".join(holder.name for holder in licence.holders),
         licence.number,
         licence.identifier,
-        {name: value for name, value in licence.face.items() if name in wanted},
+        _face(licence, kind, category, face_fields),
         "、".join(holder.id_number for holder in licence.holders),
     )
 
@@ -73,7 +86,21 @@ def identifier_is_personal(licence: Licence) -> bool:
     )
 
 
-def _masked_field(kind: LicenceType | None, name: str, value: str) -> str:
-    """Mask a face field by its type's rule; a field that no type describes is hidden whole."""
-    known = kind.field(name) if kind else None
-    return mask(known.mask if known else MaskRule.HIDDEN, value)
+def _face(
+    licence: Licence, kind: LicenceType | None, category: PurposeCategory, names: Iterable[str]
+) -> dict[str, str]:
+    """Return those of the named face fields that the category sees, as it sees them.
+
+    A field that no type describes is masked whole where others are masked.
+    """
+    by = kind or _NO_TYPE
+    seen = {
+        name: by.seen(category, name, licence.face[name])
+        for name in dict.fromkeys(names)
+        if name in licence.face
+    }
+    return {name: value for name, value in seen.items() if value is not None}
+
+
+_NO_TYPE = LicenceType("", "", ())
+"""Stands for a type that is not in the catalogue: no field is described, the matrix is the default."""

@@ -107,6 +107,7 @@ def make(licence_id: str, data: IssueData, kind: LicenceType, sequence: int) -> 
         case_id=data.case_id,
         part_id=data.part_id,
         item_code=data.item_code,
+        type_version=kind.version,
     )
 
 

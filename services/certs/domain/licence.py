@@ -88,6 +88,8 @@ class Licence:
     part_id: str = ""
     item_code: str = ""
     sealing: Sealing = field(default_factory=Sealing)
+    type_version: int = 1
+    """The version of its type by which it was stored."""
 
     @property
     def etag(self) -> str:

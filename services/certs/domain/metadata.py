@@ -35,8 +35,6 @@ OPTIONAL = (
     "ZZQZMC",
     "ZZZT",
 )
-ANNOTATED_COPY = ("JZJZZSJ", "JZJZZZ", "JZJZZSY", "JZJYXQJZSJ")
-"""Fields of an annotated copy 加注件; a copy is never the source of an original."""
 FACE_PREFIX = "KZ_"
 
 _DATE = re.compile(r"(\d{4})[-/年.]?(\d{1,2})[-/月.]?(\d{1,2})日?")

@@ -62,3 +62,27 @@ def purpose_violations(purpose: Purpose, at: str = "purpose") -> list[Violation]
 def check_purpose(purpose: Purpose, others: list[Violation] | None = None) -> None:
     """Refuse a read without full purpose, together with the other wrong fields of its request."""
     refuse([*purpose_violations(purpose), *(others or [])])
+
+
+class PurposeCategory(StrEnum):
+    """By which right somebody reads (用证类别): a column of a type's disclosure matrix."""
+
+    PREVIEW = "preview"
+    """Found for its holder, who has not given it to anybody yet."""
+    STATUTORY_DUTY = "statutory_duty"
+    SHOWN_BY_HOLDER = "shown_by_holder"
+    CONSENT_CODE = "consent_code"
+    """Given by a use-code to which the holder agreed."""
+    DUTY_CODE = "duty_code"
+    ENTRUSTED_CODE = "entrusted_code"
+
+
+def category_of(purpose: Purpose) -> PurposeCategory:
+    """Return the category of a read for which no use-code was given."""
+    return _WITHOUT_CODE.get(purpose.basis, PurposeCategory.PREVIEW)
+
+
+_WITHOUT_CODE: dict[Basis | None, PurposeCategory] = {
+    Basis.STATUTORY_DUTY: PurposeCategory.STATUTORY_DUTY,
+    Basis.SHOWN_BY_HOLDER: PurposeCategory.SHOWN_BY_HOLDER,
+}

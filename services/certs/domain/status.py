@@ -158,9 +158,9 @@ def carry_out(
     check_order(order, now)
     assert order.status is not None
     act = REQUESTABLE[order.status]
-    following = after(act, status)
-    if act is Act.RESTORE and is_over(valid_until, now):
+    if act is Act.RESTORE and status in {_S.SUSPENDED, _S.EXPIRED} and is_over(valid_until, now):
         raise TERM_IS_OVER()
+    following = after(act, status)
     return StatusChange(
         status, following, act, order.reason, order.basis_document, order.operator, order.effective_at
     )

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from services.certs.domain.holder import Holder
 from services.certs.domain.purpose import Purpose
+from services.certs.domain.use_code.grounds import Grounds
 
 ALLOWED = "allowed"
 
@@ -21,6 +22,11 @@ class UsageKind(StrEnum):
     CONSUME = "consume"
     PRESENT = "present"
     SCAN = "scan"
+    ISSUE = "issue"
+    ANSWER = "answer"
+    COPY = "copy"
+    PREVIEW = "preview"
+    STATUS = "status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,15 @@ class Usage:
     licence_id: str = ""
     use_code_id: str = ""
     holder: Holder | None = field(default=None, repr=False)
+    grounds: Grounds | None = None
+    """More than the basis: which consent, article or entrustment, and which version of the licence."""
+    version_read: int = 0
+    """The version of the licence's record whose data were given; 0 where no data were."""
+
+    @property
+    def version_given(self) -> int:
+        """The version that was read or, where only the grounds name one, that one; 0 for none."""
+        return self.version_read or (self.grounds.licence_version if self.grounds else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -20,7 +20,12 @@ from services.certs.domain.department import Departments
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.usage import Reader
 from services.certs.rpc.summary_signer import JwsSigner
-from services.certs.usecases.ports import Documents, Registry, RowVault
+from services.certs.usecases.evidence_ports import EntrustmentReader, LogProofs, NoLog
+from services.certs.usecases.import_ports import RowVault
+from services.certs.usecases.importing import Importer, PreparedRow
+from services.certs.usecases.licence_types import TypeRecords
+from services.certs.usecases.ports import Documents, Registry
+from tongban.certs.v1 import licence_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Res = TypeVar("Res", bound=Message)
@@ -42,6 +47,10 @@ class Answers(Protocol):
         """Return a keyed fingerprint of a request."""
 
 
+Prepare = Callable[[Importer, Sequence[licence_pb2.ImportRow], datetime], Awaitable[list[PreparedRow]]]
+"""Judges and encrypts the rows of a chunk."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The tools of the servicers."""
@@ -55,6 +64,13 @@ class Desk:
     departments: Departments
     signer: JwsSigner
     clock: Clock
+    type_records: Callable[[Transaction], TypeRecords]
+    statements: EntrustmentReader
+    """Reads what intake signed."""
+    log_proofs: Callable[[Transaction], LogProofs] = lambda _tx: NoLog()
+    """Gives the place of a licence in the transparency log."""
+    prepare: Prepare | None = None
+    """Prepares imported rows aside, in processes of their own; None: in a thread of this one."""
 
     def reader(self) -> Reader:
         """Return who calls: a department with its name, or a service of ours."""

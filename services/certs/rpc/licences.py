@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from chassis.rpc.call import caller
-from chassis.rpc.moments import moment_of
+from chassis.rpc.moments import moment_of, stamp
 from services.certs.domain.status import StatusOrder
 from services.certs.rpc import messages
 from services.certs.rpc.desk import Context, Desk, new_id
+from services.certs.rpc.shared_reads import SharedReads
+from services.certs.usecases.annotate import hand_out_document
 from services.certs.usecases.change_status import change_status
 from services.certs.usecases.make import get_unsealed_document
-from services.certs.usecases.read import Question, find, get, get_document
+from services.certs.usecases.read import Question, find, get
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import licence_pb2_grpc
 
 
 class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
-    """Reads and status changes; one transaction per call, the usage record in it."""
+    """Reads and status changes; one transaction per call, the usage record in it. Look-ups share statements."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._reads = SharedReads(desk.database, desk.registry_of)
 
     async def FindLicences(
         self, request: pb.FindLicencesRequest, context: Context
@@ -33,10 +36,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
             messages.purpose(request.purpose),
             request.usable_only,
         )
-        async with desk.database.transaction() as tx:
-            found = await find(
-                desk.registry_of(tx), desk.types, desk.reader(), question, new_id, desk.clock()
-            )
+        found = await find(self._reads, desk.types, desk.reader(), question, new_id, desk.clock())
         return pb.FindLicencesResponse(licences=[messages.licence(each) for each in found])
 
     async def GetLicence(self, request: pb.GetLicenceRequest, context: Context) -> pb.GetLicenceResponse:
@@ -53,20 +53,26 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
     async def GetLicenceDocument(
         self, request: pb.GetLicenceDocumentRequest, context: Context
     ) -> pb.GetLicenceDocumentResponse:
-        """Return the sealed OFD."""
+        """Return the sealed OFD to who may have it, an annotated copy to others."""
         del context
         desk, purpose = self._desk, messages.purpose(request.purpose)
         async with desk.database.transaction() as tx:
-            ofd, digest = await get_document(
+            found = await hand_out_document(
                 desk.registry_of(tx),
                 desk.documents,
+                desk.types,
                 desk.reader(),
                 request.licence_id,
                 purpose,
                 new_id,
                 desk.clock(),
             )
-        return pb.GetLicenceDocumentResponse(ofd=ofd, sha256=digest)
+        return pb.GetLicenceDocumentResponse(
+            ofd=found.ofd,
+            sha256=found.sha256,
+            is_annotated_copy=found.copy_expires_at is not None,
+            copy_expires_at=stamp(found.copy_expires_at) if found.copy_expires_at else None,
+        )
 
     async def ChangeLicenceStatus(
         self, request: pb.ChangeLicenceStatusRequest, context: Context

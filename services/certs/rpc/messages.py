@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chassis.errors import Violation
 from chassis.rpc.moments import stamp
 from services.certs.domain.disclosure import Shown
-from services.certs.domain.importing import ImportRow, Outcome, RowAnswer
+from services.certs.domain.importing import ImportRow, Operation, Outcome, RowAnswer
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.status import LicenceStatus
 from services.certs.domain.usage import Reader, ShownUse
+from services.certs.domain.use_code import Grounds
+from services.certs.usecases.use_codes import Agent
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import use_code_pb2
 
@@ -18,6 +22,12 @@ _STATUS_NUMBERS = {
 _STATUSES: dict[int, LicenceStatus] = {number: status for status, number in _STATUS_NUMBERS.items()}
 _BASIS_NUMBERS = {basis: pb.Basis.Value(f"BASIS_{basis.name}") for basis in Basis}
 _BASES: dict[int, Basis] = {number: basis for basis, number in _BASIS_NUMBERS.items()}
+_OPERATIONS = {
+    pb.IMPORT_OPERATION_UNSPECIFIED: Operation.UPSERT,
+    pb.IMPORT_OPERATION_INSERT: Operation.INSERT,
+    pb.IMPORT_OPERATION_UPDATE: Operation.UPDATE,
+    pb.IMPORT_OPERATION_CANCEL: Operation.CANCEL,
+}
 _OUTCOMES = {outcome: pb.ImportOutcome.Value(f"IMPORT_OUTCOME_{outcome.name}") for outcome in Outcome}
 
 
@@ -29,6 +39,16 @@ def purpose(message: pb.Purpose) -> Purpose:
 def status(number: int) -> LicenceStatus | None:
     """Return the status of an enum value, None for unspecified and unknown ones."""
     return _STATUSES.get(number)
+
+
+def status_number(status: LicenceStatus) -> pb.LicenceStatus.ValueType:
+    """Return the enum value of a status."""
+    return _STATUS_NUMBERS[status]
+
+
+def basis_number(basis: Basis | None) -> pb.Basis.ValueType:
+    """Return the enum value of a basis, unspecified for none."""
+    return _BASIS_NUMBERS[basis] if basis else pb.BASIS_UNSPECIFIED
 
 
 def licence(shown: Shown) -> pb.Licence:
@@ -57,9 +77,21 @@ def licence(shown: Shown) -> pb.Licence:
     )
 
 
+def agent(request: Any) -> Agent | None:
+    """Return the agent that a request names, None where the holder acts himself."""
+    person = (request.agent_id_type_code, request.agent_id_number)
+    named = any((request.entrustment_id, *person))
+    return Agent(request.entrustment_id, person) if named else None
+
+
 def import_row(message: pb.ImportRow) -> ImportRow:
     """Return a row as received."""
-    return ImportRow(message.row_number, dict(message.fields))
+    return ImportRow(message.row_number, dict(message.fields), _OPERATIONS[message.operation])
+
+
+def names_no_operation(message: pb.ImportRow) -> bool:
+    """Say whether a row asks for an operation that we do not know."""
+    return message.operation not in _OPERATIONS
 
 
 def row_result(answer: RowAnswer) -> pb.ImportRowResult:
@@ -89,7 +121,21 @@ def use(shown: ShownUse, reader: Reader) -> use_code_pb2.Use:
         basis=basis,
         used_at=stamp(usage.used_at),
         outcome=usage.outcome,
+        kind=usage.kind,
+        **_grounds(usage.grounds),
     )
+
+
+def _grounds(grounds: Grounds | None) -> dict[str, Any]:
+    if grounds is None:
+        return {}
+    return {
+        "mode": str(grounds.mode),
+        "consent_id": grounds.consent_id,
+        "legal_article": grounds.legal_article,
+        "entrustment_id": grounds.entrustment_id,
+        "licence_version": grounds.licence_version,
+    }
 
 
 def _problem(problem: Violation) -> pb.RowProblem:

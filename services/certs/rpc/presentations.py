@@ -9,6 +9,7 @@ from chassis.rpc.moments import stamp
 from services.certs.rpc import messages
 from services.certs.rpc.desk import Context, Desk, new_id
 from services.certs.usecases import present as verbs
+from services.certs.usecases.state_offline import state_offline
 from tongban.certs.v1 import presentation_pb2 as pb
 from tongban.certs.v1 import presentation_pb2_grpc
 
@@ -40,12 +41,42 @@ class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
                     holder,
                     new_id,
                     desk.clock(),
+                    messages.agent(request),
                 )
                 return pb.CreatePresentationResponse(
-                    code=made.code, qr_text=made.qr_text, expires_at=stamp(made.expires_at)
+                    code=made.code,
+                    qr_text=made.qr_text,
+                    expires_at=stamp(made.expires_at),
+                    refresh_at=stamp(made.refresh_at),
                 )
 
             return await desk.once(tx, request, pb.CreatePresentationResponse, work, RETENTION)
+
+    async def CreateOfflineStatement(
+        self, request: pb.CreateOfflineStatementRequest, context: Context
+    ) -> pb.CreateOfflineStatementResponse:
+        """State for at most a day what a place without a network may rely on."""
+        del context
+        desk = self._desk
+        holder = (request.holder_id_type_code, request.holder_id_number)
+        async with desk.database.transaction() as tx:
+
+            async def work() -> pb.CreateOfflineStatementResponse:
+                qr_text, expires_at = await state_offline(
+                    desk.registry_of(tx),
+                    desk.signer,
+                    desk.log_proofs(tx),
+                    desk.reader(),
+                    request.licence_id,
+                    holder,
+                    request.life_seconds,
+                    new_id,
+                    desk.clock(),
+                    messages.agent(request),
+                )
+                return pb.CreateOfflineStatementResponse(qr_text=qr_text, expires_at=stamp(expires_at))
+
+            return await desk.once(tx, request, pb.CreateOfflineStatementResponse, work, RETENTION)
 
     async def VerifyPresentation(
         self, request: pb.VerifyPresentationRequest, context: Context

@@ -8,7 +8,8 @@ from chassis.errors import FIELD_MALFORMED, Fault, refuse
 from chassis.paging import page_token, page_token_mistakes, read_page_token
 from chassis.rpc.call import caller
 from chassis.rpc.moments import moment_of, stamp
-from services.certs.domain.use_code import Attempt, Binding, Consent
+from services.certs.domain.use_code import Attempt, Binding, Consent, Grounds, Mode
+from services.certs.domain.use_code.grounds import ARTICLE_LIMIT
 from services.certs.rpc import messages
 from services.certs.rpc.desk import Context, Desk, new_id
 from services.certs.usecases import use_codes as verbs
@@ -31,28 +32,95 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
         """Issue one code; a repeat of the request gets the same code."""
         del context
         desk = self._desk
-        binding = _binding(request)
-        consent = Consent(
-            request.consent_version,
-            moment_of(request, "consented_at"),
+        order = verbs.Order(
+            _binding(request, request.consumer_code),
+            Consent(request.consent_version, moment_of(request, "consented_at")),
+            (request.holder_id_type_code, request.holder_id_number),
+            request.consent_id,
+            messages.agent(request),
         )
+        try:
+            async with desk.database.transaction() as tx:
+
+                async def work() -> pb.IssueUseCodeResponse:
+                    code, expires_at = await verbs.issue_use_code(
+                        desk.registry_of(tx), desk.types, desk.reader(), order, new_id, desk.clock()
+                    )
+                    return pb.IssueUseCodeResponse(use_code=code, expires_at=stamp(expires_at))
+
+                return await desk.once(tx, request, pb.IssueUseCodeResponse, work)
+        except Fault as refusal:
+            await self._record_issue(order.binding, order.grounds, refusal)
+            raise
+
+    async def IssueDutyUseCode(
+        self, request: pb.IssueDutyUseCodeRequest, context: Context
+    ) -> pb.IssueDutyUseCodeResponse:
+        """Issue one code to the calling department for its duty; a refusal is recorded although the call fails."""
+        desk = self._desk
+        binding = _binding(request, caller(context).department())
+        try:
+            async with desk.database.transaction() as tx:
+
+                async def work() -> pb.IssueDutyUseCodeResponse:
+                    code, expires_at = await verbs.issue_duty_code(
+                        desk.registry_of(tx),
+                        desk.types,
+                        desk.reader(),
+                        binding,
+                        request.legal_article,
+                        new_id,
+                        desk.clock(),
+                    )
+                    return pb.IssueDutyUseCodeResponse(use_code=code, expires_at=stamp(expires_at))
+
+                return await desk.once(tx, request, pb.IssueDutyUseCodeResponse, work)
+        except Fault as refusal:
+            grounds = Grounds(Mode.STATUTORY_DUTY, legal_article=request.legal_article[:ARTICLE_LIMIT])
+            await self._record_issue(binding, grounds, refusal)
+            raise
+
+    async def RecordEntrustment(
+        self, request: pb.RecordEntrustmentRequest, context: Context
+    ) -> pb.RecordEntrustmentResponse:
+        """Take over an entrustment that intake signed."""
+        del context
+        desk = self._desk
+        async with desk.database.transaction() as tx:
+
+            async def work() -> pb.RecordEntrustmentResponse:
+                kept = await verbs.record_entrustment(
+                    desk.registry_of(tx), desk.statements, request.statement
+                )
+                return pb.RecordEntrustmentResponse(
+                    entrustment_id=kept.entrustment_id, expires_at=stamp(kept.expires_at)
+                )
+
+            return await desk.once(tx, request, pb.RecordEntrustmentResponse, work)
+
+    async def RevokeEntrustment(
+        self, request: pb.RevokeEntrustmentRequest, context: Context
+    ) -> pb.RevokeEntrustmentResponse:
+        """Take an entrustment back with the codes issued under it."""
+        del context
+        desk = self._desk
         holder = (request.holder_id_type_code, request.holder_id_number)
         async with desk.database.transaction() as tx:
 
-            async def work() -> pb.IssueUseCodeResponse:
-                code = await verbs.issue_use_code(
-                    desk.registry_of(tx), desk.types, binding, consent, holder, new_id, desk.clock()
+            async def work() -> pb.RevokeEntrustmentResponse:
+                count = await verbs.revoke_entrustment(
+                    desk.registry_of(tx), request.entrustment_id, holder, request.reason, desk.clock()
                 )
-                return pb.IssueUseCodeResponse(use_code=code, expires_at=stamp(binding.expires_at))
+                return pb.RevokeEntrustmentResponse(revoked_use_codes=count)
 
-            return await desk.once(tx, request, pb.IssueUseCodeResponse, work)
+            return await desk.once(tx, request, pb.RevokeEntrustmentResponse, work)
 
     async def ConsumeUseCode(
         self, request: pb.ConsumeUseCodeRequest, context: Context
     ) -> pb.ConsumeUseCodeResponse:
         """Take one use of a code; a refusal is recorded although the call fails."""
         desk = self._desk
-        attempt = Attempt(caller(context).department(), request.item_code, request.case_id, request.use_cause)
+        attempt = _attempt(request, caller(context).department())
         try:
             async with desk.database.transaction() as tx:
 
@@ -113,6 +181,15 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
             uses=[messages.use(each, each.usage.reader) for each in page], next_page_token=token
         )
 
+    async def _record_issue(self, binding: Binding, grounds: Grounds, refusal: Fault) -> None:
+        if refusal.reason not in verbs.ISSUE_REFUSALS:
+            return
+        desk = self._desk
+        async with desk.database.transaction() as tx:
+            await verbs.record_refused_issue(
+                desk.registry_of(tx), desk.reader(), binding, grounds, refusal.reason, new_id, desk.clock()
+            )
+
     async def _record(self, attempt: Attempt, code: str, refusal: Fault) -> None:
         desk = self._desk
         async with desk.database.transaction() as tx:
@@ -125,12 +202,24 @@ _UNSET = datetime.fromtimestamp(0, UTC)
 """What a time that was not given means on the wire; the rule of the term refuses it as past."""
 
 
-def _binding(request: pb.IssueUseCodeRequest) -> Binding:
+def _attempt(request: pb.ConsumeUseCodeRequest, consumer_code: str) -> Attempt:
+    holder = (request.holder_id_type_code, request.holder_id_number)
+    return Attempt(
+        consumer_code,
+        request.item_code,
+        request.case_id,
+        request.use_cause,
+        tuple(request.face_fields),
+        holder if any(holder) else None,
+    )
+
+
+def _binding(request: pb.IssueUseCodeRequest | pb.IssueDutyUseCodeRequest, consumer_code: str) -> Binding:
     return Binding(
         request.licence_id,
         request.item_code,
         request.case_id,
-        request.consumer_code,
+        consumer_code,
         tuple(request.face_fields),
         request.use_cause,
         moment_of(request, "expires_at") or _UNSET,

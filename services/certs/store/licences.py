@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -12,42 +13,59 @@ from chassis.db import Transaction
 from chassis.errors import ETAG_MISMATCH
 from services.certs.domain.disclosure import public_identifier
 from services.certs.domain.licence import Licence, Origin, Sealing
-from services.certs.domain.status import LicenceStatus, StatusChange
+from services.certs.domain.log import licence_leaf
+from services.certs.domain.status import Act, LicenceStatus, StatusChange
 from services.certs.store.coded import STATUS_CHANGE
+from services.certs.store.falls import note_changes
+from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
+from services.certs.usecases.ports import Asked
 
 COLUMNS = """l.licence_id, l.lineage_id, l.type_code, l.type_name, l.issuer_code, l.issuer_name, l.county_code,
  l.subject, l.face, l.issued_date, l.valid_from, l.valid_until, l.status, l.origin, l.trust_grade,
  l.quality_flags, l.version, l.serial_version, l.case_id, l.part_id, l.item_code, l.unsealed_sha256,
  l.seal_x_mm, l.seal_y_mm, l.sealed_sha256, l.signature_id, l.seal_verdict, l.seal_verified_at,
- l.seal_refusal"""
+ l.seal_refusal, coalesce(l.type_version, 1) as type_version"""
 ADD_CHANGE = f"""insert into licence_status_change ({STATUS_CHANGE.names})
  values ({", ".join(f"${n}" for n in range(1, 13))})"""  # noqa: S608 - constants
 MOST_FOUND = 500
 """Licences returned for one holder; more is no natural case, and one answer stays below the message limit."""
+
+_OF_TYPE = "(q.types is null or q.types ? l.type_code)"
+_FIND = f"""
+select q.at, found.*
+from unnest($1::bytea[], $2::jsonb[]) with ordinality as q (key, types, at)
+cross join lateral (
+  select {COLUMNS} from licence l where l.holder_key = q.key and {_OF_TYPE}
+  union all
+  select {COLUMNS} from licence_co_holder c join licence l on l.licence_id = c.licence_id
+  where c.holder_key = q.key and l.holder_key <> q.key and {_OF_TYPE}
+  order by issued_date desc, licence_id limit {MOST_FOUND}) found
+order by q.at, found.issued_date desc, found.licence_id
+"""  # noqa: S608 - constants
 
 
 class LicenceStore:
     """The licences of one open transaction; implements the port Licences."""
 
     def __init__(self, tx: Transaction, vault: Vault) -> None:
-        self._tx, self._vault = tx, vault
+        self._tx, self._vault, self._log = tx, vault, LogQueue(tx)
 
     async def find(self, id_type_code: str, id_number: str, type_codes: Sequence[str]) -> list[Licence]:
         """Return the licences of a holder or co-holder, newest issue first."""
+        return (await self.find_each([(id_type_code, id_number, type_codes)]))[0]
+
+    async def find_each(self, asked: Sequence[Asked]) -> list[list[Licence]]:
+        """Return for each holder what `find` returns, in one statement."""
         rows = await self._tx.fetch(
-            f"""
-            select {COLUMNS} from licence l
-            where l.licence_id in (
-              select licence_id from licence where holder_key = $1
-              union select licence_id from licence_co_holder where holder_key = $1)
-            and (cardinality($2::text[]) = 0 or l.type_code = any($2))
-            order by l.issued_date desc, l.licence_id limit {MOST_FOUND}
-            """,  # noqa: S608 - constants
-            self._vault.holder_key(id_type_code, id_number),
-            list(type_codes),
+            _FIND,
+            [self._vault.holder_key(id_type_code, id_number) for id_type_code, id_number, _ in asked],
+            [json.dumps(list(type_codes)) if type_codes else None for _, _, type_codes in asked],
         )
-        return [self._licence(row) for row in rows]
+        found: list[list[Licence]] = [[] for _ in asked]
+        for row in rows:
+            found[row["at"] - 1].append(self._licence(row))
+        return found
 
     async def get(self, licence_id: str) -> Licence | None:
         """Return a licence by id; a text that is no UUID names none."""
@@ -89,9 +107,9 @@ class LicenceStore:
             insert into licence (licence_id, lineage_id, identifier, identifier_key, type_code, type_name,
               issuer_code, issuer_name, county_code, holder_key, subject, face, issued_date, valid_from,
               valid_until, status, origin, trust_grade, quality_flags, version, serial_version, case_id,
-              part_id, item_code, unsealed_sha256, seal_x_mm, seal_y_mm, created_at, updated_at)
+              part_id, item_code, unsealed_sha256, seal_x_mm, seal_y_mm, created_at, updated_at, type_version)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-              $21, $22, $23, $24, $25, $26, $27, $28, $28)
+              $21, $22, $23, $24, $25, $26, $27, $28, $28, $29)
             """,
             UUID(licence.licence_id),
             UUID(licence.lineage_id),
@@ -121,7 +139,9 @@ class LicenceStore:
             sealing.seal_x_mm,
             sealing.seal_y_mm,
             now,
+            licence.type_version,
         )
+        await self._log.append(licence_leaf(licence, Act.MAKE, now))
         return licence
 
     async def save_state(self, licence: Licence) -> None:
@@ -171,6 +191,9 @@ class LicenceStore:
             changed_by,
         )
         await self._tx.execute(ADD_CHANGE, *self._vault.coded(STATUS_CHANGE, values))
+        told = (licence.licence_id, licence.version, change.previous, change.status, change.effective_at)
+        await note_changes(self._tx, [told])
+        await self._log.append(licence_leaf(licence, change.act, self._tx.now(), change.effective_at))
 
     async def next_serial(self, issuer_code: str, type_code: str, year: int) -> int:
         """Return the next sequence; the counter's row is locked until the transaction ends."""
@@ -187,9 +210,17 @@ class LicenceStore:
         )
         return found
 
+    def read(self, row: Any) -> Licence:
+        """Return the licence of a row of `COLUMNS`."""
+        return self._licence(row)
+
     async def _one(self, condition: str, value: object) -> Licence | None:
         row = await self._tx.fetchrow(f"select {COLUMNS} from licence l where {condition}", value)  # noqa: S608
         return self._licence(row) if row else None
+
+    def licence_of(self, row: Any) -> Licence:
+        """Return the licence of a row of `COLUMNS`, in clear."""
+        return self._licence(row)
 
     def _licence(self, row: Any) -> Licence:
         identifier, number, holders = self._vault.open_subject(row["subject"])
@@ -223,6 +254,7 @@ _PLAIN = (
     "case_id",
     "part_id",
     "item_code",
+    "type_version",
 )
 
 

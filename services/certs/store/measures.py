@@ -1,39 +1,53 @@
-"""Gauges of the registry, read from the tables."""
+"""Gauges of the registry, read from running figures: no measure reads the licences."""
 
 from __future__ import annotations
 
-import time
-
+from chassis.clock import Clock
 from chassis.db import Transaction
 from chassis.measuring import Measure
 from chassis.telemetry import gauge
+from services.certs.domain.importing.source import OWN_FRESHNESS_SECONDS
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.store.sealing import Vault
+from services.certs.store.sources import SourceStore
 
-FRESHNESS_SECONDS = 600.0
-"""How often the registry is asked how fresh it is: the answer reads every imported licence."""
-IMPORTED_AT = gauge(
-    "licence_last_import_timestamp_seconds",
-    "When licences of a type were last imported for a county, seconds since 1970",
-    ["county", "licence_type"],
+FRESHNESS = gauge(
+    "certs_freshness_seconds",
+    "Since licences of a type last arrived from a source, or were last issued here",
+    ["licence_type", "source"],
 )
+OBJECTIVE = gauge(
+    "certs_freshness_objective_seconds",
+    "How long the registry may go without hearing from the source",
+    ["licence_type", "source"],
+)
+DELAY_DAYS = gauge(
+    "certs_freshness_delay_days",
+    "Days from an act to its arrival: the least of the last chunk, and the worst ever",
+    ["licence_type", "source", "kind"],
+)
+ARRIVED = gauge(
+    "certs_freshness_arrivals",
+    "Rows that arrived, by days from the act: up to 1, up to 7, up to 30, later",
+    ["licence_type", "source", "kind"],
+)
+_BUCKETS = {"1": "within_1_day", "7": "within_7_days", "30": "within_30_days", "later": "later"}
 
-_FRESHNESS = """
-select county_code, type_code, max(updated_at) as at from licence where origin = 'imported'
-group by county_code, type_code
-"""
 
-
-def freshness() -> Measure:
-    """Return the measure of how long ago each county's licences of each type were imported."""
-    asked = float("-inf")
+def freshness(vault: Vault, clock: Clock, types: LicenceTypes) -> Measure:
+    """Return the measure of how fresh the licences of each type and source are; of types in the catalogue."""
 
     async def measure(tx: Transaction) -> None:
-        nonlocal asked
-        if time.monotonic() - asked < FRESHNESS_SECONDS:
-            return
-        rows = await tx.fetch(_FRESHNESS)
+        now = clock()
+        rows = await tx.fetch("select * from source_freshness where type_code = any($1)", sorted(types))
+        objectives = await SourceStore(tx, vault).objectives()
         for row in rows:
-            IMPORTED_AT.labels(row["county_code"], row["type_code"]).set(row["at"].timestamp())
-        if rows:  # an empty registry costs nothing to ask
-            asked = time.monotonic()
+            named = row["type_code"], row["source_id"]
+            FRESHNESS.labels(*named).set((now - row["last_arrival_at"]).total_seconds())
+            OBJECTIVE.labels(*named).set(objectives.get(row["source_id"], OWN_FRESHNESS_SECONDS))
+            DELAY_DAYS.labels(*named, "latest").set(row["latest_delay_days"])
+            DELAY_DAYS.labels(*named, "worst").set(row["worst_delay_days"])
+            for within, column in _BUCKETS.items():
+                ARRIVED.labels(*named, within).set(row[column])
 
     return measure

@@ -51,6 +51,14 @@ class PresentationStore:
         )
         return found
 
+    async def supersede(self, licence_id: str, until: datetime) -> None:
+        """Have no unscanned code of a licence outlive ``until``."""
+        await self._tx.execute(
+            "update presentation set expires_at = $2 where licence_id = $1 and scanned_at is null and expires_at > $2",
+            UUID(licence_id),
+            until,
+        )
+
     async def look(self, digest: bytes) -> tuple[str, datetime, datetime | None] | None:
         """Return licence, expiry and time of the scan."""
         row = await self._tx.fetchrow(

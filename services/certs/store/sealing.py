@@ -17,10 +17,12 @@ from services.certs.domain.disclosure import public_identifier
 from services.certs.domain.holder import Holder, holder_key
 from services.certs.domain.importing.codes import lineage_key
 from services.certs.domain.licence import Licence
-from services.certs.usecases.ports import SealedRow
+from services.certs.usecases.import_ports import SealedRow
 
 SUBJECT = "licence.subject"
 FACE = "licence.face"
+STATEMENT = "dispute.statement"
+OFFERED = "import_conflict.offered"
 Subject = tuple[str, str, tuple[Holder, ...]]
 """Identifier, licence number, holders."""
 
@@ -50,12 +52,38 @@ class Vault:
         found: dict[str, str] = json.loads(self._cipher.decrypt(sealed, field=FACE))
         return found
 
+    def seal(self, plain: str, *, field: str) -> bytes:
+        """Return a text encrypted as a field of its own."""
+        return self._cipher.encrypt(plain, field=field)
+
+    def open(self, sealed: bytes, *, field: str) -> str:
+        """Return what `seal` encrypted. Raises FIELD_UNREADABLE."""
+        return self._cipher.decrypt(sealed, field=field)
+
+    def seal_offered(self, fields: Mapping[str, str]) -> bytes:
+        """Return an imported row encrypted, as its source sent it."""
+        return self._cipher.encrypt(_json(dict(fields)), field=OFFERED)
+
+    def open_offered(self, sealed: bytes) -> dict[str, str]:
+        """Return what `seal_offered` encrypted. Raises FIELD_UNREADABLE."""
+        found: dict[str, str] = json.loads(self._cipher.decrypt(sealed, field=OFFERED))
+        return found
+
+    def seal_statement(self, statement: str) -> bytes:
+        """Return the encrypted words of a holder's dispute."""
+        return self._cipher.encrypt(statement, field=STATEMENT)
+
+    def open_statement(self, sealed: bytes) -> str:
+        """Return what `seal_statement` encrypted. Raises FIELD_UNREADABLE."""
+        return self._cipher.decrypt(sealed, field=STATEMENT)
+
     def seal_row(self, licence: Licence) -> SealedRow:
         """Return everything of a licence that is encrypted or an index."""
         return SealedRow(
             self.lineage_id(licence.identifier),
             public_identifier(licence),
             self.identifier_key(licence.identifier),
+            self.number_key(licence.number),
             tuple(self.holder_key(each.id_type_code, each.id_number) for each in licence.holders),
             self.seal_subject(licence),
             self.seal_face(licence.face),
@@ -81,6 +109,10 @@ class Vault:
         """Return the blind index of an identifier; some identifiers hold an identity number."""
         return self._cipher.blind_index(identifier, field="licence.identifier")
 
+    def number_key(self, number: str) -> bytes:
+        """Return the blind index of a licence number; case and blanks make no difference."""
+        return self._cipher.blind_index("".join(number.split()).upper(), field="licence.number")
+
     def lineage_id(self, identifier: str) -> UUID:
         """Return the lineage of an identifier: the same for all its versions, told without a look-up."""
         digest = self._cipher.blind_index(lineage_key(identifier), field="licence.lineage")
@@ -88,7 +120,7 @@ class Vault:
 
     def content_key(self, fields: Mapping[str, str]) -> bytes:
         """Return a keyed digest of an imported row; empty values do not count."""
-        content = {name: value.strip() for name, value in sorted(fields.items()) if value.strip()}
+        content = {name: value for name, each in sorted(fields.items()) if (value := each.strip())}
         return self._cipher.blind_index(_json(content), field="licence.content")
 
 

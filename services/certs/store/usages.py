@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from chassis.audit import recording
 from chassis.db import Transaction
+from services.certs.domain.dispute import FREELY, LICENCE_IN_DISPUTE, refused_uses
+from services.certs.domain.log import usage_leaf
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, ShownUse, Usage, UsageKind
-from services.certs.store.coded import USAGE
+from services.certs.domain.use_code import Grounds, Mode
+from services.certs.store.coded import USAGE, USAGE_GROUNDS
+from services.certs.store.disputes import frozen_uses
+from services.certs.store.log import queue_row, queue_values
+from services.certs.store.reliance import rely
 from services.certs.store.sealing import Vault
 
 _PAGE = f"""
@@ -29,6 +36,13 @@ from (
 ) u left join licence l on l.licence_id = u.licence_id
 order by u.used_at desc, u.usage_id desc limit $4
 """  # noqa: S608 - constants
+_WIDTH = len(USAGE.columns) + 1
+_APPEND = f"""
+with queued as ({queue_values(_WIDTH + 1)})
+insert into usage ({USAGE.names}) values ({", ".join(f"${n}" for n in range(1, _WIDTH + 1))})
+"""  # noqa: S608 - constants
+_ADD_GROUNDS = f"insert into usage_grounds ({USAGE_GROUNDS.names}) values ($1, $2, $3, $4, $5, $6, $7)"  # noqa: S608
+_GROUNDS = f"select {USAGE_GROUNDS.names} from usage_grounds where usage_id = any($1)"  # noqa: S608 - constants
 _END = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 
@@ -39,18 +53,27 @@ class UsageStore:
         self._tx, self._vault = tx, vault
 
     async def add(self, usages: Sequence[Usage]) -> None:
-        """Append lines in one statement. Raises AUDIT_UNWRITABLE."""
-        columns = zip(*map(self._row, usages), strict=True)
+        """Append lines, and their leaves to the log, in one statement; then who relied on what.
+
+        Raises AUDIT_UNWRITABLE, and LICENCE_IN_DISPUTE for a use of a frozen licence, which is recorded
+        as refused when the transaction has ended.
+        """
+        await self._refuse_frozen(usages)
+        await self._append(usages)
         with recording("usage"):
-            await self._tx.execute(
-                f"""
-                insert into usage ({USAGE.names})
-                select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[],
-                  $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
-                  $13::timestamptz[], $14::bytea[], $15::bytea[])
-                """,  # noqa: S608 - constants
-                *(list(column) for column in columns),
-            )
+            await self._add_grounds([each for each in usages if each.grounds is not None])
+        await rely(self._tx, usages)
+
+    async def add_finds(self, usages: Sequence[Usage]) -> None:
+        """Append lines of look-ups, and their leaves to the log: one statement, which needs no transaction.
+
+        Who finds a licence is given nothing that a freeze holds back or a case could rely on.
+        Raises AUDIT_UNWRITABLE.
+        """
+        if any(each.kind is not UsageKind.FIND or each.grounds is not None for each in usages):
+            message = "no line of a look-up; `add` knows what else belongs to it"
+            raise ValueError(message)
+        await self._append(usages)
 
     async def of_holder(
         self, id_type_code: str, id_number: str, before: tuple[datetime, str] | None, limit: int
@@ -61,7 +84,43 @@ class UsageStore:
         rows = await self._tx.fetch(_PAGE, key, used_at, usage_id, limit)
         for row in rows:
             self._vault.check_row(USAGE, row)
-        return [ShownUse(_usage(row), row["type_name"]) for row in rows]
+        grounds = await self._grounds([row["usage_id"] for row in rows])
+        return [ShownUse(_usage(row, grounds.get(row["usage_id"])), row["type_name"]) for row in rows]
+
+    async def _append(self, usages: Sequence[Usage]) -> None:
+        rows = [self._row(each) for each in usages]
+        lines = [(*row, *_queued(each, row)) for each, row in zip(usages, rows, strict=True)]
+        with recording("usage"):
+            await self._tx.executemany(_APPEND, lines)  # atomic, and cheaper to encode than an array a column
+
+    async def _refuse_frozen(self, usages: Sequence[Usage]) -> None:
+        using = [each.licence_id for each in usages if each.licence_id and each.kind not in FREELY]
+        if not using:
+            return
+        refused = refused_uses(usages, await frozen_uses(self._tx, self._vault, using))
+        if not refused:
+            return
+        lines = [replace(each, outcome=LICENCE_IN_DISPUTE.code) for each in refused]
+
+        async def record(tx: Transaction) -> None:
+            await UsageStore(tx, self._vault).add(lines)
+
+        self._tx.if_refused(record)
+        raise LICENCE_IN_DISPUTE()
+
+    async def _add_grounds(self, usages: Sequence[Usage]) -> None:
+        for usage in usages:
+            assert usage.grounds is not None
+            told = usage.grounds
+            texts = (str(told.mode), told.consent_id, told.legal_article, told.entrustment_id)
+            values = (UUID(usage.usage_id), *texts, told.licence_version)
+            await self._tx.execute(_ADD_GROUNDS, *self._vault.coded(USAGE_GROUNDS, values))
+
+    async def _grounds(self, usage_ids: Sequence[UUID]) -> dict[UUID, Grounds]:
+        rows = await self._tx.fetch(_GROUNDS, list(usage_ids))
+        for row in rows:
+            self._vault.check_row(USAGE_GROUNDS, row)
+        return {row["usage_id"]: _grounds(row) for row in rows}
 
     def _row(self, usage: Usage) -> tuple[object, ...]:
         holder, purpose, reader = usage.holder, usage.purpose, usage.reader
@@ -84,7 +143,13 @@ class UsageStore:
         return self._vault.coded(USAGE, values)
 
 
-def _usage(row: Any) -> Usage:
+def _queued(usage: Usage, row: Sequence[object]) -> tuple[object, ...]:
+    mac = row[-1]
+    assert isinstance(mac, bytes)
+    return queue_row(usage_leaf(usage, mac), usage.used_at)
+
+
+def _usage(row: Any, grounds: Grounds | None) -> Usage:
     basis = Basis(row["basis"]) if row["basis"] else None
     return Usage(
         str(row["usage_id"]),
@@ -95,4 +160,15 @@ def _usage(row: Any) -> Usage:
         row["outcome"],
         str(row["licence_id"]) if row["licence_id"] else "",
         str(row["use_code_id"]) if row["use_code_id"] else "",
+        grounds=grounds,
+    )
+
+
+def _grounds(row: Any) -> Grounds:
+    return Grounds(
+        Mode(row["mode"]),
+        row["consent_id"],
+        row["legal_article"],
+        row["entrustment_id"],
+        row["licence_version"],
     )

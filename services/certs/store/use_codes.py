@@ -8,8 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from chassis.db import Transaction
-from services.certs.domain.use_code import Binding, Consent, UseCode
-from services.certs.store.coded import USE_CODE
+from services.certs.domain.dispute import LICENCE_IN_DISPUTE
+from services.certs.domain.log import use_code_leaf
+from services.certs.domain.use_code import CONSENTED, Binding, Consent, Grounds, Mode, UseCode
+from services.certs.store.coded import USE_CODE, USE_CODE_GROUNDS
+from services.certs.store.disputes import frozen_uses
+from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
 
 _INSERT = f"insert into use_code ({USE_CODE.names}) values ({', '.join(f'${n}' for n in range(1, 18))})"  # noqa: S608
@@ -21,6 +25,13 @@ join unnest($1::uuid[], $2::bytea[]) as u (licence_id, holder_key) using (licenc
 where l.holder_key <> u.holder_key and c.revoked_at is null and c.uses_left > 0
 order by c.use_code_id for update of c
 """  # noqa: S608 - constants
+_GROUNDS = f"select {USE_CODE_GROUNDS.names} from use_code_grounds where use_code_id = $1"  # noqa: S608
+_ENTRUSTED = f"""
+select {", ".join(f"c.{name.strip()}" for name in USE_CODE.names.split(","))}
+from use_code c join use_code_grounds g using (use_code_id)
+where g.entrustment_id = $1 and c.revoked_at is null and c.uses_left > 0
+order by c.use_code_id for update of c
+"""  # noqa: S608 - constants
 FORMER_HOLDER = "持证主体已更正"
 
 
@@ -28,13 +39,17 @@ class UseCodeStore:
     """The use-codes of one open transaction; implements the port UseCodes."""
 
     def __init__(self, tx: Transaction, vault: Vault) -> None:
-        self._tx, self._vault = tx, vault
+        self._tx, self._vault, self._log = tx, vault, LogQueue(tx)
 
     async def add(self, code: UseCode, digest: bytes, consent: Consent) -> None:
-        """Store a new use-code under the digest of its code."""
+        """Store a new use-code under the digest of its code. Raises LICENCE_IN_DISPUTE where its use is frozen."""
         bound = code.binding
+        frozen = await frozen_uses(self._tx, self._vault, [bound.licence_id])
+        if any(each.consumer_code in {"", bound.consumer_code} for each in frozen):
+            raise LICENCE_IN_DISPUTE()
+        use_code_id = UUID(code.use_code_id)
         values = (
-            UUID(code.use_code_id),
+            use_code_id,
             digest,
             UUID(bound.licence_id),
             bound.item_code,
@@ -52,6 +67,10 @@ class UseCodeStore:
             None,
         )
         await self._tx.execute(_INSERT, *self._vault.coded(USE_CODE, values))
+        if code.grounds != CONSENTED:
+            await self._add_grounds(use_code_id, code.grounds)
+        now = self._tx.now()
+        await self._log.append(use_code_leaf(bound.licence_id, code.use_code_id, "issue", now))
 
     async def find(self, digest: bytes) -> UseCode | None:
         """Return the use-code of a digest. Raises ROW_ALTERED."""
@@ -62,7 +81,7 @@ class UseCodeStore:
         if row is None:
             return None
         self._vault.check_row(USE_CODE, row)
-        return _use_code(row)
+        return _use_code(row, await self._grounds(row["use_code_id"]))
 
     async def take_one_use(self, use_code_id: str, now: datetime) -> bool:
         """Take one use; concurrent takers wait for each other and see what is left. Raises ROW_ALTERED."""
@@ -87,7 +106,13 @@ class UseCodeStore:
             """,  # noqa: S608 - constants
             case_id,
         )
-        await self._change(rows, {"revoked_at": now, "revoked_reason": reason})
+        await self._revoke(rows, reason, now)
+        return len(rows)
+
+    async def revoke_entrusted(self, entrustment_id: str, reason: str, now: datetime) -> int:
+        """Revoke the codes that were issued under an entrustment. Raises ROW_ALTERED."""
+        rows = await self._tx.fetch(_ENTRUSTED, entrustment_id)
+        await self._revoke(rows, reason, now)
         return len(rows)
 
     async def revoke_of_former_holders(
@@ -95,7 +120,26 @@ class UseCodeStore:
     ) -> None:
         """Revoke the codes of licences that are about to be another holder's. Raises ROW_ALTERED."""
         rows = await self._tx.fetch(_FORMER_HOLDERS, licence_ids, holder_keys)
-        await self._change(rows, {"revoked_at": now, "revoked_reason": FORMER_HOLDER})
+        await self._revoke(rows, FORMER_HOLDER, now)
+
+    async def _add_grounds(self, use_code_id: UUID, grounds: Grounds) -> None:
+        texts = (str(grounds.mode), grounds.consent_id, grounds.legal_article, grounds.entrustment_id)
+        await self._tx.execute(
+            f"insert into use_code_grounds ({USE_CODE_GROUNDS.names}) values ($1, $2, $3, $4, $5, $6)",  # noqa: S608
+            *self._vault.coded(USE_CODE_GROUNDS, (use_code_id, *texts)),
+        )
+
+    async def _grounds(self, use_code_id: UUID) -> Grounds:
+        row = await self._tx.fetchrow(_GROUNDS, use_code_id)
+        if row is None:
+            return CONSENTED
+        self._vault.check_row(USE_CODE_GROUNDS, row)
+        return Grounds(Mode(row["mode"]), row["consent_id"], row["legal_article"], row["entrustment_id"])
+
+    async def _revoke(self, rows: Sequence[Any], reason: str, now: datetime) -> None:
+        await self._change(rows, {"revoked_at": now, "revoked_reason": reason})
+        ids = [(str(row["licence_id"]), str(row["use_code_id"])) for row in rows]
+        await self._log.append_many([use_code_leaf(*each, "revoke", now) for each in ids])
 
     async def _change(self, rows: Sequence[Any], changes: dict[str, object]) -> None:
         """Store changed rows with their new codes; a row altered before does not get one."""
@@ -109,7 +153,7 @@ class UseCodeStore:
             await self._tx.executemany(_CHANGE, changed)
 
 
-def _use_code(row: Any) -> UseCode:
+def _use_code(row: Any, grounds: Grounds) -> UseCode:
     binding = Binding(
         str(row["licence_id"]),
         row["item_code"],
@@ -120,4 +164,4 @@ def _use_code(row: Any) -> UseCode:
         row["expires_at"],
         row["max_uses"],
     )
-    return UseCode(str(row["use_code_id"]), binding, row["uses_left"], row["revoked_at"])
+    return UseCode(str(row["use_code_id"]), binding, row["uses_left"], row["revoked_at"], grounds)

@@ -9,7 +9,7 @@ from datetime import datetime
 from chassis.errors import FIELD_REQUIRED, refuse
 from services.certs.domain.disclosure import Shown
 from services.certs.domain.licence_type import LicenceTypes
-from services.certs.domain.usage import Reader
+from services.certs.domain.usage import Reader, Usage, UsageKind
 from services.certs.usecases.ports import NewId, Registry
 from services.certs.usecases.read import Question, find
 
@@ -26,12 +26,33 @@ async def confirm_face(
     """Return, masked, the licence that states every one of these face values, or None.
 
     ``question`` should ask for licences in force only. The look-up leaves its usage lines whatever the
-    answer is. Raises INVALID_REQUEST.
+    answer is, and a yes one more. Raises INVALID_REQUEST, LICENCE_IN_DISPUTE.
     """
     missing = [] if face else [FIELD_REQUIRED.at("face")]
     refuse([*missing, *(FIELD_REQUIRED.at(f"face.{name}") for name, value in face.items() if not value)])
     found = await find(registry, types, reader, question, new_id, now)
-    return next((each for each in found if _states(each, face)), None)
+    stating = next((each for each in found if _states(each, face)), None)
+    if stating is not None:
+        await _record(registry, reader, question, stating, new_id(), now)
+    return stating
+
+
+async def _record(
+    registry: Registry, reader: Reader, question: Question, stating: Shown, usage_id: str, now: datetime
+) -> None:
+    """Record the answer beside the look-up: it is relied on, and refused for a licence in dispute."""
+    licence = stating.licence
+    line = Usage(
+        usage_id,
+        UsageKind.ANSWER,
+        reader,
+        question.purpose,
+        now,
+        licence_id=licence.licence_id,
+        holder=licence.holders[0],
+        version_read=licence.version,
+    )
+    await registry.usages.add([line])
 
 
 def _states(shown: Shown, face: Mapping[str, str]) -> bool:

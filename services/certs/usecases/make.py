@@ -7,8 +7,11 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from chassis.clock import CHINA_TIME
 from chassis.errors import Kind, declare
 from events.certs import LicenceIssued, LicenceMade
+from services.certs.domain.disclosure import public_identifier
+from services.certs.domain.importing.source import REGISTRY_SOURCE, arrivals
 from services.certs.domain.issuing import (
     LICENCE_TYPE_UNKNOWN,
     IssueData,
@@ -18,8 +21,11 @@ from services.certs.domain.issuing import (
 )
 from services.certs.domain.licence import DOCUMENT_DAMAGED, LICENCE_NOT_FOUND, Licence, Sealing
 from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.life.succession import Link
 from services.certs.domain.ofd import render
-from services.certs.domain.status import Act, LicenceStatus, after
+from services.certs.domain.status import Act, LicenceStatus, StatusChange, after
+from services.certs.usecases.life.standing import REGISTRY
+from services.certs.usecases.life.taking_over import hold_parent, take_over
 from services.certs.usecases.ports import Documents, NewId, Registry
 
 LICENCE_NOT_PENDING_SEAL = declare(
@@ -76,20 +82,24 @@ async def make_licence(
     digest = await documents.put(document.ofd)
     sealing = Sealing(digest, document.seal_x_mm, document.seal_y_mm)
     licence = await registry.licences.add(replace(licence, sealing=sealing))
-    event = LicenceMade(
+    registry.publish(made_event(licence, now), licence.version)
+    return licence
+
+
+def made_event(licence: Licence, now: datetime) -> LicenceMade:
+    """Return what tells that a licence waits for its seal."""
+    return LicenceMade(
         licence_id=licence.licence_id,
-        identifier=licence.identifier,
+        identifier=public_identifier(licence),
         type_code=licence.type_code,
         county_code=licence.county_code,
         issuer_code=licence.issuer_code,
         case_id=licence.case_id,
         part_id=licence.part_id,
         item_code=licence.item_code,
-        document_sha256=digest,
+        document_sha256=licence.sealing.unsealed_sha256,
         made_at=now,
     )
-    registry.publish(event, licence.version)
-    return licence
 
 
 async def get_unsealed_document(
@@ -112,13 +122,14 @@ async def put_in_force(
     announced_sha256: str,
     now: datetime,
 ) -> Licence:
-    """Store the sealed document and put the licence in force (签发).
+    """Store the sealed document and put the licence in force (签发); its predecessor, if any, is replaced.
 
     The bytes must have the digest that the seal service announced in its event, and must not have
     failed verification. A licence that no longer waits for a seal (in force already, or cancelled
     meanwhile) stays as it is.
     Raises DOCUMENT_DAMAGED, SEAL_DOES_NOT_HOLD, LICENCE_NOT_FOUND.
     """
+    above = await hold_parent(registry, licence_id, now)
     licence = await registry.licences.lock(licence_id)
     if licence is None:
         raise LICENCE_NOT_FOUND()
@@ -137,9 +148,16 @@ async def put_in_force(
         verified_at=sealed.verified_at,
         refusal="",
     )
+    change = _sealed(licence.status, status, sealed, now)
     licence = replace(licence, status=status, sealing=sealing, version=licence.version + 1)
     await registry.licences.save_state(licence)
-    registry.publish(_issued(licence, now), licence.version)
+    await registry.licences.add_change(licence, change, REGISTRY)
+    link, parent = above or (None, None)
+    today = now.astimezone(CHINA_TIME).date()  # what is issued here is heard of on its day
+    await registry.sources.note_arrivals(REGISTRY_SOURCE, arrivals([(licence.type_code, today)], today))
+    registry.publish(_issued(licence, link, now), licence.version)
+    if link is not None and parent is not None:
+        return await take_over(registry, licence, link, parent, now)
     return licence
 
 
@@ -155,10 +173,16 @@ async def note_seal_refusal(registry: Registry, licence_id: str, reason: str) ->
     await registry.licences.save_refusal(replace(licence, sealing=sealing))
 
 
-def _issued(licence: Licence, now: datetime) -> LicenceIssued:
+def _sealed(
+    previous: LicenceStatus, status: LicenceStatus, sealed: SealedDocument, now: datetime
+) -> StatusChange:
+    return StatusChange(previous, status, Act.SEAL, "签发", sealed.signature_id, "certs", now)
+
+
+def _issued(licence: Licence, link: Link | None, now: datetime) -> LicenceIssued:
     return LicenceIssued(
         licence_id=licence.licence_id,
-        identifier=licence.identifier,
+        identifier=public_identifier(licence),
         type_code=licence.type_code,
         type_name=licence.type_name,
         county_code=licence.county_code,
@@ -168,4 +192,6 @@ def _issued(licence: Licence, now: datetime) -> LicenceIssued:
         signature_id=licence.sealing.signature_id,
         document_sha256=licence.sealing.sealed_sha256,
         issued_at=now,
+        predecessor_id=link.parent_id if link and not link.is_copy else "",
+        original_id=link.parent_id if link and link.is_copy else "",
     )

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
-from uuid import UUID
 
 from chassis.event import Event
-from services.certs.domain.importing import RowAnswer
 from services.certs.domain.licence import Licence
-from services.certs.domain.presentation import Summary
+from services.certs.domain.log import Leaf
+from services.certs.domain.presentation import KIND, Summary
 from services.certs.domain.status import StatusChange
 from services.certs.domain.usage import ShownUse, Usage
 from services.certs.domain.use_code import Consent, UseCode
+from services.certs.usecases.evidence_ports import Evidence
+from services.certs.usecases.import_ports import Imports, Sources
+from services.certs.usecases.life.ports import Life
+from services.certs.usecases.recourse_ports import Recourse
+
+Asked = tuple[str, str, Sequence[str]]
+"""Whose licences are looked for: id type, id number, type codes (none: every type)."""
 
 
 class Licences(Protocol):
@@ -22,6 +28,9 @@ class Licences(Protocol):
 
     async def find(self, id_type_code: str, id_number: str, type_codes: Sequence[str]) -> list[Licence]:
         """Return the licences of a holder, newest issue first; no type codes means every type."""
+
+    async def find_each(self, asked: Sequence[Asked]) -> list[list[Licence]]:
+        """Return for each holder what `find` returns, in one statement."""
 
     async def get(self, licence_id: str) -> Licence | None:
         """Return a licence by id."""
@@ -54,78 +63,6 @@ class Licences(Protocol):
         """Lock and return licences in force or suspended whose last day lies before ``today``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the registry holds under the identifier of an imported row."""
-
-    licence_id: str
-    origin: str
-    status: str
-    county_code: str
-    version: int
-    content_key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """A licence that a later version of the same lineage took the place of."""
-
-    licence_id: str
-    identifier: str
-    previous: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class SealedRow:
-    """The encrypted parts of an imported licence and the keys it is found by."""
-
-    lineage_id: UUID
-    public_identifier: str
-    identifier_key: bytes
-    holder_keys: tuple[bytes, ...]
-    subject: bytes
-    face: bytes
-
-
-class RowVault(Protocol):
-    """Encrypts and indexes imported rows; needs no transaction."""
-
-    def content_key(self, fields: Mapping[str, str]) -> bytes:
-        """Return a keyed digest of a row's content: equal rows, and only they, have equal ones."""
-
-    def seal_row(self, licence: Licence) -> SealedRow:
-        """Return what of a licence is stored encrypted or as an index."""
-
-
-Entry = tuple[Licence, SealedRow, bytes]
-"""What is written for a row: the licence, its encrypted parts, the row's content key."""
-
-
-class Imports(Protocol):
-    """The set-based side of the registry; every call is one statement however many rows."""
-
-    async def answered(
-        self, caller: str, batch_id: str, row_numbers: Sequence[int]
-    ) -> dict[int, tuple[bytes, RowAnswer]]:
-        """Return the stored answers of rows, each with the content key of the row it answered."""
-
-    async def lock_held(self, identifier_keys: Sequence[bytes]) -> dict[bytes, Held]:
-        """Lock and return what is held under these identifiers, by their key."""
-
-    async def insert(self, entries: Sequence[Entry]) -> set[str]:
-        """Insert licences; return the ids of those nobody inserted meanwhile."""
-
-    async def replace(self, entries: Sequence[Entry]) -> None:
-        """Replace the content of locked licences; the earlier content is kept beside them."""
-
-    async def replace_older_versions(self, licence_ids: Sequence[str]) -> list[Replaced]:
-        """Mark what later versions of the same lineages replaced, and return those."""
-
-    async def remember(self, caller: str, batch_id: str, answers: Sequence[tuple[bytes, RowAnswer]]) -> None:
-        """Store answers, so that a resumed import is answered the same."""
-
-
 class UseCodes(Protocol):
     """The use-codes; only digests of the codes are kept."""
 
@@ -141,12 +78,18 @@ class UseCodes(Protocol):
     async def revoke(self, case_id: str, reason: str, now: datetime) -> int:
         """Revoke the case's codes that still have uses left; return how many."""
 
+    async def revoke_entrusted(self, entrustment_id: str, reason: str, now: datetime) -> int:
+        """Revoke the codes with uses left that were issued under an entrustment; return how many."""
+
 
 class Usages(Protocol):
     """The usage record; append-only."""
 
     async def add(self, usages: Sequence[Usage]) -> None:
         """Append lines."""
+
+    async def add_finds(self, usages: Sequence[Usage]) -> None:
+        """Append lines of look-ups, in one statement; outside a transaction too all or none."""
 
     async def of_holder(
         self, id_type_code: str, id_number: str, before: tuple[datetime, str] | None, limit: int
@@ -166,8 +109,25 @@ class Presentations(Protocol):
     async def digest_of(self, handle: str) -> bytes | None:
         """Return the digest of the code that a QR summary names."""
 
+    async def supersede(self, licence_id: str, until: datetime) -> None:
+        """Have no unscanned code of a licence outlive ``until``: the next one is on the screen."""
+
     async def look(self, digest: bytes) -> tuple[str, datetime, datetime | None] | None:
         """Return licence, expiry and time of the scan of a presentation."""
+
+
+class Log(Protocol):
+    """The queue of the transparency log: what is queued goes into the log if, and only if, the transaction commits.
+
+    New licences, lines of their history, use-codes and lines of the usage record queue themselves where they
+    are stored; whatever else changes is queued by its use case.
+    """
+
+    async def append(self, leaf: Leaf) -> None:
+        """Queue one leaf. Raises AUDIT_UNWRITABLE."""
+
+    async def append_many(self, leaves: Sequence[Leaf]) -> None:
+        """Queue leaves in their order, in one statement. Raises AUDIT_UNWRITABLE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +136,45 @@ class Registry:
 
     licences: Licences
     imports: Imports
+    sources: Sources
     use_codes: UseCodes
     usages: Usages
     presentations: Presentations
     publish: Callable[[Event, int], None]
     """Have an event leave with this transaction, under the aggregate's version after it."""
+    log: Log
+    evidence: Evidence
+    """Cases, entrustments, copies and further searches."""
+    life: Life
+    """Orders, versions and copies, inspections, erasures."""
+    recourse: Recourse
+    """Who relied on licences, who disputes them, how holders read their uses."""
+
+
+class Finding(Protocol):
+    """Where a look-up finds licences."""
+
+    async def find(self, id_type_code: str, id_number: str, type_codes: Sequence[str]) -> list[Licence]:
+        """Return the licences of a holder, newest issue first; no type codes means every type."""
+
+
+class Recording(Protocol):
+    """Where look-ups are recorded."""
+
+    async def add_finds(self, usages: Sequence[Usage]) -> None:
+        """Append lines of look-ups; they are durable when it returns, or its transaction commits."""
+
+
+class Reads(Protocol):
+    """The part of a registry that a look-up needs: an open transaction's, or one that look-ups share."""
+
+    @property
+    def licences(self) -> Finding:
+        """Where licences are found."""
+
+    @property
+    def usages(self) -> Recording:
+        """Where uses are recorded."""
 
 
 class Documents(Protocol):
@@ -194,13 +188,13 @@ class Documents(Protocol):
 
 
 class SummarySigner(Protocol):
-    """Signs presentation summaries with the key of this registry."""
+    """Signs what leaves the registry as a statement of its own: summaries, answers, offline QR codes."""
 
-    def sign(self, claims: dict[str, Any]) -> str:
-        """Return a compact JWS."""
+    def sign(self, claims: dict[str, Any], kind: str = KIND) -> str:
+        """Return a compact JWS of a kind; it names the key by its id."""
 
-    def read(self, jws: str) -> dict[str, Any]:
-        """Return the claims of a JWS signed here. Raises SIGNATURE_WRONG."""
+    def read(self, jws: str, kind: str = KIND) -> dict[str, Any]:
+        """Return the claims of a JWS of a kind signed here, now or with an earlier key. Raises SIGNATURE_WRONG."""
 
 
 NewId = Callable[[], str]

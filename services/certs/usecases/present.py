@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chassis.errors import FIELD_REQUIRED, Fault, Reason, Violation, refuse
@@ -16,16 +16,19 @@ from services.certs.domain.presentation import (
     PRESENTATION_EXPIRED,
     PRESENTATION_SCANNED,
     PRESENTATION_UNKNOWN,
+    STEP,
     code_digest,
     jws_of,
     read_summary,
     summarise,
     verdict,
 )
-from services.certs.domain.purpose import Basis, Purpose
+from services.certs.domain.purpose import Basis, Purpose, category_of
 from services.certs.domain.usage import ALLOWED, Reader, Usage, UsageKind
-from services.certs.domain.use_code import LICENCE_OF_ANOTHER_HOLDER
+from services.certs.domain.use_code import LICENCE_OF_ANOTHER_HOLDER, Grounds, Mode, Power
+from services.certs.domain.use_code.entrustment import Person
 from services.certs.usecases.ports import Documents, NewId, Registry, SummarySigner
+from services.certs.usecases.use_codes import Agent, agent_violations, require_agent
 
 CODE_BYTES = 24
 PRESENTING = Purpose("持证人亮证", Basis.SHOWN_BY_HOLDER)
@@ -41,6 +44,8 @@ class Presented:
     code: str
     qr_text: str
     expires_at: datetime
+    refresh_at: datetime
+    """When the screen asks for the next one; this one stays good for a step more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +62,52 @@ async def create_presentation(
     signer: SummarySigner,
     reader: Reader,
     licence_id: str,
-    holder: tuple[str, str],
+    holder: Person,
     new_id: NewId,
     now: datetime,
+    agent: Agent | None = None,
 ) -> Presented:
-    """Make a code that shows one of the holder's licences for a minute, once.
+    """Make a code that shows one of the holder's licences, once; the code before it ends a step from now.
 
-    Raises INVALID_REQUEST, LICENCE_NOT_FOUND, LICENCE_OF_ANOTHER_HOLDER, LICENCE_NOT_USABLE.
+    Raises INVALID_REQUEST, LICENCE_NOT_FOUND, LICENCE_OF_ANOTHER_HOLDER, LICENCE_NOT_USABLE, and for an
+    agent the refusals of an entrustment.
+    """
+    licence = await presentable(registry, licence_id, holder, agent, now)
+    code = secrets.token_urlsafe(CODE_BYTES)
+    summary = summarise(licence, code, now)
+    await registry.presentations.supersede(licence.licence_id, summary.issued_at + STEP)
+    await registry.presentations.add(new_id(), code_digest(code), summary)
+    line = _line(UsageKind.PRESENT, reader, PRESENTING, licence, new_id(), now, ALLOWED)
+    await registry.usages.add([replace(line, grounds=grounds_of(agent, licence))])
+    qr_text = PREFIX + signer.sign(summary.claims())
+    return Presented(code, qr_text, summary.expires_at, summary.issued_at + STEP)
+
+
+async def presentable(
+    registry: Registry, licence_id: str, holder: Person, agent: Agent | None, now: datetime
+) -> Licence:
+    """Return a licence that its holder, or an agent under an entrustment of his, may show now.
+
+    Raises as `create_presentation` does.
     """
     wrong: list[Violation] = [] if licence_id else [FIELD_REQUIRED.at("licence_id")]
-    refuse([*wrong, *holder_violations(*holder)])
+    refuse([*wrong, *holder_violations(*holder), *(agent_violations(agent) if agent else ())])
     licence = await registry.licences.get(licence_id)
     if licence is None:
         raise LICENCE_NOT_FOUND()
     if not licence.is_held_by(*holder):
         raise LICENCE_OF_ANOTHER_HOLDER()
+    if agent is not None:
+        await require_agent(registry, agent, holder, Power.PRESENT, (licence.type_code, None), now)
     require_usable(licence, now)
-    code = secrets.token_urlsafe(CODE_BYTES)
-    summary = summarise(licence, code, now)
-    await registry.presentations.add(new_id(), code_digest(code), summary)
-    await _record(registry, UsageKind.PRESENT, reader, PRESENTING, licence, new_id(), now, ALLOWED)
-    return Presented(code, PREFIX + signer.sign(summary.claims()), summary.expires_at)
+    return licence
+
+
+def grounds_of(agent: Agent | None, licence: Licence) -> Grounds | None:
+    """Return under which entrustment a licence is shown; None where the holder shows it himself."""
+    if agent is None:
+        return None
+    return Grounds(Mode.ENTRUSTMENT, entrustment_id=agent.entrustment_id, licence_version=licence.version)
 
 
 async def verify_presentation(
@@ -106,7 +136,7 @@ async def verify_presentation(
         raise PRESENTATION_UNKNOWN()
     await _record(registry, UsageKind.SCAN, reader, SCANNING, licence, new_id(), now, ALLOWED)
     found = verdict(licence, licence.sealing, await _is_intact(documents, licence), now)
-    return Scanned(masked(licence, types.get(licence.type_code)), found, now)
+    return Scanned(masked(licence, types.of(licence), category_of(SCANNING)), found, now)
 
 
 async def record_refused_scan(
@@ -168,6 +198,20 @@ async def _record(
     now: datetime,
     outcome: str,
 ) -> None:
+    await registry.usages.add([_line(kind, reader, purpose, licence, usage_id, now, outcome)])
+
+
+def _line(
+    kind: UsageKind,
+    reader: Reader,
+    purpose: Purpose,
+    licence: Licence,
+    usage_id: str,
+    now: datetime,
+    outcome: str,
+) -> Usage:
     holder = licence.holders[0]
-    line = Usage(usage_id, kind, reader, purpose, now, outcome, licence.licence_id, holder=holder)
-    await registry.usages.add([line])
+    version, licence_id = licence.version, licence.licence_id
+    return Usage(
+        usage_id, kind, reader, purpose, now, outcome, licence_id, holder=holder, version_read=version
+    )

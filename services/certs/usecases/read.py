@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Violation
@@ -11,10 +11,10 @@ from services.certs.domain.disclosure import Shown, masked
 from services.certs.domain.holder import Holder, holder_violations
 from services.certs.domain.licence import DOCUMENT_ABSENT, LICENCE_NOT_FOUND, Licence
 from services.certs.domain.licence_type import LicenceTypes
-from services.certs.domain.purpose import Basis, Purpose, check_purpose
+from services.certs.domain.purpose import Basis, Purpose, category_of, check_purpose
 from services.certs.domain.status import LicenceStatus
 from services.certs.domain.usage import Reader, Usage, UsageKind
-from services.certs.usecases.ports import Documents, NewId, Registry
+from services.certs.usecases.ports import Documents, NewId, Reads, Registry
 
 TYPE_CODES_LIMIT = 100
 _UNPUBLISHED = frozenset({LicenceStatus.DRAFT, LicenceStatus.PENDING_SEAL})
@@ -43,11 +43,13 @@ def may_read(reader: Reader, purpose: Purpose, licence: Licence) -> bool:
 
 
 async def find(
-    registry: Registry, types: LicenceTypes, reader: Reader, question: Question, new_id: NewId, now: datetime
+    registry: Reads, types: LicenceTypes, reader: Reader, question: Question, new_id: NewId, now: datetime
 ) -> list[Shown]:
     """Return a holder's licences across all counties, masked; one usage line for each, one for none.
 
-    Raises INVALID_REQUEST naming every wrong field.
+    What is found is one statement and what is recorded another, and nothing is returned before it is
+    recorded: so a look-up needs no transaction around both.
+    Raises AUDIT_UNWRITABLE, INVALID_REQUEST naming every wrong field.
     """
     wrong: list[Violation] = holder_violations(question.id_type_code, question.id_number)
     if len(question.type_codes) > TYPE_CODES_LIMIT:
@@ -63,8 +65,8 @@ async def find(
         Usage(new_id(), UsageKind.FIND, reader, question.purpose, now, licence_id=each, holder=holder)
         for each in [licence.licence_id for licence in found] or [""]
     ]
-    await registry.usages.add(lines)
-    return [masked(each, types.get(each.type_code)) for each in found]
+    await registry.usages.add_finds(lines)
+    return [masked(each, types.of(each), category_of(question.purpose)) for each in found]
 
 
 async def get(
@@ -84,7 +86,7 @@ async def get(
     licence = await (registry.licences.get(key[0]) if key[0] else registry.licences.by_identifier(key[1]))
     licence = await _readable(registry, reader, licence, purpose)
     await _record(registry, UsageKind.READ, reader, purpose, licence, new_id(), now)
-    return masked(licence, types.get(licence.type_code))
+    return masked(licence, types.of(licence), category_of(purpose))
 
 
 async def get_document(
@@ -127,4 +129,5 @@ async def _record(
 ) -> None:
     holder = licence.holders[0]
     line = Usage(usage_id, kind, reader, purpose, now, licence_id=licence.licence_id, holder=holder)
+    line = replace(line, version_read=licence.version)
     await registry.usages.add([line])

@@ -79,6 +79,15 @@ class FileSignatureView(_Read):
     coverage: CoverageView | None
 
 
+class CopyView(_Read):
+    """What an annotated copy says of itself; it may not be used as an original."""
+
+    made_at: str
+    use_cause: str
+    expires_at: str
+    original_sha256: str
+
+
 class FileView(_Read):
     """VALID, INVALID, INDETERMINATE or UNSIGNED; ``format`` is ofd or pdf."""
 
@@ -89,6 +98,7 @@ class FileView(_Read):
     as_of: datetime
     container: FileCheckView
     signatures: list[FileSignatureView]
+    annotated_copy: CopyView | None
 
 
 def file_view(report: FileReport) -> FileView:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -23,6 +25,7 @@ from services.intake.api.uploads import FORM_OVERHEAD_BYTES, MAX_UPLOAD_BYTES
 from services.intake.api.verifications import VERIFICATIONS_BY_SOURCE
 from services.intake.api.wording import CHECKS, PARTS, RESULTS, VERDICTS
 from services.intake.usecases.file_verification import FileReport
+from standards.annotated_copy import copy_mark
 
 _FORM = {
     "requestBody": {
@@ -91,7 +94,9 @@ async def verify_file(request: Request, doors: DoorsHere) -> Response:
 
 async def _verified(request: Request, doors: Doors) -> FileReport:
     await doors.limits.check(VERIFICATIONS_BY_SOURCE, source_of(request))
-    return await doors.seals.verify_file(await _uploaded(request))
+    content = await _uploaded(request)
+    report = await doors.seals.verify_file(content)
+    return replace(report, annotated_copy=await asyncio.to_thread(copy_mark, content))
 
 
 async def _uploaded(request: Request) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from services.intake.api.shapes import Body, View
 from services.intake.api.uploads import MAX_UPLOAD_BYTES
 from services.intake.domain.cases.submission import RECEIPT_KIND
 from services.intake.usecases.identity.ports import Allowance
+from standards.annotated_copy import copy_mark
 
 VERIFICATIONS_BY_SOURCE = Allowance("verifications_by_source", 30, 60)
 
@@ -73,6 +75,8 @@ class DocumentView(View):
 
     verdict: str
     signatures: list[SignatureView]
+    is_annotated_copy: bool
+    """Whether the file says that it is a copy made for one use (加注件), no original."""
 
 
 class ReceiptBody(Body):
@@ -122,6 +126,7 @@ async def verify_sealed_document(request: Request, doors: DoorsHere) -> Document
     report = await doors.seals.verify(content)
     return DocumentView(
         verdict=report.verdict,
+        is_annotated_copy=await asyncio.to_thread(copy_mark, content) is not None,
         signatures=[
             SignatureView(
                 verdict=each.verdict,

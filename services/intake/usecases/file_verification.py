@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.intake.usecases.licences import SealCheck
+from standards.annotated_copy import CopyMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +80,5 @@ class FileReport:
     as_of: datetime
     container: SealCheck
     signatures: Sequence[FileSignature]
+    annotated_copy: CopyMark | None = None
+    """What an annotated copy (加注件) says of itself: it is no original, whatever seals it bears."""

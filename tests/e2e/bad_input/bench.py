@@ -57,6 +57,7 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     "certs": (
         "licence",
         "licence_past",
+        "licence_type",
         "use_code",
         "presentation",
         "stored_answer",

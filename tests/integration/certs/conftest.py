@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.auth import ActingPerson, new_signing_key
+from chassis.auth import ActingPerson, new_signing_key, public_keys
 from chassis.clock import system_clock
 from chassis.db import Database
 from chassis.fields import FieldCipher
@@ -23,12 +23,12 @@ from chassis.requests import EncryptedAnswers
 from chassis.rpc.call import Caller, calling
 from chassis.rpc.peer import Peer
 from services.certs.app import read_catalogue
-from services.certs.rpc import Desk, JwsSigner
+from services.certs.rpc import Desk, IntakeStatements, JwsSigner
 from services.certs.rpc.imports import LicenceImportServicer
 from services.certs.rpc.licences import LicenceServicer
 from services.certs.rpc.presentations import PresentationServicer
 from services.certs.rpc.use_codes import UseCodeServicer
-from services.certs.store import Vault, open_registry
+from services.certs.store import TypeTable, Vault, open_registry
 from standards.identifiers import build_citizen_id, build_licence_identifier
 from tongban.certs.v1 import licence_pb2 as pb
 
@@ -36,6 +36,8 @@ CATALOGUE = Path(__file__).parents[3] / "catalogue"
 MARKET = "11361103TB1000011X"
 FIRE = "11361103TB100002XM"
 CONTEXT = None
+INTAKE_KEY = new_signing_key()
+"""Signs what intake states."""
 ID_CARD = "11100000000013127D001"
 BUSINESS = "11100000MB0143028R001"
 MARRIAGE = "111000000000131433001"
@@ -160,6 +162,8 @@ async def world(fresh_database, tmp_path: Path) -> AsyncIterator[World]:
         departments,
         JwsSigner(new_signing_key()),
         clock,
+        type_records=lambda tx: TypeTable(tx, vault),
+        statements=IntakeStatements(public_keys([INTAKE_KEY])),
     )
     yield World(
         desk,

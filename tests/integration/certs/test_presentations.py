@@ -10,20 +10,22 @@ from datetime import timedelta
 import pytest
 
 from chassis.errors import Fault
-from services.certs.app import verify_presentation_offline
+from services.certs.app import check_qr, verify_presentation_offline
 from tests.integration.certs.conftest import FIRE, World
+from tests.integration.certs.evidence_room import entrusted, entrustment, offline
 from tests.integration.certs.test_issuing import Issuing
 from tests.integration.certs.test_use_codes import reason_of, set_status, uses
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import presentation_pb2
 
 
-async def present(world: World, licence_id: str, holder: str, request_id: str = ""):
+async def present(world: World, licence_id: str, holder: str, request_id: str = "", **named: str):
     request = presentation_pb2.CreatePresentationRequest(
         request_id=request_id or str(uuid.uuid4()),
         licence_id=licence_id,
         holder_id_type_code="111",
         holder_id_number=holder,
+        **named,
     )
     with world.as_intake():
         return await world.presentations.CreatePresentation(request, None)
@@ -136,3 +138,93 @@ async def test_fifty_repeats_of_one_request_are_one_presentation(world: World):
     answers = await asyncio.gather(*(present(world, licence_id, holder, request_id) for _ in range(50)))
     assert len({answer.qr_text for answer in answers}) == 1
     assert await world.count("select count(*) from presentation") == 1
+
+
+async def test_the_next_code_ends_the_one_before_a_step_later(world: World):
+    holder = world.citizen()
+    licence_id = await in_force(world, holder)
+    first = await present(world, licence_id, holder)
+    assert first.refresh_at.ToDatetime() < first.expires_at.ToDatetime()
+    world.clock.offset += timedelta(seconds=20)
+    second = await present(world, licence_id, holder)
+    third = await present(world, licence_id, holder)
+    assert (await scan(world, first.code)).verdict == "VALID"  # one step more, for whoever was scanning it
+    world.clock.offset += timedelta(seconds=32)
+    assert await reason_of(scan(world, second.code)) == "PRESENTATION_EXPIRED"
+    assert (await scan(world, third.code)).verdict == "VALID"
+
+
+async def test_an_agent_shows_what_was_entrusted_and_the_holder_sees_it(world: World):
+    holder, agent = world.citizen(), world.citizen()
+    licence_id = await in_force(world, holder)
+    statement = entrustment(world, holder, agent, types=["11100000MB0143028R901"])
+    name = await entrusted(world, statement)
+    named = {"entrustment_id": name, "agent_id_type_code": "111", "agent_id_number": agent}
+    shown = await present(world, licence_id, holder, **named)
+    assert (await scan(world, shown.code)).verdict == "VALID"
+    assert (await offline(world, licence_id, holder, **named)).qr_text.startswith("TB2.")
+    stranger = named | {"agent_id_number": world.citizen()}
+    assert await reason_of(present(world, licence_id, holder, **stranger)) == "ENTRUSTMENT_WRONG_PERSON"
+    lines = [use for use in (await uses(world, holder)).uses if use.kind == "present"]
+    assert {(use.mode, use.entrustment_id) for use in lines} == {("entrustment", name)}
+
+
+async def test_an_offline_statement_is_checked_with_the_published_keys_alone_for_a_day(world: World):
+    holder = world.citizen()
+    shown = await offline(world, await in_force(world, holder), holder)
+    keys = (await world.presentations.GetPresentationKeys(None, None)).jwks_json
+    stated = check_qr(shown.qr_text, keys, world.clock() + timedelta(hours=23))
+    assert (stated.type_name, stated.holder_masked, stated.status) == ("食品经营许可证", "丰**", "valid")
+    assert stated.identifier.startswith("1.2.156.3005.2.")
+    with pytest.raises(Fault) as over:
+        check_qr(shown.qr_text, keys, world.clock() + timedelta(hours=25))
+    assert over.value.code == "OFFLINE_STATEMENT_EXPIRED"
+    for wrong in (shown.qr_text[:-4] + "AAAA", shown.qr_text.replace("TB2.", "TB1."), "TB2.x.y.z", ""):
+        with pytest.raises(Fault):
+            check_qr(wrong, keys, world.clock())
+
+
+async def test_an_offline_statement_fits_a_qr_code_of_version_20_and_holds_no_number(world: World):
+    import segno
+
+    holder = world.citizen()
+    shown = await offline(world, await in_force(world, holder), holder, life_seconds=600)
+    assert int(segno.make(shown.qr_text, error="l").version) <= 20
+    claims = json.dumps(world.desk.signer.read(shown.qr_text.removeprefix("TB2."), "licence-statement"))
+    assert holder not in claims
+    too_long = offline(world, await in_force_again(world, holder), holder, life_seconds=90_000)
+    assert await reason_of(too_long) == "INVALID_REQUEST"
+
+
+async def in_force_again(world: World, holder: str) -> str:
+    issuing = Issuing(world)
+    licence_id = await issuing.approve(holder, "part-2")
+    await issuing.seal(licence_id)
+    return licence_id
+
+
+async def test_only_the_holder_has_a_statement_made_and_only_of_what_is_in_force(world: World):
+    holder = world.citizen()
+    licence_id = await in_force(world, holder)
+    assert await reason_of(offline(world, licence_id, world.citizen())) == "LICENCE_OF_ANOTHER_HOLDER"
+    await set_status(world, licence_id, pb.LICENCE_STATUS_SUSPENDED)
+    assert await reason_of(offline(world, licence_id, holder)) == "LICENCE_NOT_USABLE"
+
+
+async def test_a_statement_of_the_key_before_is_read_until_that_key_is_retired(tmp_path):
+    from chassis.auth import PublishedKeys, new_signing_key
+    from chassis.auth.live import publish_key
+    from services.certs.rpc import JwsSigner
+
+    old, new, file = new_signing_key(), new_signing_key(), tmp_path / "keys.json"
+    before = JwsSigner(old)
+    statement = before.sign({"a": 1})
+    publish_key(file, old)
+    signer = JwsSigner(new, PublishedKeys(file, lambda: new))
+    assert signer.read(statement) == {"a": 1}
+    assert signer.read(signer.sign({"b": 2})) == {"b": 2}
+    assert {each["kid"] for each in json.loads(signer.jwks_json)["keys"]} == {old.kid, new.kid}
+    publish_key(file, new, retire_others_at=1)
+    with pytest.raises(Fault) as refused:
+        JwsSigner(new, PublishedKeys(file, lambda: new)).read(statement)
+    assert refused.value.code == "SIGNATURE_WRONG"

@@ -197,5 +197,5 @@ async def test_a_yes_or_no_is_given_without_a_copy_and_leaves_a_record(world: Wo
 
     assert await confirmed(KZ_FDDBR="丰小玉", KZ_LX="个体工商户")
     assert not await confirmed(KZ_FDDBR="丰大玉")
-    assert len((await uses(world, holder)).uses) == 2
+    assert len((await uses(world, holder)).uses) == 3  # two look-ups and the yes
     assert await reason_of(confirmed()) == "INVALID_REQUEST"

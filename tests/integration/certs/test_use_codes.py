@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import Fault
 from tests.integration.certs.conftest import FIRE, MARKET, World
+from tests.integration.certs.evidence_room import case_handed_in
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import use_code_pb2
 
@@ -237,3 +238,35 @@ async def test_the_usage_record_cannot_be_changed(world: World):
         with pytest.raises(asyncpg.PostgresError, match="append-only"):
             async with world.database.transaction() as tx:
                 await tx.execute(statement)
+
+
+async def test_a_field_that_was_not_granted_and_another_holder_are_refused_with_their_reasons(world: World):
+    holder = world.citizen()
+    code = await issued(world, await world.stock_licence(holder), holder)
+    other = {"holder_id_type_code": "111", "holder_id_number": world.citizen()}
+    assert await reason_of(consume(world, code, face_fields=["KZ_ZS"])) == "USE_CODE_WRONG_FIELD"
+    assert await reason_of(consume(world, code, **other)) == "USE_CODE_WRONG_HOLDER"
+    assert await reason_of(consume(world, code, case_id="")) == "USE_CODE_CASE_EMPTY"
+    assert await world.count("select uses_left from use_code") == 1
+    seen = [use.outcome for use in (await uses(world, holder)).uses]
+    assert sorted(seen) == ["USE_CODE_CASE_EMPTY", "USE_CODE_WRONG_FIELD", "USE_CODE_WRONG_HOLDER"]
+    own = {"holder_id_type_code": "111", "holder_id_number": holder}
+    answer = await consume(world, code, face_fields=["KZ_MC"], **own)
+    assert set(answer.licence.face) == {"KZ_MC"}
+
+
+async def test_a_code_for_no_case_or_a_closed_one_is_refused_and_recorded(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    await case_handed_in(world, "case-1", ("item-1", MARKET), closed=True)
+    assert await reason_of(issued(world, licence_id, holder, case_id="")) == "USE_CODE_CASE_EMPTY"
+    assert await reason_of(issued(world, licence_id, holder)) == "USE_CODE_CASE_CLOSED"
+    other = world.citizen()
+    assert await reason_of(issued(world, licence_id, other, case_id="case-2")) == "LICENCE_OF_ANOTHER_HOLDER"
+    listed = (await uses(world, holder)).uses
+    assert {(use.kind, use.outcome) for use in listed} == {
+        ("issue", "USE_CODE_CASE_EMPTY"),
+        ("issue", "USE_CODE_CASE_CLOSED"),
+        ("issue", "LICENCE_OF_ANOTHER_HOLDER"),
+    }
+    assert await world.count("select count(*) from use_code") == 0

@@ -121,6 +121,18 @@ async def test_what_other_services_did_stands_in_the_timeline_once(intake) -> No
         certs.LicenceUsed(
             licence_id="l", usage_id="v", consumer_code="c", item_code="i", case_id="not-ours", used_at=at
         ),
+        *(
+            certs.RelianceFell(
+                flag_id=f"f-{case_id}",
+                licence_id="l",
+                consumer_code="c",
+                case_id=case_id,
+                cause="revoked",
+                effective_at=at,
+                fell_at=at,
+            )
+            for case_id in (case.case_id, "not-ours")
+        ),
     ]
     for event in events * 2:
         await hear(intake, event)
@@ -128,6 +140,7 @@ async def test_what_other_services_did_stands_in_the_timeline_once(intake) -> No
         entries = await work.timeline.of_case(case.case_id)
         assert not await work.timeline.of_case("not-ours")
     assert sorted(each.what for each in entries if each.service != "intake") == [
+        "licence_fell",
         "licence_used",
         "message_sent",
         "sealing_refused",

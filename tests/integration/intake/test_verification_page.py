@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
+import zipfile
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -174,3 +176,15 @@ async def test_a_source_that_asks_too_often_is_told_to_wait(stage: Stage):
     shown = await upload(stage.web, b"PK", **BROWSER)
     assert (shown.status_code, int(shown.headers["retry-after"]) > 0) == (429, True)
     accessible(shown.text)
+
+
+async def test_an_annotated_copy_is_called_a_copy_for_people_and_programs(web: httpx.AsyncClient):
+    mark = '<CustomData Name="JZJZZSY">办理贷款</CustomData><CustomData Name="JZJYXQJZSJ">2026-12-01</CustomData>'
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as package:
+        package.writestr("OFD.xml", f"<OFD><CustomDatas>{mark}</CustomDatas></OFD>")
+    page = (await upload(web, content.getvalue(), accept="text/html")).text
+    assert "这是加注件" in page
+    assert "办理贷款" in page
+    told = (await upload(web, content.getvalue())).json()["annotated_copy"]
+    assert (told["use_cause"], told["expires_at"]) == ("办理贷款", "2026-12-01")

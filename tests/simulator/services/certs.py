@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,12 @@ from chassis.db import Transaction
 from chassis.errors import ETAG_MISMATCH
 from services.certs.domain.licence import DOCUMENT_ABSENT, Licence
 from services.certs.domain.licence_type import LicenceType
+from services.certs.domain.log import Leaf
 from services.certs.domain.ofd import Rendered
-from services.certs.domain.status import LicenceStatus
+from services.certs.domain.status import LicenceStatus, StatusChange
+from services.certs.domain.use_code import CasePart
+from services.certs.usecases.evidence_ports import Evidence
+from services.certs.usecases.life.ports import Life
 from services.certs.usecases.ports import Registry
 from tests.simulator.database.engine import Session
 from tests.simulator.services.stores import Store
@@ -48,11 +53,42 @@ class Licences(Store):
         if not await self.step(write, "save", licence.licence_id):
             raise ETAG_MISMATCH()
 
+    async def add_change(self, licence: Licence, change: StatusChange, changed_by: str) -> None:
+        del changed_by
+        await self.keep("licence_status_change", (licence.licence_id, licence.version), change)
+
     async def save_refusal(self, licence: Licence) -> None:
         await self.keep("licence", licence.licence_id, licence)
 
     async def next_serial(self, issuer_code: str, type_code: str, year: int) -> int:
         return await self.count_up("serial", (issuer_code, type_code, year))
+
+
+class Links(Store):
+    """Implements the port Links: no licence follows or copies another here."""
+
+    async def of(self, licence_id: str) -> None:
+        await self.kept("licence_link", licence_id)
+
+
+class Cases(Store):
+    """Implements the port CaseParts: what is known of a case plays no part here but that it is kept."""
+
+    async def know(self, parts: Sequence[CasePart], now: datetime) -> None:
+        for each in parts:
+            await self.keep_new("case_part", (each.case_id, each.part_id), now)
+
+    async def close(self, case_id: str, now: datetime) -> None:
+        del now
+        await self.kept("case_part", case_id)
+
+
+class Sources(Store):
+    """Implements the port Sources: how fresh licences are is no matter of order and loss."""
+
+    async def note_arrivals(self, source_id: str, found: object) -> None:
+        del found
+        await self.kept("source_freshness", source_id)
 
 
 class UseCodes(Store):
@@ -64,11 +100,35 @@ class UseCodes(Store):
         return 0
 
 
+class Queue(Store):
+    """Implements the port Log: every leaf of a transaction is kept with it."""
+
+    async def append(self, leaf: Leaf) -> None:
+        await self.keep("log_queue", (leaf.licence_id, *leaf.facts.values()), leaf)
+
+    async def append_many(self, leaves: Sequence[Leaf]) -> None:
+        for leaf in leaves:
+            await self.append(leaf)
+
+
 def registry_of(tx: Transaction) -> Registry:
     """Return the registry of a transaction; imports, usages and presentations play no part here."""
     nobody: Any = None
     licences: Any = Licences(tx)
-    return Registry(licences, nobody, UseCodes(tx), nobody, nobody, tx.publish)  # type: ignore[arg-type]
+    links: Any = Links(tx)
+    return Registry(
+        licences=licences,
+        imports=nobody,
+        sources=Sources(tx),  # type: ignore[arg-type]
+        recourse=nobody,
+        use_codes=UseCodes(tx),  # type: ignore[arg-type]
+        usages=nobody,
+        presentations=nobody,
+        publish=tx.publish,
+        log=Queue(tx),  # type: ignore[arg-type]
+        evidence=Evidence(Cases(tx), nobody, nobody, nobody),
+        life=Life(nobody, links, nobody, nobody),
+    )
 
 
 def drawn(licence: Licence, kind: LicenceType) -> Rendered:

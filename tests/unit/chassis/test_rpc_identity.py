@@ -80,7 +80,7 @@ def test_every_caller_kind_of_the_proto_admits_somebody() -> None:
     from chassis.rpc.access import Method
 
     peers = [Peer("service", name) for name in ("intake", "certs", "seal", "notify")]
-    peers += [Peer("department", "a"), Peer("operator", "a")]
+    peers += [Peer(kind, "a") for kind in ("department", "operator", "registry")]
     for value in access_pb2.Caller.values():
         method = Method("s", "m", frozenset([value]), False, "", False, False)
         admitted = [peer for peer in peers if method.permits(peer)]

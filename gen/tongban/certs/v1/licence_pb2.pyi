@@ -71,6 +71,25 @@ BASIS_STATUTORY_DUTY: Basis.ValueType  # 2
 BASIS_SHOWN_BY_HOLDER: Basis.ValueType  # 3
 Global___Basis: _TypeAlias = Basis  # noqa: Y015
 
+class _ImportOperation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportOperationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportOperation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_OPERATION_UNSPECIFIED: _ImportOperation.ValueType  # 0
+    IMPORT_OPERATION_INSERT: _ImportOperation.ValueType  # 1
+    IMPORT_OPERATION_UPDATE: _ImportOperation.ValueType  # 2
+    IMPORT_OPERATION_CANCEL: _ImportOperation.ValueType  # 3
+
+class ImportOperation(_ImportOperation, metaclass=_ImportOperationEnumTypeWrapper): ...
+
+IMPORT_OPERATION_UNSPECIFIED: ImportOperation.ValueType  # 0
+IMPORT_OPERATION_INSERT: ImportOperation.ValueType  # 1
+IMPORT_OPERATION_UPDATE: ImportOperation.ValueType  # 2
+IMPORT_OPERATION_CANCEL: ImportOperation.ValueType  # 3
+Global___ImportOperation: _TypeAlias = ImportOperation  # noqa: Y015
+
 class _ImportOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -82,6 +101,9 @@ class _ImportOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportO
     IMPORT_OUTCOME_UNCHANGED: _ImportOutcome.ValueType  # 2
     IMPORT_OUTCOME_UPDATED: _ImportOutcome.ValueType  # 3
     IMPORT_OUTCOME_REFUSED: _ImportOutcome.ValueType  # 4
+    IMPORT_OUTCOME_CONFLICT_KEPT: _ImportOutcome.ValueType  # 5
+    """A source of higher priority says otherwise: its content stays, SourceService lists the conflict."""
+    IMPORT_OUTCOME_CANCELLED: _ImportOutcome.ValueType  # 6
 
 class ImportOutcome(_ImportOutcome, metaclass=_ImportOutcomeEnumTypeWrapper): ...
 
@@ -90,6 +112,9 @@ IMPORT_OUTCOME_CREATED: ImportOutcome.ValueType  # 1
 IMPORT_OUTCOME_UNCHANGED: ImportOutcome.ValueType  # 2
 IMPORT_OUTCOME_UPDATED: ImportOutcome.ValueType  # 3
 IMPORT_OUTCOME_REFUSED: ImportOutcome.ValueType  # 4
+IMPORT_OUTCOME_CONFLICT_KEPT: ImportOutcome.ValueType  # 5
+"""A source of higher priority says otherwise: its content stays, SourceService lists the conflict."""
+IMPORT_OUTCOME_CANCELLED: ImportOutcome.ValueType  # 6
 Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
 
 @_typing.final
@@ -356,17 +381,27 @@ class GetLicenceDocumentResponse(_message.Message):
 
     OFD_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    IS_ANNOTATED_COPY_FIELD_NUMBER: _builtins.int
+    COPY_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     ofd: _builtins.bytes
+    """The sealed original for its holder, its issuer and the archive of its own case; for others an annotated copy."""
     sha256: _builtins.str
+    is_annotated_copy: _builtins.bool
+    @_builtins.property
+    def copy_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Of a copy."""
+
     def __init__(
         self,
         *,
         ofd: _builtins.bytes = ...,
         sha256: _builtins.str = ...,
+        is_annotated_copy: _builtins.bool = ...,
+        copy_expires_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["copy_expires_at", b"copy_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ofd", b"ofd", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copy_expires_at", b"copy_expires_at", "is_annotated_copy", b"is_annotated_copy", "ofd", b"ofd", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -494,8 +529,11 @@ class ImportLicencesRequest(_message.Message):
 
     BATCH_ID_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    SOURCE_ID_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.str
     """Same for all rows of one file; with row_number it makes the import resumable."""
+    source_id: _builtins.str
+    """Empty: the caller's own register. The same in every message of a call."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportRow]: ...
     def __init__(
@@ -503,10 +541,11 @@ class ImportLicencesRequest(_message.Message):
         *,
         batch_id: _builtins.str = ...,
         rows: _abc.Iterable[Global___ImportRow] | None = ...,
+        source_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "rows", b"rows", "source_id", b"source_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -538,20 +577,26 @@ class ImportRow(_message.Message):
 
     ROW_NUMBER_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
     row_number: _builtins.int
+    operation: Global___ImportOperation.ValueType
+    """Unspecified: a stock row, which is there afterwards however it was before."""
     @_builtins.property
     def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """GB/T 36903 short name → value (ZZMC, ZZLXDM, ZZBH, …, KZ_…)."""
+        """GB/T 36903 short name → value (ZZMC, ZZLXDM, ZZBH, …, KZ_…).
+        Of a cancellation: ZZBS, and ZZBGYY, ZZBGSJ where known.
+        """
 
     def __init__(
         self,
         *,
         row_number: _builtins.int = ...,
         fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        operation: Global___ImportOperation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "row_number", b"row_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "operation", b"operation", "row_number", b"row_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

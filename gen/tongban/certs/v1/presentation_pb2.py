@@ -27,7 +27,7 @@ from tongban.certs.v1 import licence_pb2 as tongban_dot_certs_dot_v1_dot_licence
 from tongban.common.v1 import access_pb2 as tongban_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tongban/certs/v1/presentation.proto\x12\x10tongban.certs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/certs/v1/licence.proto\x1a\x1etongban/common/v1/access.proto\"z\n\x19\x43reatePresentationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x1b\n\x13holder_id_type_code\x18\x03 \x01(\t\x12\x18\n\x10holder_id_number\x18\x04 \x01(\t\"k\n\x1a\x43reatePresentationResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07qr_text\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x19VerifyPresentationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\x8a\x01\n\x1aVerifyPresentationResponse\x12*\n\x07licence\x18\x01 \x01(\x0b\x32\x19.tongban.certs.v1.Licence\x12\x0f\n\x07verdict\x18\x02 \x01(\t\x12/\n\x0bverified_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1c\n\x1aGetPresentationKeysRequest\"0\n\x1bGetPresentationKeysResponse\x12\x11\n\tjwks_json\x18\x01 \x01(\t2\xe1\x03\n\x13PresentationService\x12\xa6\x01\n\x12\x43reatePresentation\x12+.tongban.certs.v1.CreatePresentationRequest\x1a,.tongban.certs.v1.CreatePresentationResponse\"5\xaa\xd4\x18\x31\n\x01\x01\x10\x01\x1a(licence.holder == holder given by intake \x01\x12\x98\x01\n\x12VerifyPresentation\x12+.tongban.certs.v1.VerifyPresentationRequest\x1a,.tongban.certs.v1.VerifyPresentationResponse\"\'\xaa\xd4\x18#\n\x02\x05\x01\x1a\x1b\x63ode unused and not expired \x01\x12\x85\x01\n\x13GetPresentationKeys\x12,.tongban.certs.v1.GetPresentationKeysRequest\x1a-.tongban.certs.v1.GetPresentationKeysResponse\"\x11\xaa\xd4\x18\r\n\x03\x05\x01\x06\x1a\x06publicb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tongban/certs/v1/presentation.proto\x12\x10tongban.certs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/certs/v1/licence.proto\x1a\x1etongban/common/v1/access.proto\"\xc7\x01\n\x19\x43reatePresentationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x1b\n\x13holder_id_type_code\x18\x03 \x01(\t\x12\x18\n\x10holder_id_number\x18\x04 \x01(\t\x12\x16\n\x0e\x65ntrustment_id\x18\x05 \x01(\t\x12\x1a\n\x12\x61gent_id_type_code\x18\x06 \x01(\t\x12\x17\n\x0f\x61gent_id_number\x18\x07 \x01(\t\"\x9b\x01\n\x1a\x43reatePresentationResponse\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07qr_text\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrefresh_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe1\x01\n\x1d\x43reateOfflineStatementRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x1b\n\x13holder_id_type_code\x18\x03 \x01(\t\x12\x18\n\x10holder_id_number\x18\x04 \x01(\t\x12\x14\n\x0clife_seconds\x18\x05 \x01(\x05\x12\x16\n\x0e\x65ntrustment_id\x18\x06 \x01(\t\x12\x1a\n\x12\x61gent_id_type_code\x18\x07 \x01(\t\x12\x17\n\x0f\x61gent_id_number\x18\x08 \x01(\t\"a\n\x1e\x43reateOfflineStatementResponse\x12\x0f\n\x07qr_text\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"=\n\x19VerifyPresentationRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"\x8a\x01\n\x1aVerifyPresentationResponse\x12*\n\x07licence\x18\x01 \x01(\x0b\x32\x19.tongban.certs.v1.Licence\x12\x0f\n\x07verdict\x18\x02 \x01(\t\x12/\n\x0bverified_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1c\n\x1aGetPresentationKeysRequest\"0\n\x1bGetPresentationKeysResponse\x12\x11\n\tjwks_json\x18\x01 \x01(\t2\x96\x05\n\x13PresentationService\x12\xa6\x01\n\x12\x43reatePresentation\x12+.tongban.certs.v1.CreatePresentationRequest\x1a,.tongban.certs.v1.CreatePresentationResponse\"5\xaa\xd4\x18\x31\n\x01\x01\x10\x01\x1a(licence.holder == holder given by intake \x01\x12\xb2\x01\n\x16\x43reateOfflineStatement\x12/.tongban.certs.v1.CreateOfflineStatementRequest\x1a\x30.tongban.certs.v1.CreateOfflineStatementResponse\"5\xaa\xd4\x18\x31\n\x01\x01\x10\x01\x1a(licence.holder == holder given by intake \x01\x12\x98\x01\n\x12VerifyPresentation\x12+.tongban.certs.v1.VerifyPresentationRequest\x1a,.tongban.certs.v1.VerifyPresentationResponse\"\'\xaa\xd4\x18#\n\x02\x05\x01\x1a\x1b\x63ode unused and not expired \x01\x12\x85\x01\n\x13GetPresentationKeys\x12,.tongban.certs.v1.GetPresentationKeysRequest\x1a-.tongban.certs.v1.GetPresentationKeysResponse\"\x11\xaa\xd4\x18\r\n\x03\x05\x01\x06\x1a\x06publicb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,22 +36,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PRESENTATIONSERVICE'].methods_by_name['CreatePresentation']._loaded_options = None
   _globals['_PRESENTATIONSERVICE'].methods_by_name['CreatePresentation']._serialized_options = b'\252\324\0301\n\001\001\020\001\032(licence.holder == holder given by intake \001'
+  _globals['_PRESENTATIONSERVICE'].methods_by_name['CreateOfflineStatement']._loaded_options = None
+  _globals['_PRESENTATIONSERVICE'].methods_by_name['CreateOfflineStatement']._serialized_options = b'\252\324\0301\n\001\001\020\001\032(licence.holder == holder given by intake \001'
   _globals['_PRESENTATIONSERVICE'].methods_by_name['VerifyPresentation']._loaded_options = None
   _globals['_PRESENTATIONSERVICE'].methods_by_name['VerifyPresentation']._serialized_options = b'\252\324\030#\n\002\005\001\032\033code unused and not expired \001'
   _globals['_PRESENTATIONSERVICE'].methods_by_name['GetPresentationKeys']._loaded_options = None
   _globals['_PRESENTATIONSERVICE'].methods_by_name['GetPresentationKeys']._serialized_options = b'\252\324\030\r\n\003\005\001\006\032\006public'
-  _globals['_CREATEPRESENTATIONREQUEST']._serialized_start=154
-  _globals['_CREATEPRESENTATIONREQUEST']._serialized_end=276
-  _globals['_CREATEPRESENTATIONRESPONSE']._serialized_start=278
-  _globals['_CREATEPRESENTATIONRESPONSE']._serialized_end=385
-  _globals['_VERIFYPRESENTATIONREQUEST']._serialized_start=387
-  _globals['_VERIFYPRESENTATIONREQUEST']._serialized_end=448
-  _globals['_VERIFYPRESENTATIONRESPONSE']._serialized_start=451
-  _globals['_VERIFYPRESENTATIONRESPONSE']._serialized_end=589
-  _globals['_GETPRESENTATIONKEYSREQUEST']._serialized_start=591
-  _globals['_GETPRESENTATIONKEYSREQUEST']._serialized_end=619
-  _globals['_GETPRESENTATIONKEYSRESPONSE']._serialized_start=621
-  _globals['_GETPRESENTATIONKEYSRESPONSE']._serialized_end=669
-  _globals['_PRESENTATIONSERVICE']._serialized_start=672
-  _globals['_PRESENTATIONSERVICE']._serialized_end=1153
+  _globals['_CREATEPRESENTATIONREQUEST']._serialized_start=155
+  _globals['_CREATEPRESENTATIONREQUEST']._serialized_end=354
+  _globals['_CREATEPRESENTATIONRESPONSE']._serialized_start=357
+  _globals['_CREATEPRESENTATIONRESPONSE']._serialized_end=512
+  _globals['_CREATEOFFLINESTATEMENTREQUEST']._serialized_start=515
+  _globals['_CREATEOFFLINESTATEMENTREQUEST']._serialized_end=740
+  _globals['_CREATEOFFLINESTATEMENTRESPONSE']._serialized_start=742
+  _globals['_CREATEOFFLINESTATEMENTRESPONSE']._serialized_end=839
+  _globals['_VERIFYPRESENTATIONREQUEST']._serialized_start=841
+  _globals['_VERIFYPRESENTATIONREQUEST']._serialized_end=902
+  _globals['_VERIFYPRESENTATIONRESPONSE']._serialized_start=905
+  _globals['_VERIFYPRESENTATIONRESPONSE']._serialized_end=1043
+  _globals['_GETPRESENTATIONKEYSREQUEST']._serialized_start=1045
+  _globals['_GETPRESENTATIONKEYSREQUEST']._serialized_end=1073
+  _globals['_GETPRESENTATIONKEYSRESPONSE']._serialized_start=1075
+  _globals['_GETPRESENTATIONKEYSRESPONSE']._serialized_end=1123
+  _globals['_PRESENTATIONSERVICE']._serialized_start=1126
+  _globals['_PRESENTATIONSERVICE']._serialized_end=1788
 # @@protoc_insertion_point(module_scope)

@@ -26,10 +26,17 @@ class CreatePresentationRequest(_message.Message):
     LICENCE_ID_FIELD_NUMBER: _builtins.int
     HOLDER_ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
     HOLDER_ID_NUMBER_FIELD_NUMBER: _builtins.int
+    ENTRUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_NUMBER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     licence_id: _builtins.str
     holder_id_type_code: _builtins.str
     holder_id_number: _builtins.str
+    entrustment_id: _builtins.str
+    """An agent of the holder acts: under which recorded entrustment, and who the agent is."""
+    agent_id_type_code: _builtins.str
+    agent_id_number: _builtins.str
     def __init__(
         self,
         *,
@@ -37,10 +44,13 @@ class CreatePresentationRequest(_message.Message):
         licence_id: _builtins.str = ...,
         holder_id_type_code: _builtins.str = ...,
         holder_id_number: _builtins.str = ...,
+        entrustment_id: _builtins.str = ...,
+        agent_id_type_code: _builtins.str = ...,
+        agent_id_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "licence_id", b"licence_id", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id_number", b"agent_id_number", "agent_id_type_code", b"agent_id_type_code", "entrustment_id", b"entrustment_id", "holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "licence_id", b"licence_id", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -53,26 +63,97 @@ class CreatePresentationResponse(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     QR_TEXT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    REFRESH_AT_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Opaque; for the online answer."""
     qr_text: _builtins.str
     """What the QR shows: code and a signed summary (compact JWS), no personal data in clear."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def refresh_at(self) -> _timestamp_pb2.Timestamp:
+        """When the screen asks for the next code; this one stays good until expires_at."""
+
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         qr_text: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        refresh_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "refresh_at", b"refresh_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "expires_at", b"expires_at", "qr_text", b"qr_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "expires_at", b"expires_at", "qr_text", b"qr_text", "refresh_at", b"refresh_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreatePresentationResponse: _TypeAlias = CreatePresentationResponse  # noqa: Y015
+
+@_typing.final
+class CreateOfflineStatementRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LICENCE_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
+    HOLDER_ID_NUMBER_FIELD_NUMBER: _builtins.int
+    LIFE_SECONDS_FIELD_NUMBER: _builtins.int
+    ENTRUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_NUMBER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    licence_id: _builtins.str
+    holder_id_type_code: _builtins.str
+    holder_id_number: _builtins.str
+    life_seconds: _builtins.int
+    """60 to 86400; a day if none is given."""
+    entrustment_id: _builtins.str
+    agent_id_type_code: _builtins.str
+    agent_id_number: _builtins.str
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        licence_id: _builtins.str = ...,
+        holder_id_type_code: _builtins.str = ...,
+        holder_id_number: _builtins.str = ...,
+        life_seconds: _builtins.int = ...,
+        entrustment_id: _builtins.str = ...,
+        agent_id_type_code: _builtins.str = ...,
+        agent_id_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id_number", b"agent_id_number", "agent_id_type_code", b"agent_id_type_code", "entrustment_id", b"entrustment_id", "holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "licence_id", b"licence_id", "life_seconds", b"life_seconds", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOfflineStatementRequest: _TypeAlias = CreateOfflineStatementRequest  # noqa: Y015
+
+@_typing.final
+class CreateOfflineStatementResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QR_TEXT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    qr_text: _builtins.str
+    """What the QR shows ("TB2." and a compact JWS): type, masked name, status, identifier, end."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        qr_text: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "qr_text", b"qr_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOfflineStatementResponse: _TypeAlias = CreateOfflineStatementResponse  # noqa: Y015
 
 @_typing.final
 class VerifyPresentationRequest(_message.Message):

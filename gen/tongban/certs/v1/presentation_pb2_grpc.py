@@ -40,6 +40,11 @@ class PresentationServiceStub:
                 request_serializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.CreatePresentationRequest.SerializeToString,
                 response_deserializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.CreatePresentationResponse.FromString,
                 _registered_method=True)
+        self.CreateOfflineStatement = channel.unary_unary(
+                '/tongban.certs.v1.PresentationService/CreateOfflineStatement',
+                request_serializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.CreateOfflineStatementRequest.SerializeToString,
+                response_deserializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.CreateOfflineStatementResponse.FromString,
+                _registered_method=True)
         self.VerifyPresentation = channel.unary_unary(
                 '/tongban.certs.v1.PresentationService/VerifyPresentation',
                 request_serializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.VerifyPresentationRequest.SerializeToString,
@@ -58,6 +63,13 @@ class PresentationServiceServicer:
 
     def CreatePresentation(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateOfflineStatement(self, request, context):
+        """A signed statement of at most a day for places without a network; single use cannot be promised there.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -83,6 +95,11 @@ def add_PresentationServiceServicer_to_server(servicer, server):
                     servicer.CreatePresentation,
                     request_deserializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.CreatePresentationRequest.FromString,
                     response_serializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.CreatePresentationResponse.SerializeToString,
+            ),
+            'CreateOfflineStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOfflineStatement,
+                    request_deserializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.CreateOfflineStatementRequest.FromString,
+                    response_serializer=tongban_dot_certs_dot_v1_dot_presentation__pb2.CreateOfflineStatementResponse.SerializeToString,
             ),
             'VerifyPresentation': grpc.unary_unary_rpc_method_handler(
                     servicer.VerifyPresentation,
@@ -123,6 +140,33 @@ class PresentationService:
             '/tongban.certs.v1.PresentationService/CreatePresentation',
             tongban_dot_certs_dot_v1_dot_presentation__pb2.CreatePresentationRequest.SerializeToString,
             tongban_dot_certs_dot_v1_dot_presentation__pb2.CreatePresentationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOfflineStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.certs.v1.PresentationService/CreateOfflineStatement',
+            tongban_dot_certs_dot_v1_dot_presentation__pb2.CreateOfflineStatementRequest.SerializeToString,
+            tongban_dot_certs_dot_v1_dot_presentation__pb2.CreateOfflineStatementResponse.FromString,
             options,
             channel_credentials,
             insecure,

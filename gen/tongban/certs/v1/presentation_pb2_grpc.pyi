@@ -34,6 +34,8 @@ class PresentationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PresentationServiceAsyncStub: ...
     CreatePresentation: _grpc.UnaryUnaryMultiCallable[_presentation_pb2.CreatePresentationRequest, _presentation_pb2.CreatePresentationResponse]
+    CreateOfflineStatement: _grpc.UnaryUnaryMultiCallable[_presentation_pb2.CreateOfflineStatementRequest, _presentation_pb2.CreateOfflineStatementResponse]
+    """A signed statement of at most a day for places without a network; single use cannot be promised there."""
     VerifyPresentation: _grpc.UnaryUnaryMultiCallable[_presentation_pb2.VerifyPresentationRequest, _presentation_pb2.VerifyPresentationResponse]
     """Scanned by an inspector (department certificate) or by the public page (through intake)."""
     GetPresentationKeys: _grpc.UnaryUnaryMultiCallable[_presentation_pb2.GetPresentationKeysRequest, _presentation_pb2.GetPresentationKeysResponse]
@@ -45,6 +47,8 @@ class PresentationServiceAsyncStub(PresentationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreatePresentation: _aio.UnaryUnaryMultiCallable[_presentation_pb2.CreatePresentationRequest, _presentation_pb2.CreatePresentationResponse]  # type: ignore[assignment]
+    CreateOfflineStatement: _aio.UnaryUnaryMultiCallable[_presentation_pb2.CreateOfflineStatementRequest, _presentation_pb2.CreateOfflineStatementResponse]  # type: ignore[assignment]
+    """A signed statement of at most a day for places without a network; single use cannot be promised there."""
     VerifyPresentation: _aio.UnaryUnaryMultiCallable[_presentation_pb2.VerifyPresentationRequest, _presentation_pb2.VerifyPresentationResponse]  # type: ignore[assignment]
     """Scanned by an inspector (department certificate) or by the public page (through intake)."""
     GetPresentationKeys: _aio.UnaryUnaryMultiCallable[_presentation_pb2.GetPresentationKeysRequest, _presentation_pb2.GetPresentationKeysResponse]  # type: ignore[assignment]
@@ -59,6 +63,14 @@ class PresentationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _presentation_pb2.CreatePresentationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_presentation_pb2.CreatePresentationResponse, _abc.Awaitable[_presentation_pb2.CreatePresentationResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CreateOfflineStatement(
+        self,
+        request: _presentation_pb2.CreateOfflineStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_presentation_pb2.CreateOfflineStatementResponse, _abc.Awaitable[_presentation_pb2.CreateOfflineStatementResponse]]:
+        """A signed statement of at most a day for places without a network; single use cannot be promised there."""
 
     @_abc_1.abstractmethod
     def VerifyPresentation(

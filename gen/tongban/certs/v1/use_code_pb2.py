@@ -27,7 +27,7 @@ from tongban.certs.v1 import licence_pb2 as tongban_dot_certs_dot_v1_dot_licence
 from tongban.common.v1 import access_pb2 as tongban_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftongban/certs/v1/use_code.proto\x12\x10tongban.certs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/certs/v1/licence.proto\x1a\x1etongban/common/v1/access.proto\"\xe4\x02\n\x13IssueUseCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x1b\n\x13holder_id_type_code\x18\x03 \x01(\t\x12\x18\n\x10holder_id_number\x18\x04 \x01(\t\x12\x11\n\titem_code\x18\x05 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\t\x12\x15\n\rconsumer_code\x18\x07 \x01(\t\x12\x13\n\x0b\x66\x61\x63\x65_fields\x18\x08 \x03(\t\x12\x11\n\tuse_cause\x18\t \x01(\t\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08max_uses\x18\x0b \x01(\x05\x12\x17\n\x0f\x63onsent_version\x18\x0c \x01(\t\x12\x30\n\x0c\x63onsented_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"X\n\x14IssueUseCodeResponse\x12\x10\n\x08use_code\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"t\n\x15\x43onsumeUseCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08use_code\x18\x02 \x01(\t\x12\x11\n\titem_code\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x04 \x01(\t\x12\x11\n\tuse_cause\x18\x05 \x01(\t\"p\n\x16\x43onsumeUseCodeResponse\x12\x10\n\x08usage_id\x18\x01 \x01(\t\x12*\n\x07licence\x18\x02 \x01(\x0b\x32\x19.tongban.certs.v1.Licence\x12\x18\n\x10holder_id_number\x18\x03 \x01(\t\"L\n\x15RevokeUseCodesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\")\n\x16RevokeUseCodesResponse\x12\x0f\n\x07revoked\x18\x01 \x01(\x05\"o\n\x0fListUsesRequest\x12\x1b\n\x13holder_id_type_code\x18\x01 \x01(\t\x12\x18\n\x10holder_id_number\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"P\n\x10ListUsesResponse\x12#\n\x04uses\x18\x01 \x03(\x0b\x32\x15.tongban.certs.v1.Use\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x91\x02\n\x03Use\x12\x10\n\x08usage_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x19\n\x11licence_type_name\x18\x03 \x01(\t\x12\x15\n\rconsumer_code\x18\x04 \x01(\t\x12\x15\n\rconsumer_name\x18\x05 \x01(\t\x12\x11\n\titem_code\x18\x06 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x07 \x01(\t\x12\x11\n\tuse_cause\x18\x08 \x01(\t\x12&\n\x05\x62\x61sis\x18\t \x01(\x0e\x32\x17.tongban.certs.v1.Basis\x12+\n\x07used_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x0b \x01(\t2\xb5\x04\n\x0eUseCodeService\x12\x94\x01\n\x0cIssueUseCode\x12%.tongban.certs.v1.IssueUseCodeRequest\x1a&.tongban.certs.v1.IssueUseCodeResponse\"5\xaa\xd4\x18\x31\n\x01\x01\x10\x01\x1a(licence.holder == holder given by intake \x01\x12\x8b\x01\n\x0e\x43onsumeUseCode\x12\'.tongban.certs.v1.ConsumeUseCodeRequest\x1a(.tongban.certs.v1.ConsumeUseCodeResponse\"&\xaa\xd4\x18\"\n\x01\x05\x1a\x1buse_code.consumer == caller \x01\x12\x87\x01\n\x0eRevokeUseCodes\x12\'.tongban.certs.v1.RevokeUseCodesRequest\x1a(.tongban.certs.v1.RevokeUseCodesResponse\"\"\xaa\xd4\x18\x1e\n\x01\x01\x10\x01\x1a\x15use_code.case == case \x01\x12t\n\x08ListUses\x12!.tongban.certs.v1.ListUsesRequest\x1a\".tongban.certs.v1.ListUsesResponse\"!\xaa\xd4\x18\x1d\n\x01\x01\x10\x01\x1a\x16holder given by intakeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftongban/certs/v1/use_code.proto\x12\x10tongban.certs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/certs/v1/licence.proto\x1a\x1etongban/common/v1/access.proto\"\xc5\x03\n\x13IssueUseCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x1b\n\x13holder_id_type_code\x18\x03 \x01(\t\x12\x18\n\x10holder_id_number\x18\x04 \x01(\t\x12\x11\n\titem_code\x18\x05 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x06 \x01(\t\x12\x15\n\rconsumer_code\x18\x07 \x01(\t\x12\x13\n\x0b\x66\x61\x63\x65_fields\x18\x08 \x03(\t\x12\x11\n\tuse_cause\x18\t \x01(\t\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08max_uses\x18\x0b \x01(\x05\x12\x17\n\x0f\x63onsent_version\x18\x0c \x01(\t\x12\x30\n\x0c\x63onsented_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nconsent_id\x18\x0e \x01(\t\x12\x16\n\x0e\x65ntrustment_id\x18\x0f \x01(\t\x12\x1a\n\x12\x61gent_id_type_code\x18\x10 \x01(\t\x12\x17\n\x0f\x61gent_id_number\x18\x11 \x01(\t\"\xe6\x01\n\x17IssueDutyUseCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x11\n\titem_code\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x04 \x01(\t\x12\x13\n\x0b\x66\x61\x63\x65_fields\x18\x05 \x03(\t\x12\x11\n\tuse_cause\x18\x06 \x01(\t\x12\x15\n\rlegal_article\x18\x07 \x01(\t\x12.\n\nexpires_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08max_uses\x18\t \x01(\x05\"\\\n\x18IssueDutyUseCodeResponse\x12\x10\n\x08use_code\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x18RecordEntrustmentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\t\"c\n\x19RecordEntrustmentResponse\x12\x16\n\x0e\x65ntrustment_id\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8d\x01\n\x18RevokeEntrustmentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\x0e\x65ntrustment_id\x18\x02 \x01(\t\x12\x1b\n\x13holder_id_type_code\x18\x03 \x01(\t\x12\x18\n\x10holder_id_number\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"6\n\x19RevokeEntrustmentResponse\x12\x19\n\x11revoked_use_codes\x18\x01 \x01(\x05\"X\n\x14IssueUseCodeResponse\x12\x10\n\x08use_code\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc0\x01\n\x15\x43onsumeUseCodeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08use_code\x18\x02 \x01(\t\x12\x11\n\titem_code\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x04 \x01(\t\x12\x11\n\tuse_cause\x18\x05 \x01(\t\x12\x13\n\x0b\x66\x61\x63\x65_fields\x18\x06 \x03(\t\x12\x1b\n\x13holder_id_type_code\x18\x07 \x01(\t\x12\x18\n\x10holder_id_number\x18\x08 \x01(\t\"p\n\x16\x43onsumeUseCodeResponse\x12\x10\n\x08usage_id\x18\x01 \x01(\t\x12*\n\x07licence\x18\x02 \x01(\x0b\x32\x19.tongban.certs.v1.Licence\x12\x18\n\x10holder_id_number\x18\x03 \x01(\t\"L\n\x15RevokeUseCodesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\")\n\x16RevokeUseCodesResponse\x12\x0f\n\x07revoked\x18\x01 \x01(\x05\"o\n\x0fListUsesRequest\x12\x1b\n\x13holder_id_type_code\x18\x01 \x01(\t\x12\x18\n\x10holder_id_number\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"P\n\x10ListUsesResponse\x12#\n\x04uses\x18\x01 \x03(\x0b\x32\x15.tongban.certs.v1.Use\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x89\x03\n\x03Use\x12\x10\n\x08usage_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x19\n\x11licence_type_name\x18\x03 \x01(\t\x12\x15\n\rconsumer_code\x18\x04 \x01(\t\x12\x15\n\rconsumer_name\x18\x05 \x01(\t\x12\x11\n\titem_code\x18\x06 \x01(\t\x12\x0f\n\x07\x63\x61se_id\x18\x07 \x01(\t\x12\x11\n\tuse_cause\x18\x08 \x01(\t\x12&\n\x05\x62\x61sis\x18\t \x01(\x0e\x32\x17.tongban.certs.v1.Basis\x12+\n\x07used_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07outcome\x18\x0b \x01(\t\x12\x0c\n\x04mode\x18\x0c \x01(\t\x12\x12\n\nconsent_id\x18\r \x01(\t\x12\x15\n\rlegal_article\x18\x0e \x01(\t\x12\x16\n\x0e\x65ntrustment_id\x18\x0f \x01(\t\x12\x17\n\x0flicence_version\x18\x10 \x01(\x03\x12\x0c\n\x04kind\x18\x11 \x01(\t2\x8f\x08\n\x0eUseCodeService\x12\x94\x01\n\x0cIssueUseCode\x12%.tongban.certs.v1.IssueUseCodeRequest\x1a&.tongban.certs.v1.IssueUseCodeResponse\"5\xaa\xd4\x18\x31\n\x01\x01\x10\x01\x1a(licence.holder == holder given by intake \x01\x12\x94\x01\n\x10IssueDutyUseCode\x12).tongban.certs.v1.IssueDutyUseCodeRequest\x1a*.tongban.certs.v1.IssueDutyUseCodeResponse\")\xaa\xd4\x18%\n\x01\x05\x1a\x1e\x63\x61se.part.department == caller \x01\x12\x95\x01\n\x11RecordEntrustment\x12*.tongban.certs.v1.RecordEntrustmentRequest\x1a+.tongban.certs.v1.RecordEntrustmentResponse\"\'\xaa\xd4\x18#\n\x01\x01\x10\x01\x1a\x1astatement signed by intake \x01\x12\xa8\x01\n\x11RevokeEntrustment\x12*.tongban.certs.v1.RevokeEntrustmentRequest\x1a+.tongban.certs.v1.RevokeEntrustmentResponse\":\xaa\xd4\x18\x36\n\x01\x01\x10\x01\x1a-entrustment.grantor == holder given by intake \x01\x12\x8b\x01\n\x0e\x43onsumeUseCode\x12\'.tongban.certs.v1.ConsumeUseCodeRequest\x1a(.tongban.certs.v1.ConsumeUseCodeResponse\"&\xaa\xd4\x18\"\n\x01\x05\x1a\x1buse_code.consumer == caller \x01\x12\x87\x01\n\x0eRevokeUseCodes\x12\'.tongban.certs.v1.RevokeUseCodesRequest\x1a(.tongban.certs.v1.RevokeUseCodesResponse\"\"\xaa\xd4\x18\x1e\n\x01\x01\x10\x01\x1a\x15use_code.case == case \x01\x12t\n\x08ListUses\x12!.tongban.certs.v1.ListUsesRequest\x1a\".tongban.certs.v1.ListUsesResponse\"!\xaa\xd4\x18\x1d\n\x01\x01\x10\x01\x1a\x16holder given by intakeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_USECODESERVICE'].methods_by_name['IssueUseCode']._loaded_options = None
   _globals['_USECODESERVICE'].methods_by_name['IssueUseCode']._serialized_options = b'\252\324\0301\n\001\001\020\001\032(licence.holder == holder given by intake \001'
+  _globals['_USECODESERVICE'].methods_by_name['IssueDutyUseCode']._loaded_options = None
+  _globals['_USECODESERVICE'].methods_by_name['IssueDutyUseCode']._serialized_options = b'\252\324\030%\n\001\005\032\036case.part.department == caller \001'
+  _globals['_USECODESERVICE'].methods_by_name['RecordEntrustment']._loaded_options = None
+  _globals['_USECODESERVICE'].methods_by_name['RecordEntrustment']._serialized_options = b'\252\324\030#\n\001\001\020\001\032\032statement signed by intake \001'
+  _globals['_USECODESERVICE'].methods_by_name['RevokeEntrustment']._loaded_options = None
+  _globals['_USECODESERVICE'].methods_by_name['RevokeEntrustment']._serialized_options = b'\252\324\0306\n\001\001\020\001\032-entrustment.grantor == holder given by intake \001'
   _globals['_USECODESERVICE'].methods_by_name['ConsumeUseCode']._loaded_options = None
   _globals['_USECODESERVICE'].methods_by_name['ConsumeUseCode']._serialized_options = b'\252\324\030\"\n\001\005\032\033use_code.consumer == caller \001'
   _globals['_USECODESERVICE'].methods_by_name['RevokeUseCodes']._loaded_options = None
@@ -43,23 +49,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USECODESERVICE'].methods_by_name['ListUses']._loaded_options = None
   _globals['_USECODESERVICE'].methods_by_name['ListUses']._serialized_options = b'\252\324\030\035\n\001\001\020\001\032\026holder given by intake'
   _globals['_ISSUEUSECODEREQUEST']._serialized_start=151
-  _globals['_ISSUEUSECODEREQUEST']._serialized_end=507
-  _globals['_ISSUEUSECODERESPONSE']._serialized_start=509
-  _globals['_ISSUEUSECODERESPONSE']._serialized_end=597
-  _globals['_CONSUMEUSECODEREQUEST']._serialized_start=599
-  _globals['_CONSUMEUSECODEREQUEST']._serialized_end=715
-  _globals['_CONSUMEUSECODERESPONSE']._serialized_start=717
-  _globals['_CONSUMEUSECODERESPONSE']._serialized_end=829
-  _globals['_REVOKEUSECODESREQUEST']._serialized_start=831
-  _globals['_REVOKEUSECODESREQUEST']._serialized_end=907
-  _globals['_REVOKEUSECODESRESPONSE']._serialized_start=909
-  _globals['_REVOKEUSECODESRESPONSE']._serialized_end=950
-  _globals['_LISTUSESREQUEST']._serialized_start=952
-  _globals['_LISTUSESREQUEST']._serialized_end=1063
-  _globals['_LISTUSESRESPONSE']._serialized_start=1065
-  _globals['_LISTUSESRESPONSE']._serialized_end=1145
-  _globals['_USE']._serialized_start=1148
-  _globals['_USE']._serialized_end=1421
-  _globals['_USECODESERVICE']._serialized_start=1424
-  _globals['_USECODESERVICE']._serialized_end=1989
+  _globals['_ISSUEUSECODEREQUEST']._serialized_end=604
+  _globals['_ISSUEDUTYUSECODEREQUEST']._serialized_start=607
+  _globals['_ISSUEDUTYUSECODEREQUEST']._serialized_end=837
+  _globals['_ISSUEDUTYUSECODERESPONSE']._serialized_start=839
+  _globals['_ISSUEDUTYUSECODERESPONSE']._serialized_end=931
+  _globals['_RECORDENTRUSTMENTREQUEST']._serialized_start=933
+  _globals['_RECORDENTRUSTMENTREQUEST']._serialized_end=998
+  _globals['_RECORDENTRUSTMENTRESPONSE']._serialized_start=1000
+  _globals['_RECORDENTRUSTMENTRESPONSE']._serialized_end=1099
+  _globals['_REVOKEENTRUSTMENTREQUEST']._serialized_start=1102
+  _globals['_REVOKEENTRUSTMENTREQUEST']._serialized_end=1243
+  _globals['_REVOKEENTRUSTMENTRESPONSE']._serialized_start=1245
+  _globals['_REVOKEENTRUSTMENTRESPONSE']._serialized_end=1299
+  _globals['_ISSUEUSECODERESPONSE']._serialized_start=1301
+  _globals['_ISSUEUSECODERESPONSE']._serialized_end=1389
+  _globals['_CONSUMEUSECODEREQUEST']._serialized_start=1392
+  _globals['_CONSUMEUSECODEREQUEST']._serialized_end=1584
+  _globals['_CONSUMEUSECODERESPONSE']._serialized_start=1586
+  _globals['_CONSUMEUSECODERESPONSE']._serialized_end=1698
+  _globals['_REVOKEUSECODESREQUEST']._serialized_start=1700
+  _globals['_REVOKEUSECODESREQUEST']._serialized_end=1776
+  _globals['_REVOKEUSECODESRESPONSE']._serialized_start=1778
+  _globals['_REVOKEUSECODESRESPONSE']._serialized_end=1819
+  _globals['_LISTUSESREQUEST']._serialized_start=1821
+  _globals['_LISTUSESREQUEST']._serialized_end=1932
+  _globals['_LISTUSESRESPONSE']._serialized_start=1934
+  _globals['_LISTUSESRESPONSE']._serialized_end=2014
+  _globals['_USE']._serialized_start=2017
+  _globals['_USE']._serialized_end=2410
+  _globals['_USECODESERVICE']._serialized_start=2413
+  _globals['_USECODESERVICE']._serialized_end=3452
 # @@protoc_insertion_point(module_scope)

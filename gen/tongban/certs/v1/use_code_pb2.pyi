@@ -37,6 +37,10 @@ class IssueUseCodeRequest(_message.Message):
     MAX_USES_FIELD_NUMBER: _builtins.int
     CONSENT_VERSION_FIELD_NUMBER: _builtins.int
     CONSENTED_AT_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    ENTRUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_NUMBER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     licence_id: _builtins.str
     holder_id_type_code: _builtins.str
@@ -49,6 +53,12 @@ class IssueUseCodeRequest(_message.Message):
     max_uses: _builtins.int
     consent_version: _builtins.str
     """Version of the consent text the holder agreed to, and when."""
+    consent_id: _builtins.str
+    """Of the record of the consent with intake."""
+    entrustment_id: _builtins.str
+    """An agent of the holder acts: under which recorded entrustment, and who the agent is."""
+    agent_id_type_code: _builtins.str
+    agent_id_number: _builtins.str
     @_builtins.property
     def face_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -71,14 +81,185 @@ class IssueUseCodeRequest(_message.Message):
         max_uses: _builtins.int = ...,
         consent_version: _builtins.str = ...,
         consented_at: _timestamp_pb2.Timestamp | None = ...,
+        consent_id: _builtins.str = ...,
+        entrustment_id: _builtins.str = ...,
+        agent_id_type_code: _builtins.str = ...,
+        agent_id_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consented_at", b"consented_at", "expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "consent_version", b"consent_version", "consented_at", b"consented_at", "consumer_code", b"consumer_code", "expires_at", b"expires_at", "face_fields", b"face_fields", "holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "item_code", b"item_code", "licence_id", b"licence_id", "max_uses", b"max_uses", "request_id", b"request_id", "use_cause", b"use_cause"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id_number", b"agent_id_number", "agent_id_type_code", b"agent_id_type_code", "case_id", b"case_id", "consent_id", b"consent_id", "consent_version", b"consent_version", "consented_at", b"consented_at", "consumer_code", b"consumer_code", "entrustment_id", b"entrustment_id", "expires_at", b"expires_at", "face_fields", b"face_fields", "holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "item_code", b"item_code", "licence_id", b"licence_id", "max_uses", b"max_uses", "request_id", b"request_id", "use_cause", b"use_cause"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IssueUseCodeRequest: _TypeAlias = IssueUseCodeRequest  # noqa: Y015
+
+@_typing.final
+class IssueDutyUseCodeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LICENCE_ID_FIELD_NUMBER: _builtins.int
+    ITEM_CODE_FIELD_NUMBER: _builtins.int
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    FACE_FIELDS_FIELD_NUMBER: _builtins.int
+    USE_CAUSE_FIELD_NUMBER: _builtins.int
+    LEGAL_ARTICLE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    MAX_USES_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    licence_id: _builtins.str
+    item_code: _builtins.str
+    case_id: _builtins.str
+    use_cause: _builtins.str
+    legal_article: _builtins.str
+    """Law and article, e.g. 《中华人民共和国食品安全法》第三十五条."""
+    max_uses: _builtins.int
+    @_builtins.property
+    def face_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        licence_id: _builtins.str = ...,
+        item_code: _builtins.str = ...,
+        case_id: _builtins.str = ...,
+        face_fields: _abc.Iterable[_builtins.str] | None = ...,
+        use_cause: _builtins.str = ...,
+        legal_article: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        max_uses: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "expires_at", b"expires_at", "face_fields", b"face_fields", "item_code", b"item_code", "legal_article", b"legal_article", "licence_id", b"licence_id", "max_uses", b"max_uses", "request_id", b"request_id", "use_cause", b"use_cause"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueDutyUseCodeRequest: _TypeAlias = IssueDutyUseCodeRequest  # noqa: Y015
+
+@_typing.final
+class IssueDutyUseCodeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USE_CODE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    use_code: _builtins.str
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        use_code: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "use_code", b"use_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IssueDutyUseCodeResponse: _TypeAlias = IssueDutyUseCodeResponse  # noqa: Y015
+
+@_typing.final
+class RecordEntrustmentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    statement: _builtins.str
+    """Compact JWS under intake's key, kind "entrustment"."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        statement: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordEntrustmentRequest: _TypeAlias = RecordEntrustmentRequest  # noqa: Y015
+
+@_typing.final
+class RecordEntrustmentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    entrustment_id: _builtins.str
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        entrustment_id: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entrustment_id", b"entrustment_id", "expires_at", b"expires_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordEntrustmentResponse: _TypeAlias = RecordEntrustmentResponse  # noqa: Y015
+
+@_typing.final
+class RevokeEntrustmentRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ENTRUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
+    HOLDER_ID_NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    entrustment_id: _builtins.str
+    holder_id_type_code: _builtins.str
+    """The holder who entrusted."""
+    holder_id_number: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        entrustment_id: _builtins.str = ...,
+        holder_id_type_code: _builtins.str = ...,
+        holder_id_number: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entrustment_id", b"entrustment_id", "holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeEntrustmentRequest: _TypeAlias = RevokeEntrustmentRequest  # noqa: Y015
+
+@_typing.final
+class RevokeEntrustmentResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOKED_USE_CODES_FIELD_NUMBER: _builtins.int
+    revoked_use_codes: _builtins.int
+    """Use-codes taken back with it."""
+    def __init__(
+        self,
+        *,
+        revoked_use_codes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked_use_codes", b"revoked_use_codes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeEntrustmentResponse: _TypeAlias = RevokeEntrustmentResponse  # noqa: Y015
 
 @_typing.final
 class IssueUseCodeResponse(_message.Message):
@@ -112,11 +293,21 @@ class ConsumeUseCodeRequest(_message.Message):
     ITEM_CODE_FIELD_NUMBER: _builtins.int
     CASE_ID_FIELD_NUMBER: _builtins.int
     USE_CAUSE_FIELD_NUMBER: _builtins.int
+    FACE_FIELDS_FIELD_NUMBER: _builtins.int
+    HOLDER_ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
+    HOLDER_ID_NUMBER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     use_code: _builtins.str
     item_code: _builtins.str
     case_id: _builtins.str
     use_cause: _builtins.str
+    holder_id_type_code: _builtins.str
+    """Whose licence the department takes it to be; refused when it is another's. May be empty."""
+    holder_id_number: _builtins.str
+    @_builtins.property
+    def face_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The fields asked for; empty: those that were granted. One that was not granted is refused."""
+
     def __init__(
         self,
         *,
@@ -125,10 +316,13 @@ class ConsumeUseCodeRequest(_message.Message):
         item_code: _builtins.str = ...,
         case_id: _builtins.str = ...,
         use_cause: _builtins.str = ...,
+        face_fields: _abc.Iterable[_builtins.str] | None = ...,
+        holder_id_type_code: _builtins.str = ...,
+        holder_id_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "item_code", b"item_code", "request_id", b"request_id", "use_cause", b"use_cause", "use_code", b"use_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "face_fields", b"face_fields", "holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "item_code", b"item_code", "request_id", b"request_id", "use_cause", b"use_cause", "use_code", b"use_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -270,6 +464,12 @@ class Use(_message.Message):
     BASIS_FIELD_NUMBER: _builtins.int
     USED_AT_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    CONSENT_ID_FIELD_NUMBER: _builtins.int
+    LEGAL_ARTICLE_FIELD_NUMBER: _builtins.int
+    ENTRUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    LICENCE_VERSION_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     usage_id: _builtins.str
     licence_id: _builtins.str
     licence_type_name: _builtins.str
@@ -280,6 +480,15 @@ class Use(_message.Message):
     use_cause: _builtins.str
     basis: _licence_pb2.Basis.ValueType
     outcome: _builtins.str
+    mode: _builtins.str
+    """consent, statutory_duty or entrustment, where a use-code was involved."""
+    consent_id: _builtins.str
+    legal_article: _builtins.str
+    entrustment_id: _builtins.str
+    licence_version: _builtins.int
+    """Of the licence when it was used; 0 where it is not on record."""
+    kind: _builtins.str
+    """find, read, document, consume, present, scan, issue, answer or copy."""
     @_builtins.property
     def used_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -296,10 +505,16 @@ class Use(_message.Message):
         basis: _licence_pb2.Basis.ValueType = ...,
         used_at: _timestamp_pb2.Timestamp | None = ...,
         outcome: _builtins.str = ...,
+        mode: _builtins.str = ...,
+        consent_id: _builtins.str = ...,
+        legal_article: _builtins.str = ...,
+        entrustment_id: _builtins.str = ...,
+        licence_version: _builtins.int = ...,
+        kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["used_at", b"used_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "case_id", b"case_id", "consumer_code", b"consumer_code", "consumer_name", b"consumer_name", "item_code", b"item_code", "licence_id", b"licence_id", "licence_type_name", b"licence_type_name", "outcome", b"outcome", "usage_id", b"usage_id", "use_cause", b"use_cause", "used_at", b"used_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "case_id", b"case_id", "consent_id", b"consent_id", "consumer_code", b"consumer_code", "consumer_name", b"consumer_name", "entrustment_id", b"entrustment_id", "item_code", b"item_code", "kind", b"kind", "legal_article", b"legal_article", "licence_id", b"licence_id", "licence_type_name", b"licence_type_name", "licence_version", b"licence_version", "mode", b"mode", "outcome", b"outcome", "usage_id", b"usage_id", "use_cause", b"use_cause", "used_at", b"used_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

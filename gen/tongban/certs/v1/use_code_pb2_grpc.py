@@ -40,6 +40,21 @@ class UseCodeServiceStub:
                 request_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueUseCodeRequest.SerializeToString,
                 response_deserializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueUseCodeResponse.FromString,
                 _registered_method=True)
+        self.IssueDutyUseCode = channel.unary_unary(
+                '/tongban.certs.v1.UseCodeService/IssueDutyUseCode',
+                request_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueDutyUseCodeRequest.SerializeToString,
+                response_deserializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueDutyUseCodeResponse.FromString,
+                _registered_method=True)
+        self.RecordEntrustment = channel.unary_unary(
+                '/tongban.certs.v1.UseCodeService/RecordEntrustment',
+                request_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.RecordEntrustmentRequest.SerializeToString,
+                response_deserializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.RecordEntrustmentResponse.FromString,
+                _registered_method=True)
+        self.RevokeEntrustment = channel.unary_unary(
+                '/tongban.certs.v1.UseCodeService/RevokeEntrustment',
+                request_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.RevokeEntrustmentRequest.SerializeToString,
+                response_deserializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.RevokeEntrustmentResponse.FromString,
+                _registered_method=True)
         self.ConsumeUseCode = channel.unary_unary(
                 '/tongban.certs.v1.UseCodeService/ConsumeUseCode',
                 request_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.ConsumeUseCodeRequest.SerializeToString,
@@ -63,6 +78,27 @@ class UseCodeServiceServicer:
 
     def IssueUseCode(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def IssueDutyUseCode(self, request, context):
+        """For a statutory duty (依职能): the department names the article, and must handle the item in that very case.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordEntrustment(self, request, context):
+        """Takes over an entrustment (委托) that intake signed: who may act for whom, in which scope, until when.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeEntrustment(self, request, context):
+        """Takes an entrustment back, with the unused codes that were issued under it.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -94,6 +130,21 @@ def add_UseCodeServiceServicer_to_server(servicer, server):
                     servicer.IssueUseCode,
                     request_deserializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueUseCodeRequest.FromString,
                     response_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueUseCodeResponse.SerializeToString,
+            ),
+            'IssueDutyUseCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueDutyUseCode,
+                    request_deserializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueDutyUseCodeRequest.FromString,
+                    response_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueDutyUseCodeResponse.SerializeToString,
+            ),
+            'RecordEntrustment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordEntrustment,
+                    request_deserializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.RecordEntrustmentRequest.FromString,
+                    response_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.RecordEntrustmentResponse.SerializeToString,
+            ),
+            'RevokeEntrustment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeEntrustment,
+                    request_deserializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.RevokeEntrustmentRequest.FromString,
+                    response_serializer=tongban_dot_certs_dot_v1_dot_use__code__pb2.RevokeEntrustmentResponse.SerializeToString,
             ),
             'ConsumeUseCode': grpc.unary_unary_rpc_method_handler(
                     servicer.ConsumeUseCode,
@@ -139,6 +190,87 @@ class UseCodeService:
             '/tongban.certs.v1.UseCodeService/IssueUseCode',
             tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueUseCodeRequest.SerializeToString,
             tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueUseCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def IssueDutyUseCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.certs.v1.UseCodeService/IssueDutyUseCode',
+            tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueDutyUseCodeRequest.SerializeToString,
+            tongban_dot_certs_dot_v1_dot_use__code__pb2.IssueDutyUseCodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordEntrustment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.certs.v1.UseCodeService/RecordEntrustment',
+            tongban_dot_certs_dot_v1_dot_use__code__pb2.RecordEntrustmentRequest.SerializeToString,
+            tongban_dot_certs_dot_v1_dot_use__code__pb2.RecordEntrustmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeEntrustment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.certs.v1.UseCodeService/RevokeEntrustment',
+            tongban_dot_certs_dot_v1_dot_use__code__pb2.RevokeEntrustmentRequest.SerializeToString,
+            tongban_dot_certs_dot_v1_dot_use__code__pb2.RevokeEntrustmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,6 +34,12 @@ class UseCodeServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UseCodeServiceAsyncStub: ...
     IssueUseCode: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.IssueUseCodeRequest, _use_code_pb2.IssueUseCodeResponse]
+    IssueDutyUseCode: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.IssueDutyUseCodeRequest, _use_code_pb2.IssueDutyUseCodeResponse]
+    """For a statutory duty (依职能): the department names the article, and must handle the item in that very case."""
+    RecordEntrustment: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.RecordEntrustmentRequest, _use_code_pb2.RecordEntrustmentResponse]
+    """Takes over an entrustment (委托) that intake signed: who may act for whom, in which scope, until when."""
+    RevokeEntrustment: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.RevokeEntrustmentRequest, _use_code_pb2.RevokeEntrustmentResponse]
+    """Takes an entrustment back, with the unused codes that were issued under it."""
     ConsumeUseCode: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.ConsumeUseCodeRequest, _use_code_pb2.ConsumeUseCodeResponse]
     """Consumed atomically by the department the code names; any mismatch is refused and recorded."""
     RevokeUseCodes: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.RevokeUseCodesRequest, _use_code_pb2.RevokeUseCodesResponse]
@@ -46,6 +52,12 @@ class UseCodeServiceAsyncStub(UseCodeServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     IssueUseCode: _aio.UnaryUnaryMultiCallable[_use_code_pb2.IssueUseCodeRequest, _use_code_pb2.IssueUseCodeResponse]  # type: ignore[assignment]
+    IssueDutyUseCode: _aio.UnaryUnaryMultiCallable[_use_code_pb2.IssueDutyUseCodeRequest, _use_code_pb2.IssueDutyUseCodeResponse]  # type: ignore[assignment]
+    """For a statutory duty (依职能): the department names the article, and must handle the item in that very case."""
+    RecordEntrustment: _aio.UnaryUnaryMultiCallable[_use_code_pb2.RecordEntrustmentRequest, _use_code_pb2.RecordEntrustmentResponse]  # type: ignore[assignment]
+    """Takes over an entrustment (委托) that intake signed: who may act for whom, in which scope, until when."""
+    RevokeEntrustment: _aio.UnaryUnaryMultiCallable[_use_code_pb2.RevokeEntrustmentRequest, _use_code_pb2.RevokeEntrustmentResponse]  # type: ignore[assignment]
+    """Takes an entrustment back, with the unused codes that were issued under it."""
     ConsumeUseCode: _aio.UnaryUnaryMultiCallable[_use_code_pb2.ConsumeUseCodeRequest, _use_code_pb2.ConsumeUseCodeResponse]  # type: ignore[assignment]
     """Consumed atomically by the department the code names; any mismatch is refused and recorded."""
     RevokeUseCodes: _aio.UnaryUnaryMultiCallable[_use_code_pb2.RevokeUseCodesRequest, _use_code_pb2.RevokeUseCodesResponse]  # type: ignore[assignment]
@@ -61,6 +73,30 @@ class UseCodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _use_code_pb2.IssueUseCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_use_code_pb2.IssueUseCodeResponse, _abc.Awaitable[_use_code_pb2.IssueUseCodeResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def IssueDutyUseCode(
+        self,
+        request: _use_code_pb2.IssueDutyUseCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_code_pb2.IssueDutyUseCodeResponse, _abc.Awaitable[_use_code_pb2.IssueDutyUseCodeResponse]]:
+        """For a statutory duty (依职能): the department names the article, and must handle the item in that very case."""
+
+    @_abc_1.abstractmethod
+    def RecordEntrustment(
+        self,
+        request: _use_code_pb2.RecordEntrustmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_code_pb2.RecordEntrustmentResponse, _abc.Awaitable[_use_code_pb2.RecordEntrustmentResponse]]:
+        """Takes over an entrustment (委托) that intake signed: who may act for whom, in which scope, until when."""
+
+    @_abc_1.abstractmethod
+    def RevokeEntrustment(
+        self,
+        request: _use_code_pb2.RevokeEntrustmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_use_code_pb2.RevokeEntrustmentResponse, _abc.Awaitable[_use_code_pb2.RevokeEntrustmentResponse]]:
+        """Takes an entrustment back, with the unused codes that were issued under it."""
 
     @_abc_1.abstractmethod
     def ConsumeUseCode(

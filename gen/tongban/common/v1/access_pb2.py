@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etongban/common/v1/access.proto\x12\x11tongban.common.v1\x1a google/protobuf/descriptor.proto\"r\n\x06\x41\x63\x63\x65ss\x12*\n\x07\x63\x61llers\x18\x01 \x03(\x0e\x32\x19.tongban.common.v1.Caller\x12\x15\n\racting_person\x18\x02 \x01(\x08\x12\x13\n\x0bobject_rule\x18\x03 \x01(\t\x12\x10\n\x08mutating\x18\x04 \x01(\x08*\xc8\x01\n\x06\x43\x61ller\x12\x16\n\x12\x43\x41LLER_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41LLER_SERVICE_INTAKE\x10\x01\x12\x18\n\x14\x43\x41LLER_SERVICE_CERTS\x10\x02\x12\x17\n\x13\x43\x41LLER_SERVICE_SEAL\x10\x03\x12\x19\n\x15\x43\x41LLER_SERVICE_NOTIFY\x10\x04\x12\x15\n\x11\x43\x41LLER_DEPARTMENT\x10\x05\x12\x13\n\x0f\x43\x41LLER_OPERATOR\x10\x06\x12\x11\n\rCALLER_ANYONE\x10\x07:K\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0b\x32\x19.tongban.common.v1.Accessb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etongban/common/v1/access.proto\x12\x11tongban.common.v1\x1a google/protobuf/descriptor.proto\"r\n\x06\x41\x63\x63\x65ss\x12*\n\x07\x63\x61llers\x18\x01 \x03(\x0e\x32\x19.tongban.common.v1.Caller\x12\x15\n\racting_person\x18\x02 \x01(\x08\x12\x13\n\x0bobject_rule\x18\x03 \x01(\t\x12\x10\n\x08mutating\x18\x04 \x01(\x08*\xdd\x01\n\x06\x43\x61ller\x12\x16\n\x12\x43\x41LLER_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41LLER_SERVICE_INTAKE\x10\x01\x12\x18\n\x14\x43\x41LLER_SERVICE_CERTS\x10\x02\x12\x17\n\x13\x43\x41LLER_SERVICE_SEAL\x10\x03\x12\x19\n\x15\x43\x41LLER_SERVICE_NOTIFY\x10\x04\x12\x15\n\x11\x43\x41LLER_DEPARTMENT\x10\x05\x12\x13\n\x0f\x43\x41LLER_OPERATOR\x10\x06\x12\x11\n\rCALLER_ANYONE\x10\x07\x12\x13\n\x0f\x43\x41LLER_REGISTRY\x10\x08:K\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0b\x32\x19.tongban.common.v1.Accessb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tongban.common.v1.access_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CALLER']._serialized_start=204
-  _globals['_CALLER']._serialized_end=404
+  _globals['_CALLER']._serialized_end=425
   _globals['_ACCESS']._serialized_start=87
   _globals['_ACCESS']._serialized_end=201
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,8 @@ class _CallerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Caller.ValueTy
     """An operator's command line."""
     CALLER_ANYONE: _Caller.ValueType  # 7
     """Whoever holds a certificate of our authority."""
+    CALLER_REGISTRY: _Caller.ValueType  # 8
+    """Another deployment's licence registry that we agreed with (对方证照库)."""
 
 class Caller(_Caller, metaclass=_CallerEnumTypeWrapper):
     """A kind of peer."""
@@ -53,6 +55,8 @@ CALLER_OPERATOR: Caller.ValueType  # 6
 """An operator's command line."""
 CALLER_ANYONE: Caller.ValueType  # 7
 """Whoever holds a certificate of our authority."""
+CALLER_REGISTRY: Caller.ValueType  # 8
+"""Another deployment's licence registry that we agreed with (对方证照库)."""
 Global___Caller: _TypeAlias = Caller  # noqa: Y015
 
 @_typing.final

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from services.certs.domain.importing.row import ImportRow, Judgement, judge
-from services.certs.domain.importing.verdicts import Outcome, RowAnswer, changes_content, is_made_here
+from services.certs.domain.importing.row import ImportRow, Judgement, Operation, judge, judge_cancellation
+from services.certs.domain.importing.source import Arrivals, Source
+from services.certs.domain.importing.verdicts import Outcome, RowAnswer
 
-__all__ = ["ImportRow", "Judgement", "Outcome", "RowAnswer", "changes_content", "is_made_here", "judge"]
+__all__ = [
+    "Arrivals",
+    "ImportRow",
+    "Judgement",
+    "Operation",
+    "Outcome",
+    "RowAnswer",
+    "Source",
+    "judge",
+    "judge_cancellation",
+]

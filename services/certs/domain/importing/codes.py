@@ -95,8 +95,9 @@ def _issuer_flags(issuer: str) -> tuple[str, ...]:
     return check_uscc(issuer).flags
 
 
-def _parts(identifier: str) -> list[str]:
+@lru_cache(maxsize=16)  # a row asks several times
+def _parts(identifier: str) -> tuple[str, ...]:
     if not identifier.startswith(ROOT + "."):
-        return []
-    parts = identifier[len(ROOT) + 1 :].split(".")
-    return parts if len(parts) == _PARTS else []
+        return ()
+    parts = tuple(identifier[len(ROOT) + 1 :].split("."))
+    return parts if len(parts) == _PARTS else ()

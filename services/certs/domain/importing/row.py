@@ -1,7 +1,8 @@
 """The rules of one imported row: every problem at once; loose values are flagged, not lost.
 
 A row is refused only where no record could be made of it: a mandatory field is missing, a value does
-not fit its column, a date does not exist, the issuer is of another county. Wrong check characters,
+not fit its column, a date does not exist, the source may not speak for the issuer, or a quality rule of
+its type is broken. Wrong check characters,
 issuers that are no credit code and unknown types circulate; they are kept as received, with a flag.
 """
 
@@ -11,21 +12,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
+from functools import lru_cache
 
 from chassis.clock import china_day
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
 from services.certs.domain.holder import HOLDER_ID_TYPE_UNKNOWN, HOLDER_ID_TYPES, Holder, check_holder_number
-from services.certs.domain.importing.codes import (
-    county_of,
-    identifier_flags,
-    issuer_inside,
-    read_status,
-    serial_version_of,
-)
-from services.certs.domain.licence import FLAG_FACE_FIELD_MISSING, Licence, Origin
-from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.importing.codes import county_of, identifier_flags, read_status, serial_version_of
+from services.certs.domain.importing.quality import Dates, broken_rules
+from services.certs.domain.importing.source import Source, authority_problems
+from services.certs.domain.licence import Licence, Origin
+from services.certs.domain.licence_type import LicenceType, LicenceTypes
 from services.certs.domain.metadata import (
-    ANNOTATED_COPY,
     FACE_PREFIX,
     MANDATORY,
     OPTIONAL,
@@ -33,6 +31,7 @@ from services.certs.domain.metadata import (
     read_date,
 )
 from services.certs.domain.status import LicenceStatus, is_over
+from standards.annotated_copy import ANNOTATED_COPY
 
 IMPORTED_GRADE = "A"  # 国办函〔2016〕108号: out of a departmental licence library
 FACE_VALUE_LIMIT = 4_000
@@ -48,6 +47,7 @@ LIMITS = {
     "CZZT": 512,
     "CZZTDM": 256,
 }
+SHORTEST_LIMIT = min(LIMITS.values())
 
 DATE_MALFORMED = declare(
     "DATE_MALFORMED", Kind.INVALID_ARGUMENT, "日期不存在或格式不正确", "No such day, or not a date"
@@ -70,12 +70,6 @@ ANNOTATED_COPY_NO_SOURCE = declare(
     "加注件不能作为证照原件导入",
     "An annotated copy is never the source of an original",
 )
-ISSUER_OF_ANOTHER_COUNTY = declare(
-    "ISSUER_OF_ANOTHER_COUNTY",
-    Kind.PERMISSION_DENIED,
-    "只能导入本县区颁发机构的证照",
-    "Only licences issued in the caller's own county may be imported",
-)
 FLAG_TYPE_UNKNOWN = "LICENCE_TYPE_NOT_IN_CATALOGUE"
 FLAG_TYPE_NAME = "LICENCE_TYPE_NAME_DIFFERS"
 FLAG_FIELD = "FIELD_NOT_KNOWN_AND_LEFT_OUT"
@@ -86,12 +80,22 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _KNOWN = frozenset((*MANDATORY, *OPTIONAL, *ANNOTATED_COPY))
 
 
+class Operation(StrEnum):
+    """What a department's row asks for; UPSERT is the stock row that is there afterwards, however it was."""
+
+    UPSERT = "upsert"
+    INSERT = "insert"
+    UPDATE = "update"
+    CANCEL = "cancel"
+
+
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One row as received: GB/T 36903 short name → value."""
+    """One row as received: GB/T 36903 short name → value, and what is to be done with it."""
 
     row_number: int
     fields: Mapping[str, str] = field(repr=False)
+    operation: Operation = Operation.UPSERT
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class Judgement:
     problems: tuple[Violation, ...] = ()
     states_status: bool = False
     """Whether the register said how the licence stands; silence does not lift a suspension."""
+    acted_on: date = date.min
+    """The day of the act that the row tells of: of its change (ZZBGSJ), else of its issue."""
 
     @property
     def quality_flags(self) -> tuple[str, ...]:
@@ -113,40 +119,72 @@ class Judgement:
         return self.licence.quality_flags if self.licence else ()
 
 
-def judge(row: ImportRow, types: LicenceTypes, county_code: str | None, now: datetime) -> Judgement:
-    """Judge one row. ``county_code`` is the caller's county; None lets any county in (an operator)."""
-    given = {name: value.strip() for name, value in row.fields.items() if value.strip()}
+def judge(row: ImportRow, types: LicenceTypes, source: Source | None, now: datetime) -> Judgement:
+    """Judge one row. ``source`` is where it comes from; None may deliver any issuer's (an operator)."""
+    given = stripped(row.fields)
     problems = _shape_problems(given)
     dates, date_problems = _dates(given, now)
     holders, holder_problems, holder_flags = _holders(given)
-    county = county_of(given.get("ZZBFJGDM", "")) or county_code or ""
+    issuer, type_code = given.get("ZZBFJGDM", ""), given.get("ZZLXDM", "")
     problems += date_problems + holder_problems
-    if county_code is not None:
-        problems += _foreign_issuers(given, county, county_code)
+    if source is not None:
+        problems += authority_problems(source, issuer, type_code, given.get("ZZBS", ""))
+    kind, rule_flags = types.get(type_code), list[str]()
+    if kind is not None:
+        broken, rule_flags = broken_rules(kind, given, dates, holders)
+        problems += broken
     if problems:
-        return Judgement(row.row_number, None, tuple(problems))
-    flags = dict.fromkeys((*identifier_flags(given), *holder_flags, *_catalogue_flags(given, types)))
+        once = {(each.field_path, each.reason.code): each for each in reversed(problems)}
+        return Judgement(row.row_number, None, tuple(reversed(once.values())))
+    flags = dict.fromkeys(
+        (*identifier_flags(given), *holder_flags, *_catalogue_flags(given, kind), *rule_flags)
+    )
     status, mapped = read_status(given.get("ZZZT", ""))
     if not mapped:
         flags[FLAG_STATUS] = None
-    licence = _licence(given, dates, holders, county, _today(status, dates, now), tuple(flags))
-    return Judgement(row.row_number, licence, states_status="ZZZT" in given)
+    county = county_of(issuer) or (source.county_code if source else "")
+    licence = _licence(
+        given, dates, holders, county, _today(status, dates, now), tuple(flags), kind.version if kind else 1
+    )
+    return Judgement(
+        row.row_number, licence, states_status="ZZZT" in given, acted_on=_acted_on(given, dates, now)
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Dates:
-    issued: date
-    valid_from: date | None
-    valid_until: date | None
+def judge_cancellation(row: ImportRow, now: datetime) -> tuple[Mapping[str, str], list[Violation]]:
+    """Return the fields of a row that cancels a licence, and what is wrong with them.
+
+    It names the licence (ZZBS), and may say why (ZZBGYY) and when (ZZBGSJ); whether the source may speak
+    for the licence is asked of what the registry holds.
+    """
+    given = stripped(row.fields)
+    found = [] if "ZZBS" in given else [FIELD_REQUIRED.at("ZZBS")]
+    found += _value_problems(given)
+    if "ZZBGSJ" in given:
+        try:
+            day = read_date(given["ZZBGSJ"][:10])
+        except ValueError:
+            day = None
+        if day is None:
+            found.append(DATE_MALFORMED.at("ZZBGSJ"))
+        elif day.isoformat() > china_day(now):
+            found.append(ISSUED_IN_FUTURE.at("ZZBGSJ"))
+    return given, found
+
+
+def stripped(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields that hold something, without space around."""
+    return {name: value for name, each in fields.items() if (value := each.strip())}
 
 
 def _licence(
     given: Mapping[str, str],
-    dates: _Dates,
+    dates: Dates,
     holders: tuple[Holder, ...],
     county_code: str,
     status: LicenceStatus,
     flags: tuple[str, ...],
+    type_version: int,
 ) -> Licence:
     return Licence(
         licence_id="",
@@ -168,40 +206,40 @@ def _licence(
         trust_grade=IMPORTED_GRADE,
         quality_flags=flags,
         serial_version=serial_version_of(given["ZZBS"]),
+        type_version=type_version,
     )
-
-
-def _foreign_issuers(given: Mapping[str, str], county: str, county_code: str) -> list[Violation]:
-    """Both the row and its identifier must name an issuer of the caller's county.
-
-    A row that only calls itself the caller's could otherwise take another county's identifier, or
-    step into the line of versions of its licence.
-    """
-    found = [] if county == county_code else [ISSUER_OF_ANOTHER_COUNTY.at("ZZBFJGDM")]
-    inside = county_of(issuer_inside(given.get("ZZBS", "")))
-    if not found and inside and inside != county_code:
-        found.append(ISSUER_OF_ANOTHER_COUNTY.at("ZZBS"))
-    return found
 
 
 def _shape_problems(given: Mapping[str, str]) -> list[Violation]:
     found = [FIELD_REQUIRED.at(name) for name in MANDATORY if name not in given]
     found += [ANNOTATED_COPY_NO_SOURCE.at(name) for name in ANNOTATED_COPY if name in given]
+    return found + _value_problems(given)
+
+
+def _value_problems(given: Mapping[str, str]) -> list[Violation]:
+    found: list[Violation] = []
+    if _CONTROL.search("\n".join(given)) or _CONTROL.search("\n".join(given.values())):
+        found += _control_problems(given)
     for name, value in given.items():
-        if len(name) > FIELD_NAME_LIMIT or _CONTROL.search(name):
-            found.append(FIELD_MALFORMED.at("*"))
-            continue
-        if _CONTROL.search(value):
-            found.append(FIELD_MALFORMED.at(name))
-        limit = LIMITS.get(name, FACE_VALUE_LIMIT)
-        if len(value) > limit:
+        if len(value) > SHORTEST_LIMIT and len(value) > (limit := LIMITS.get(name, FACE_VALUE_LIMIT)):
             found.append(FIELD_TOO_LONG.at(name, limit=limit))
+        if len(name) > FIELD_NAME_LIMIT:
+            found.append(FIELD_MALFORMED.at("*"))
     if len(given) > FACE_FIELDS_LIMIT:
         found.append(FIELD_TOO_LONG.at("*", limit=FACE_FIELDS_LIMIT))
     return found
 
 
-def _dates(given: Mapping[str, str], now: datetime) -> tuple[_Dates, list[Violation]]:
+def _control_problems(given: Mapping[str, str]) -> list[Violation]:
+    """Name the fields with a control character; of a wrong name nothing is repeated."""
+    found = []
+    for name, value in given.items():
+        if len(name) <= FIELD_NAME_LIMIT and (_CONTROL.search(name) or _CONTROL.search(value)):
+            found.append(FIELD_MALFORMED.at("*" if _CONTROL.search(name) else name))
+    return found
+
+
+def _dates(given: Mapping[str, str], now: datetime) -> tuple[Dates, list[Violation]]:
     read: dict[str, date | None] = {}
     found: list[Violation] = []
     for name in ("ZZBFRQ", "ZZYXQQSRQ", "ZZYXQJZRQ"):
@@ -213,12 +251,26 @@ def _dates(given: Mapping[str, str], now: datetime) -> tuple[_Dates, list[Violat
     issued, first, last = read["ZZBFRQ"], read["ZZYXQQSRQ"], read["ZZYXQJZRQ"]
     if issued is None and "ZZBFRQ" in given and not found:
         found.append(DATE_MALFORMED.at("ZZBFRQ"))  # 长期 is no day of issue
-    if issued is not None and issued.isoformat() > china_day(now):
+    if issued is not None and issued > _day_in_china(now):
         found.append(ISSUED_IN_FUTURE.at("ZZBFRQ"))
     begins = first or issued
     if last is not None and begins is not None and last < begins:
         found.append(TERM_BACKWARDS.at("ZZYXQJZRQ"))
-    return _Dates(issued or date.min, first, last), found
+    return Dates(issued or date.min, first, last), found
+
+
+def _acted_on(given: Mapping[str, str], dates: Dates, now: datetime) -> date:
+    """Return the day of the change, where one can be read and has come, else that of the issue."""
+    try:
+        changed = read_date(given["ZZBGSJ"][:10]) if "ZZBGSJ" in given else None
+    except ValueError:
+        changed = None
+    return changed if changed is not None and changed <= _day_in_china(now) else dates.issued
+
+
+@lru_cache(maxsize=4)
+def _day_in_china(now: datetime) -> date:
+    return date.fromisoformat(china_day(now))
 
 
 def _holders(given: Mapping[str, str]) -> tuple[tuple[Holder, ...], list[Violation], list[str]]:
@@ -235,28 +287,23 @@ def _holders(given: Mapping[str, str]) -> tuple[tuple[Holder, ...], list[Violati
     if found:
         return (), found, []
     flags = [
-        flag for kind, number in zip(kinds, numbers, strict=False) for flag in _number_flags(kind, number)
+        flag
+        for kind, number in zip(kinds, numbers, strict=False)
+        for flag in check_holder_number(kind, number).flags
     ]
     return tuple(Holder(*each) for each in zip(kinds, numbers, names, strict=False)), [], flags
 
 
-def _number_flags(kind: str, number: str) -> tuple[str, ...]:
-    return check_holder_number(kind, number).flags
-
-
-def _catalogue_flags(given: Mapping[str, str], types: LicenceTypes) -> list[str]:
-    kind = types.get(given["ZZLXDM"])
+def _catalogue_flags(given: Mapping[str, str], kind: LicenceType | None) -> list[str]:
     found = [] if kind else [FLAG_TYPE_UNKNOWN]
     if kind and kind.name != given["ZZMC"]:
         found.append(FLAG_TYPE_NAME)
-    if kind and kind.lacks(given):
-        found.append(FLAG_FACE_FIELD_MISSING)
     if any(name not in _KNOWN and not name.startswith(FACE_PREFIX) for name in given):
         found.append(FLAG_FIELD)
     return found
 
 
-def _today(status: LicenceStatus, dates: _Dates, now: datetime) -> LicenceStatus:
+def _today(status: LicenceStatus, dates: Dates, now: datetime) -> LicenceStatus:
     """Return the status that counts today: stock whose term is over comes in as expired."""
     in_force = status in {LicenceStatus.VALID, LicenceStatus.SUSPENDED}
     return LicenceStatus.EXPIRED if in_force and is_over(dates.valid_until, now) else status

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from chassis.errors import Kind, Violation, declare
+from services.certs.domain.importing.row import Operation
+from services.certs.domain.importing.source import Source
 from services.certs.domain.licence import Origin
-from services.certs.domain.status import LicenceStatus
+from services.certs.domain.status import Act, LicenceStatus, StatusChange
 
 LICENCE_MADE_HERE = declare(
     "LICENCE_MADE_HERE",
@@ -27,10 +30,49 @@ LICENCE_OF_ANOTHER_COUNTY = declare(
     "该证照标识已由其他县区登记",
     "Another county has registered this identifier",
 )
+LICENCE_OF_ANOTHER_ISSUER = declare(
+    "LICENCE_OF_ANOTHER_ISSUER",
+    Kind.FAILED_PRECONDITION,
+    "该证照标识已由其他颁发机构登记",
+    "Another issuer has registered this identifier",
+)
+LICENCE_ALREADY_REGISTERED = declare(
+    "LICENCE_ALREADY_REGISTERED",
+    Kind.ALREADY_EXISTS,
+    "该证照已登记，且内容不同；如需修改请以更新方式上报",
+    "The licence is registered with other content; send it as an update",
+)
+LICENCE_NOT_REGISTERED = declare(
+    "LICENCE_NOT_REGISTERED",
+    Kind.NOT_FOUND,
+    "没有可更新或注销的证照",
+    "There is no such licence to update or cancel",
+)
+LICENCE_ALREADY_CANCELLED = declare(
+    "LICENCE_ALREADY_CANCELLED",
+    Kind.FAILED_PRECONDITION,
+    "该证照已注销",
+    "The licence is cancelled already",
+)
+DUPLICATE_NUMBER = declare(
+    "DUPLICATE_NUMBER",
+    Kind.ALREADY_EXISTS,
+    "同一颁发机构、同类证照的该证照编号已属于另一持证主体",
+    "This number of the issuer and type belongs to another holder",
+)
 
 _FINAL = frozenset(
     {LicenceStatus.CANCELLED, LicenceStatus.REVOKED, LicenceStatus.FORFEITED, LicenceStatus.REPLACED}
 )
+_ACTS = {
+    LicenceStatus.VALID: Act.RESTORE,
+    LicenceStatus.SUSPENDED: Act.SUSPEND,
+    LicenceStatus.EXPIRED: Act.EXPIRE,
+    LicenceStatus.REPLACED: Act.REPLACE,
+    LicenceStatus.CANCELLED: Act.CANCEL,
+    LicenceStatus.REVOKED: Act.REVOKE,
+    LicenceStatus.FORFEITED: Act.FORFEIT,
+}
 
 
 class Outcome(StrEnum):
@@ -40,6 +82,9 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"
     UPDATED = "updated"
     REFUSED = "refused"
+    CONFLICT_KEPT = "conflict_kept"
+    """A source of higher priority says otherwise; its content stays, the conflict is on record."""
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +98,76 @@ class RowAnswer:
     problems: tuple[Violation, ...] = ()
 
 
-def is_made_here(origin: Origin) -> bool:
-    """Say whether a registered licence is one of ours, which no import may touch."""
-    return origin is Origin.MADE
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What a row met: the registered licence under its identifier, and the priority of its source."""
+
+    origin: Origin
+    status: LicenceStatus
+    county_code: str
+    issuer_code: str
+    type_code: str
+    source_id: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comes:
+    """Who brings a row: its source, None for an operator, and what that counts for."""
+
+    source: Source | None
+    source_id: str
+    priority: int
+
+    def may_touch(self, met: Met) -> bool:
+        """Say whether the source speaks for the registered licence."""
+        return self.source is None or self.source.covers(met.issuer_code, met.type_code)
 
 
 def changes_content(
-    origin: Origin, held: LicenceStatus, county_code: str, fresh: LicenceStatus, fresh_county: str
+    met: Met, comes: Comes, fresh: LicenceStatus, fresh_county: str, operation: Operation
 ) -> Violation | None:
     """Return why a row may not replace the registered content, None when it may."""
-    if is_made_here(origin):
+    if met.origin is Origin.MADE:
         return LICENCE_MADE_HERE.at("ZZBS")
-    if county_code != fresh_county:
+    if met.county_code != fresh_county:
         return LICENCE_OF_ANOTHER_COUNTY.at("ZZBS")
-    return LICENCE_STATUS_FINAL.at("ZZZT") if held in _FINAL and fresh not in _FINAL else None
+    if not comes.may_touch(met):
+        return LICENCE_OF_ANOTHER_ISSUER.at("ZZBS")
+    if operation is Operation.INSERT:
+        return LICENCE_ALREADY_REGISTERED.at("ZZBS")
+    return LICENCE_STATUS_FINAL.at("ZZZT") if met.status in _FINAL and fresh not in _FINAL else None
+
+
+def cancels(met: Met | None, comes: Comes) -> Violation | None:
+    """Return why a row may not cancel the registered licence, None when it may.
+
+    A licence that the source does not speak for is, to it, none.
+    """
+    if met is None or not comes.may_touch(met):
+        return LICENCE_NOT_REGISTERED.at("ZZBS")
+    if met.origin is Origin.MADE:
+        return LICENCE_MADE_HERE.at("ZZBS")
+    if met.status is LicenceStatus.CANCELLED:
+        return LICENCE_ALREADY_CANCELLED.at("ZZBS")
+    return LICENCE_STATUS_FINAL.at("ZZBS") if met.status is LicenceStatus.REPLACED else None
+
+
+def is_outranked(met: Met, comes: Comes) -> bool:
+    """Say whether the registered content stays, since a source of higher priority gave it."""
+    return met.source_id not in {"", comes.source_id} and comes.priority < met.priority
+
+
+def status_change(
+    previous: LicenceStatus, status: LicenceStatus, source_id: str, batch_id: str, reason: str, at: datetime
+) -> StatusChange:
+    """Return the line of the history for a status that a register told of."""
+    return StatusChange(
+        previous,
+        status,
+        _ACTS[status],
+        reason or "来源登记的证照状态变化",
+        f"来源 {source_id} 批次 {batch_id}",
+        source_id,
+        at,
+    )

@@ -30,6 +30,8 @@ _UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _ABSENT = "〓"
 """The typesetter's mark for a character the font lacks; the metadata keep the character itself."""
 
+_UNDER_TITLE = "（电子证照）"
+
 FACE_TOO_LONG = declare(
     "FACE_TOO_LONG",
     Kind.FAILED_PRECONDITION,
@@ -88,7 +90,7 @@ def lay_out(licence: Licence, kind: LicenceType) -> Page:
     """Return the page of a licence. Raises FACE_TOO_LONG when even the smallest size does not fit."""
     texts = [
         _centred(printable(kind.title or licence.type_name), 32.0, 13.0, "176 24 24"),
-        replace(_centred("（电子证照）", 48.0, 5.0), is_fixed=True),
+        replace(_centred(_UNDER_TITLE, 48.0, 5.0), is_fixed=True),
         *_columns(_rows(licence, kind)),
         Text(SEAL_X_MM - 45.0, 152.0, 5.0, _fit(printable(licence.issuer_name), 5.0, 93.0)),
         Text(SEAL_X_MM - 45.0, 163.0, 5.0, licence.issued_date.strftime("%Y年%m月%d日")),
@@ -96,6 +98,13 @@ def lay_out(licence: Licence, kind: LicenceType) -> Page:
     ]
     frames = (Frame(10, 10, 277, 190, 1.2), Frame(13, 13, 271, 184, 0.35))
     return Page(frames, tuple(text for text in texts if text.content))
+
+
+def titled(page: Page, note: str) -> Page:
+    """Return the page with ``note`` under its title instead of the usual words, as on an attached copy."""
+    instead = _centred(printable(note), 48.0, 5.0)
+    texts = (instead if text.is_fixed and text.content == _UNDER_TITLE else text for text in page.texts)
+    return replace(page, texts=tuple(texts))
 
 
 def printable(text: str) -> str:

@@ -6,14 +6,14 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from chassis.fonts import subset
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.metadata import record_of
-from services.certs.domain.ofd.layout import SEAL_X_MM, SEAL_Y_MM, lay_out
+from services.certs.domain.ofd.layout import SEAL_X_MM, SEAL_Y_MM, Page, lay_out
 from services.certs.domain.ofd.markup import (
     ATTACHMENT_FILE,
     FONT_FILE,
@@ -45,8 +45,19 @@ class Rendered:
 
 def render(licence: Licence, kind: LicenceType) -> Rendered:
     """Return the unsealed document of a licence. Raises FACE_TOO_LONG."""
-    record = record_of(licence)
+    return render_page(licence, kind, record_of(licence))
+
+
+def render_page(
+    licence: Licence,
+    kind: LicenceType,
+    record: Mapping[str, str],
+    overlay: Callable[[Page], Page] | None = None,
+) -> Rendered:
+    """Return the unsealed document with a metadata record, and something over the page. Raises FACE_TOO_LONG."""
     page = lay_out(licence, kind)
+    if overlay is not None:
+        page = overlay(page)
     content, last_id = page_xml(page)
     attachment = _json(record)
     members = {

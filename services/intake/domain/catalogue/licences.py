@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from services.intake.domain.catalogue.places import Text
 from standards.masking import MaskRule
@@ -129,7 +131,9 @@ class LicenceType:
     freshness_hours: int
     face_fields: tuple[FaceField, ...]
     display: Display
+    registry: Mapping[str, Any] = field(default_factory=dict)
+    """What only the registry goes by; it reads and judges it."""
 
     def field_codes(self) -> frozenset[str]:
         """Return the codes of all face fields."""
-        return frozenset(field.code for field in self.face_fields)
+        return frozenset(each.code for each in self.face_fields)

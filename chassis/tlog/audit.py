@@ -1,0 +1,141 @@
+"""Recomputes a whole log and names what is wrong with it; nothing that the log's keeper says is believed.
+
+What is believed: the newest checkpoint that the log's key signed, and every checkpoint kept elsewhere (an
+anchor). The hashes kept as tiles lead to the one leaf that was altered as long as they lead to that root
+themselves; where they were altered too, the checkpoints in between say from which leaf on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from chassis.errors import Fault
+from chassis.tlog.alignment import Damage, Finding, differences
+from chassis.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
+from chassis.tlog.note import Verifier, parse_note
+from chassis.tlog.tree import EMPTY_ROOT, node_hash, root_of
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log as it was read: ``leaves`` are index and leaf hash, ``hashes`` the lowest tiles side by side."""
+
+    leaves: Sequence[tuple[int, bytes]]
+    hashes: Sequence[bytes]
+    notes: Sequence[str]
+    anchors: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was recomputed, and what is wrong; nothing wrong means the log is what was signed."""
+
+    size: int
+    root: bytes
+    findings: list[Finding] = field(default_factory=list)
+
+
+def audit(log: Log, verifier: Verifier) -> Verdict:
+    """Return everything that is wrong with a log."""
+    findings: list[Finding] = []
+    signed = _signed([*log.notes, *log.anchors], verifier, findings)
+    if not signed:
+        findings.append(Finding(0, Damage.CHECKPOINT_MISSING, "no checkpoint of the log's key"))
+        return Verdict(0, EMPTY_ROOT, findings)
+    newest = signed[max(signed)]
+    leaves = [hashed for index, hashed in log.leaves if index < newest.size]
+    kept = list(log.hashes[: newest.size])
+    if len(kept) == newest.size and root_of(kept) == newest.root:
+        findings += differences(leaves, kept) or _gaps(log.leaves, newest.size)
+        findings += _other_roots(kept, signed)
+    else:
+        findings += _without_hashes(leaves, newest, signed)
+    return Verdict(newest.size, newest.root, sorted(set(findings)))
+
+
+def split_views(notes: Iterable[str], verifier: Verifier) -> list[Finding]:
+    """Return the sizes for which the log's key signed more than one root: the proof of a split view."""
+    findings: list[Finding] = []
+    _signed(list(notes), verifier, findings)
+    return [each for each in findings if each.damage is Damage.SPLIT_VIEW]
+
+
+def _signed(notes: Sequence[str], verifier: Verifier, findings: list[Finding]) -> dict[int, Checkpoint]:
+    """Return the checkpoints that hold, by size; what does not is found."""
+    signed: dict[int, Checkpoint] = {}
+    for note in dict.fromkeys(notes):
+        try:
+            checkpoint, _ = open_checkpoint(note, verifier)
+        except Fault:
+            findings.append(Finding(_claimed_size(note), Damage.CHECKPOINT_FORGED))
+            continue
+        other = signed.setdefault(checkpoint.size, checkpoint)
+        if other.root != checkpoint.root:
+            roots = f"{other.root.hex()} {checkpoint.root.hex()}"
+            findings.append(Finding(checkpoint.size, Damage.SPLIT_VIEW, roots))
+    return signed
+
+
+def _claimed_size(note: str) -> int:
+    try:
+        return parse_checkpoint(parse_note(note).text).size
+    except Fault:
+        return 0
+
+
+def _gaps(leaves: Sequence[tuple[int, bytes]], size: int) -> list[Finding]:
+    """Return the leaves that are all there but do not stand at their own index."""
+    moved = [(n, index) for n, (index, _) in enumerate(leaves) if n < size and n != index]
+    return [Finding(n, Damage.REORDERED, f"stands at {index}") for n, index in moved[:1]]
+
+
+def _without_hashes(
+    leaves: Sequence[bytes], newest: Checkpoint, signed: dict[int, Checkpoint]
+) -> list[Finding]:
+    """Return from where on a log is not what was signed, when its own hashes lead nowhere."""
+    if len(leaves) == newest.size and root_of(leaves) == newest.root:
+        return [Finding(0, Damage.TREE_ALTERED, "the leaves are whole"), *_other_roots(leaves, signed)]
+    roots = _roots_at(leaves, signed)
+    holds = [size for size, root in roots.items() if root == signed[size].root]
+    fails = [size for size, root in roots.items() if root != signed[size].root]
+    whole = max((size for size in holds if not fails or size < min(fails)), default=0)
+    if not fails and len(leaves) < newest.size:
+        missing = f"{newest.size - len(leaves)} missing to the end"
+        return [Finding(len(leaves), Damage.TRUNCATED, missing)]
+    until = min(fails, default=newest.size)
+    return [Finding(whole, Damage.ALTERED_WITHIN, f"before {until}")]
+
+
+def _other_roots(hashes: Sequence[bytes], signed: dict[int, Checkpoint]) -> list[Finding]:
+    """Return the signed checkpoints that the log never had: another view of it was shown to somebody."""
+    roots = _roots_at(hashes, signed)
+    return [
+        Finding(size, Damage.SPLIT_VIEW, f"{root.hex()} {signed[size].root.hex()}")
+        for size, root in roots.items()
+        if root != signed[size].root
+    ]
+
+
+def _roots_at(hashes: Sequence[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
+    """Return the root at each of these sizes that the hashes reach, in one pass over them."""
+    wanted, roots = set(sizes), {}
+    pending: list[tuple[int, bytes]] = []
+    for size in range(len(hashes) + 1):
+        if size in wanted:
+            roots[size] = _folded(pending)
+        if size < len(hashes):
+            level, found = 0, hashes[size]
+            while pending and pending[-1][0] == level:
+                found, level = node_hash(pending.pop()[1], found), level + 1
+            pending.append((level, found))
+    return roots
+
+
+def _folded(pending: Sequence[tuple[int, bytes]]) -> bytes:
+    if not pending:
+        return EMPTY_ROOT
+    found = pending[-1][1]
+    for _, left in reversed(pending[:-1]):
+        found = node_hash(left, found)
+    return found

@@ -1,0 +1,92 @@
+"""The registry's transparency log as an auditor reads it: over mutual TLS, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from chassis.rpc.channel import open_channel
+from chassis.rpc.channel import service as service_peer
+from chassis.rpc.tls import TlsFiles
+from chassis.tlog.audit import Log
+from chassis.tlog.tree import leaf_hash
+from tongban.certs.v1 import transparency_pb2 as pb
+from tongban.certs.v1 import transparency_pb2_grpc
+
+CALL_SECONDS = 20.0
+PAGE = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """A leaf with the hashes that lead from it to the root of a checkpoint."""
+
+    index: int
+    leaf: bytes
+    hashes: Sequence[bytes]
+    checkpoint: str
+    size: int
+
+
+class Auditor:
+    """TransparencyService as an operator uses it. Use it as an async context manager.
+
+    Every call raises what the service refuses with, or PEER_UNAVAILABLE.
+    """
+
+    def __init__(self, tls: TlsFiles, address: str) -> None:
+        self._peer = open_channel(address, service_peer("certs"), tls, limit_seconds=CALL_SECONDS)
+        self._stub: Any = transparency_pb2_grpc.TransparencyServiceStub(self._peer.channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._peer.close()
+
+    async def checkpoint(self, size: int = 0) -> tuple[str, str]:
+        """Return a checkpoint with its cosignatures, and the key that the service says it is signed with."""
+        answer = await self._peer.call(self._stub.GetCheckpoint, pb.GetCheckpointRequest(size=size))
+        return answer.note, answer.verifier_key
+
+    async def inclusion(self, *, licence_id: str = "", index: int = 0, size: int = 0) -> Inclusion:
+        """Return the proof of a licence's newest state, or of a leaf by its index."""
+        asked = {"newest_of_licence_id": licence_id} if licence_id else {"leaf_index": index}
+        request = pb.GetInclusionProofRequest(size=size, **asked)
+        answer = await self._peer.call(self._stub.GetInclusionProof, request)
+        return Inclusion(answer.leaf_index, answer.leaf, list(answer.hashes), answer.checkpoint, answer.size)
+
+    async def consistency(self, old: int, new: int) -> list[bytes]:
+        """Return the proof that the log only grew."""
+        request = pb.GetConsistencyProofRequest(old_size=old, new_size=new)
+        return list((await self._peer.call(self._stub.GetConsistencyProof, request)).hashes)
+
+    async def whole(self, anchors: Sequence[str] = ()) -> Log:
+        """Return the whole log: first its checkpoints, so that none is newer than the leaves."""
+        notes: list[str] = []
+        token = ""
+        while True:
+            asked = pb.ListCheckpointsRequest(page_size=PAGE, page_token=token)
+            answer = await self._peer.call(self._stub.ListCheckpoints, asked)
+            notes += answer.notes
+            token = answer.next_page_token
+            if not token:
+                break
+        leaves, hashes = await self._leaves()
+        return Log(leaves, hashes, notes, tuple(anchors))
+
+    async def _leaves(self) -> tuple[list[tuple[int, bytes]], list[bytes]]:
+        leaves: list[tuple[int, bytes]] = []
+        hashes: list[bytes] = []
+        token = ""
+        while True:
+            asked = pb.ListLeavesRequest(page_size=PAGE, page_token=token)
+            answer = await self._peer.call(self._stub.ListLeaves, asked)
+            for each in answer.leaves:
+                hashes.append(each.hash_in_tree)
+                if each.leaf:
+                    leaves.append((each.leaf_index, leaf_hash(each.leaf)))
+            token = answer.next_page_token
+            if not token:
+                return leaves, hashes

@@ -1,0 +1,198 @@
+"""`tongban log`: the registry's transparency log recomputed and proved. Exit status 1 when something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Group
+from rich.table import Column, Table
+from rich.text import Text
+
+from chassis.errors import Kind, declare
+from chassis.tlog.alignment import Finding
+from chassis.tlog.audit import Verdict, audit
+from chassis.tlog.checkpoint import open_checkpoint
+from chassis.tlog.note import COSIGNATURE, Verifier
+from chassis.tlog.tree import is_consistent, is_included, leaf_hash
+from cli.clients.transparency import Auditor
+from cli.local.layout import LOG_WITNESS, Layout
+from cli.operations.places import find_places
+from cli.output import EXIT_REFUSED, AsJson, refusals, show
+from cli.places import stack_home
+from cli.reach import log_auditor
+from cli.transparency.places import local_verifier, read_anchors
+from cli.transparency.reading import read_deployment
+
+PROOF_DOES_NOT_HOLD = declare(
+    "PROOF_DOES_NOT_HOLD", Kind.INTERNAL, "日志给出的证明不成立", "The log's proof does not hold"
+)
+T = TypeVar("T")
+LogKey = Annotated[
+    str,
+    typer.Option(
+        "--log-key", help="日志验证密钥;本机环境可省 | Verifier key of the log; local stack: its own."
+    ),
+]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(no_args_is_help=True, help="透明日志 | The registry's transparency log.")
+    for command in (verify, proof, checkpoint):
+        group.command(command.__name__)(command)
+    app.add_typer(group, name="log")
+
+
+def verify(
+    *,
+    log_key: LogKey = "",
+    database: Annotated[
+        bool,
+        typer.Option(
+            "--database", help="直接读库并核对登记行 | Read the tables, and compare the registry's rows."
+        ),
+    ] = False,
+    anchor: Annotated[
+        list[Path] | None, typer.Option("--anchor", help="另存的检查点 | A checkpoint kept elsewhere.")
+    ] = None,
+    witness: Annotated[
+        Path | None, typer.Option("--witness", help="见证目录 | Directory of a witness.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """核验整个日志 | Recompute the whole log and name whatever was altered."""
+    home = stack_home(data_dir)
+    with refusals(as_json=as_json):
+        verifier = _verifier(log_key, home)
+        ours = Layout(home).data(LOG_WITNESS)
+        anchors = read_anchors(anchor or [], witness or (ours if ours.is_dir() else None))
+        if database:
+            log, rows = asyncio.run(read_deployment(find_places(Layout(home)), anchors))
+        else:
+            log, rows = _ask(lambda auditor: auditor.whole(anchors), home), []
+        verdict = audit(log, verifier)
+        findings = sorted({*verdict.findings, *rows})
+        show(_described(verdict, findings, len(anchors)), _in_words(verdict, findings), as_json=as_json)
+    if findings:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def proof(
+    licence_id: Annotated[str, typer.Argument(help="证照编号 | Licence id.")] = "",
+    *,
+    index: Annotated[int, typer.Option("--index", min=0, help="日志序号 | Index of a leaf.")] = 0,
+    log_key: LogKey = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """存在性证明 | Prove that a licence's newest state, or a leaf, is in the log; checked here."""
+    home = stack_home(data_dir)
+    with refusals(as_json=as_json):
+        verifier = _verifier(log_key, home)
+        found = _ask(lambda auditor: auditor.inclusion(licence_id=licence_id, index=index), home)
+        signed, _ = open_checkpoint(found.checkpoint, verifier)
+        hashed = leaf_hash(found.leaf)
+        if not is_included(found.index, signed.size, hashed, found.hashes, signed.root):
+            raise PROOF_DOES_NOT_HOLD()
+        data = {
+            "leaf_index": found.index,
+            "leaf": json.loads(found.leaf),
+            "leaf_hash": hashed.hex(),
+            "hashes": [base64.b64encode(each).decode() for each in found.hashes],
+            "checkpoint": found.checkpoint,
+        }
+        show(
+            data, _table({name: data[name] for name in ("leaf_index", "leaf_hash", "leaf")}), as_json=as_json
+        )
+
+
+def checkpoint(
+    *,
+    since: Annotated[
+        Path | None,
+        typer.Option("--since", help="较早的检查点 | An earlier one: prove that the log only grew."),
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="保存到文件 | File to write.")] = None,
+    log_key: LogKey = "",
+    witness_key: Annotated[
+        list[str] | None, typer.Option("--witness-key", help="见证方公钥 | Verifier keys of witnesses.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """最新检查点 | The newest signed checkpoint, with its cosignatures; checked here."""
+    home = stack_home(data_dir)
+    with refusals(as_json=as_json):
+        verifier = _verifier(log_key, home)
+        note, _ = _ask(lambda auditor: auditor.checkpoint(), home)
+        signed, taken = open_checkpoint(note, verifier)
+        if since is not None:
+            old, _ = open_checkpoint(read_anchors([since], None)[0], verifier)
+            hashes = _ask(lambda auditor: auditor.consistency(old.size, signed.size), home)
+            if not is_consistent(old.size, old.root, signed.size, signed.root, hashes):
+                raise PROOF_DOES_NOT_HOLD()
+        if to is not None:
+            to.write_text(note)
+        seen = {each.name: taken.cosigned_at(each) for each in _witnesses(witness_key)}
+        data = {"size": signed.size, "root": signed.root.hex(), "note": note, "cosigned_at": seen}
+        if as_json:
+            show(data, note, as_json=True)
+        else:
+            typer.echo(note, nl=False)  # to the letter: a note is what is signed
+
+
+def _verifier(given: str, home: Path) -> Verifier:
+    """Return the key that is trusted: as given, else that of the local stack, whose files this user has."""
+    if given:
+        return Verifier.parse(given)
+    return local_verifier(Layout(home).secrets("certs") / "log_key.pem")
+
+
+def _witnesses(keys: list[str] | None) -> list[Verifier]:
+    found = [Verifier.parse(each) for each in keys or []]
+    return [each for each in found if each.kind == COSIGNATURE]
+
+
+def _ask(call: Callable[[Auditor], Awaitable[T]], home: Path) -> T:
+    async def work() -> T:
+        async with log_auditor(home) as auditor:
+            return await call(auditor)
+
+    return asyncio.run(work())
+
+
+def _described(verdict: Verdict, findings: list[Finding], anchors: int) -> dict[str, Any]:
+    return {
+        "whole": not findings,
+        "size": verdict.size,
+        "root": verdict.root.hex(),
+        "anchors": anchors,
+        "findings": [
+            {"damage": each.damage.value, "leaf_index": each.index, "detail": each.detail}
+            for each in findings
+        ],
+    }
+
+
+def _in_words(verdict: Verdict, findings: list[Finding]) -> Group | Text:
+    if not findings:
+        return Text(f"日志完整 | The log is whole: {verdict.size} leaves, root {verdict.root.hex()}")
+    table = Table("序号 | leaf", "问题 | damage", "详情 | detail")
+    for each in findings:
+        table.add_row(str(each.index), each.damage.value, each.detail)
+    return Group(Text(f"日志有 {len(findings)} 处问题 | {len(findings)} things are wrong"), table)
+
+
+def _table(data: dict[str, Any]) -> Table:
+    table = Table(Column(), Column(overflow="fold"), show_header=False)
+    for name, value in data.items():
+        table.add_row(name, json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value))
+    return table

@@ -1,0 +1,1 @@
+"""Registries of several deployments: agreeing with one another, mirroring their topics."""

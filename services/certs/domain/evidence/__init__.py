@@ -1,0 +1,1 @@
+"""Evidence that leaves the registry without the licence: yes or no about it, and copies that are no originals."""

@@ -1,0 +1,206 @@
+"""What registries tell each other: where a licence stands, and that they live. Claims of a signature.
+
+What is personal, and all that a licence says, is in ``content``, encrypted for the recipient. The rest is
+what everybody may see who carries the message: ids, codes, numbers, times.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from chassis.errors import Kind, declare
+from services.certs.domain.status import LicenceStatus
+
+FORM = 1
+"""A reader that knows another form must not guess."""
+LICENCE, HEARTBEAT, SUPERSEDED = "licence", "heartbeat", "superseded"
+KIND = "replica"
+"""The kind of signature: nothing signed for this passes for anything else."""
+ANSWER_ORDINAL = 0
+"""Of a message that answers a question and is no part of the stream."""
+
+MESSAGE_MALFORMED = declare(
+    "MESSAGE_MALFORMED",
+    Kind.INVALID_ARGUMENT,
+    "副本消息格式有误：{part}",
+    "The replica message cannot be read: {part}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceMessage:
+    """Where one licence stands at its issuer's registry.
+
+    ``ordinal`` counts all that one recipient was told of licences, ``sequence`` what it was told of this one;
+    both begin at 1 and have no holes. ``prior_ordinal`` is that of the message before about the same licence,
+    0 for the first. ``content`` is empty when it was erased or overtaken.
+    """
+
+    issuer: str
+    audience: str
+    licence_id: str
+    ordinal: int
+    sequence: int
+    prior_ordinal: int
+    version: int
+    type_code: str
+    status: LicenceStatus
+    act: str
+    use_frozen: bool
+    effective_at: datetime
+    recorded_at: datetime
+    content: str = field(repr=False)
+    leaf_index: int = -1
+    """The leaf of the act in the issuer's log; -1 where the log was begun later."""
+    leaf_hash: bytes = b""
+    superseded: bool = False
+    """A later message says more; this one only fills its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """That a registry lives, how much it has told, and how long its log is (心跳)."""
+
+    issuer: str
+    audience: str
+    beat: int
+    at: datetime
+    ordinal: int
+    """Of the newest licence message before this beat."""
+    checkpoint: str
+    """The newest checkpoint of its log, a signed note."""
+    previous_size: int
+    """The size from which ``proof`` leads to the checkpoint's."""
+    proof: tuple[bytes, ...] = ()
+
+
+Message = LicenceMessage | Heartbeat
+
+
+def claims_of(message: Message) -> dict[str, Any]:
+    """Return what is signed."""
+    head: dict[str, Any] = {"form": FORM, "issuer": message.issuer, "audience": message.audience}
+    if isinstance(message, Heartbeat):
+        return head | {
+            "kind": HEARTBEAT,
+            "at": _moment(message.at),
+            "beat": message.beat,
+            "ordinal": message.ordinal,
+            "checkpoint": message.checkpoint,
+            "previous_size": message.previous_size,
+            "proof": [base64.b64encode(each).decode() for each in message.proof],
+        }
+    return head | {
+        "kind": SUPERSEDED if message.superseded else LICENCE,
+        "licence_id": message.licence_id,
+        "ordinal": message.ordinal,
+        "sequence": message.sequence,
+        "prior_ordinal": message.prior_ordinal,
+        "version": message.version,
+        "type_code": message.type_code,
+        "status": message.status.value,
+        "act": message.act,
+        "use_frozen": message.use_frozen,
+        "effective_at": _moment(message.effective_at),
+        "recorded_at": _moment(message.recorded_at),
+        "leaf_index": message.leaf_index,
+        "leaf_hash": message.leaf_hash.hex(),
+        "content": message.content,
+    }
+
+
+def message_of(claims: Mapping[str, Any]) -> Message:
+    """Return the message of verified claims. Raises MESSAGE_MALFORMED naming the first part that is wrong."""
+    if _number(claims, "form") != FORM:
+        raise MESSAGE_MALFORMED(part="form")
+    kind = _text(claims, "kind")
+    if kind == HEARTBEAT:
+        return _heartbeat(claims)
+    if kind in {LICENCE, SUPERSEDED}:
+        return _licence(claims, superseded=kind == SUPERSEDED)
+    raise MESSAGE_MALFORMED(part="kind")
+
+
+def _licence(claims: Mapping[str, Any], *, superseded: bool) -> LicenceMessage:
+    licence_id = _text(claims, "licence_id")
+    status = _text(claims, "status")
+    try:
+        canonical = str(UUID(licence_id))
+        leaf_hash = bytes.fromhex(_text(claims, "leaf_hash"))
+    except ValueError:
+        raise MESSAGE_MALFORMED(part="licence_id or leaf_hash") from None
+    if canonical != licence_id or status not in set(LicenceStatus):
+        raise MESSAGE_MALFORMED(part="licence_id or status")
+    return LicenceMessage(
+        _text(claims, "issuer"),
+        _text(claims, "audience"),
+        licence_id,
+        _number(claims, "ordinal"),
+        _number(claims, "sequence"),
+        _number(claims, "prior_ordinal"),
+        _number(claims, "version"),
+        _text(claims, "type_code"),
+        LicenceStatus(status),
+        _text(claims, "act"),
+        claims.get("use_frozen") is True,
+        _time(claims, "effective_at"),
+        _time(claims, "recorded_at"),
+        _text(claims, "content"),
+        _number(claims, "leaf_index", least=-1),
+        leaf_hash,
+        superseded,
+    )
+
+
+def _heartbeat(claims: Mapping[str, Any]) -> Heartbeat:
+    proof = claims.get("proof")
+    if not isinstance(proof, list):
+        raise MESSAGE_MALFORMED(part="proof")
+    try:
+        hashes = tuple(base64.b64decode(each, validate=True) for each in proof)
+    except (binascii.Error, TypeError, ValueError):
+        raise MESSAGE_MALFORMED(part="proof") from None
+    return Heartbeat(
+        _text(claims, "issuer"),
+        _text(claims, "audience"),
+        _number(claims, "beat"),
+        _time(claims, "at"),
+        _number(claims, "ordinal"),
+        _text(claims, "checkpoint"),
+        _number(claims, "previous_size"),
+        hashes,
+    )
+
+
+def _text(claims: Mapping[str, Any], name: str) -> str:
+    found = claims.get(name)
+    if not isinstance(found, str):
+        raise MESSAGE_MALFORMED(part=name)
+    return found
+
+
+def _number(claims: Mapping[str, Any], name: str, *, least: int = 0) -> int:
+    found = claims.get(name)
+    if not isinstance(found, int) or isinstance(found, bool) or not least <= found < 2**53:
+        raise MESSAGE_MALFORMED(part=name)
+    return found
+
+
+def _time(claims: Mapping[str, Any], name: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(_text(claims, name))
+    except ValueError:
+        raise MESSAGE_MALFORMED(part=name) from None
+    if found.tzinfo is None:
+        raise MESSAGE_MALFORMED(part=name)
+    return found.astimezone(UTC)
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

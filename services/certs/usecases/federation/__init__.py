@@ -1,0 +1,1 @@
+"""Federation: telling other registries, taking what they tell, asking them, answering them."""

@@ -1,0 +1,192 @@
+"""What a registry that we agreed with may ask of us, and what we ask of it in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.errors import Fault
+from services.certs.domain.federation import UNSHARED, Agreement, Federation, ReplicaState
+from services.certs.domain.holder import holder_violations
+from services.certs.domain.licence import Licence
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.purpose import check_purpose
+from services.certs.domain.usage import Usage, UsageKind
+from services.certs.usecases.federation.ports import (
+    Envelopes,
+    Online,
+    OpenReplica,
+    Outgoing,
+    OwedUse,
+    PeerQuestion,
+    Replica,
+)
+from services.certs.usecases.federation.receiving import Received, receive_all
+from services.certs.usecases.federation.sending import ERASE, heartbeat, message_about
+from services.certs.usecases.log import Book
+from services.certs.usecases.ports import Licences, NewId, Usages
+
+PAGE = 200
+"""Messages of one answer: about 400 KB."""
+USES = 100
+STALE_SECONDS = 3.0
+"""Without a verified heartbeat for so long its registry is asked for what may be missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSide:
+    """Our registry, within one open transaction, as another one may ask it."""
+
+    federation: Federation
+    types: LicenceTypes
+    envelopes: Envelopes
+    outgoing: Outgoing
+    licences: Licences
+    usages: Usages
+
+
+async def answer_peer(
+    side: OwnSide, agreement: Agreement, question: PeerQuestion, new_id: NewId, now: datetime
+) -> list[str]:
+    """Return where a holder's licences of shared types stand now, signed; each answer is a use, recorded here.
+
+    Raises INVALID_REQUEST for a question without purpose or basis.
+    """
+    check_purpose(question.purpose, holder_violations(question.id_type_code, question.id_number))
+    wanted = agreement.send & frozenset(question.type_codes) if question.type_codes else agreement.send
+    if not wanted:
+        return []
+    found = await side.licences.find(question.id_type_code, question.id_number, sorted(wanted))
+    shared = {each.licence_id: each for each in found if each.status not in UNSHARED}
+    standings = [each for each in await side.outgoing.standings(list(shared)) if each.act != ERASE]
+    lines = [
+        _usage(new_id(), UsageKind.FIND, question, shared[each.licence.licence_id], now) for each in standings
+    ]
+    if lines:
+        await side.usages.add(lines)
+    return [message_about(side.federation, agreement, side.types, side.envelopes, each) for each in standings]
+
+
+async def messages_since(
+    side: OwnSide, book: Book, agreement: Agreement, ordinal: int, size: int, now: datetime
+) -> list[str]:
+    """Return the messages of a peer's stream after an ordinal, at most a page, then a heartbeat.
+
+    The newest message about each licence is made anew, as it stands now; earlier ones only fill their place.
+    """
+    sent = await side.outgoing.sent_after(agreement.registry_id, ordinal, PAGE)
+    standings = await side.outgoing.standings(sorted({each.licence_id for each in sent}))
+    by_id = {each.licence.licence_id: each for each in standings}
+
+    def made() -> list[str]:
+        return [
+            message_about(
+                side.federation, agreement, side.types, side.envelopes, by_id[each.licence_id], each
+            )
+            for each in sent
+        ]
+
+    messages = await asyncio.to_thread(made)
+    place = await side.outgoing.place(agreement.registry_id)
+    backfilling = await side.outgoing.is_backfilling(agreement.registry_id)
+    beat = None
+    if not backfilling:
+        beat = await heartbeat(side.outgoing, book, side.federation, agreement, place, size, now)
+    return [*messages, side.envelopes.sign(beat[0])] if beat else messages
+
+
+async def take_uses(side: OwnSide, agreement: Agreement, uses: Sequence[OwedUse]) -> list[str]:
+    """Record uses of our licences that a peer's readers made of its replica; return the ids that are settled.
+
+    An id that is recorded already counts once. A licence that is not ours, or of a type the peer was never
+    told, is settled without a record: it cannot have been used.
+    """
+    known = await side.outgoing.recorded([each.usage_id for each in uses])
+    lines = []
+    for each in uses:
+        licence = await side.licences.get(each.licence_id)
+        if each.usage_id in known or licence is None or licence.type_code not in agreement.send:
+            continue
+        question = PeerQuestion("", "", (), each.reader, each.purpose)
+        lines.append(_usage(each.usage_id, UsageKind.FIND, question, licence, each.used_at))
+        known.add(each.usage_id)
+    if lines:
+        await side.usages.add(lines)
+    return [each.usage_id for each in uses]
+
+
+def _usage(usage_id: str, kind: UsageKind, asked: PeerQuestion, licence: Licence, at: datetime) -> Usage:
+    holder = licence.holders[0] if licence.holders else None
+    return Usage(
+        usage_id, kind, asked.reader, asked.purpose, at, licence_id=licence.licence_id, holder=holder
+    )
+
+
+async def catch_up(
+    open_replica: OpenReplica,
+    online: Online,
+    federation: Federation,
+    envelopes: Envelopes,
+    agreement: Agreement,
+    now: Callable[[], datetime],
+) -> list[Received]:
+    """Ask a registry for what is missing if its replica is stale; return what became of the messages.
+
+    A registry that does not answer is asked again later.
+    """
+    async with open_replica() as book:
+        state = await book.replica.state(agreement.registry_id) or ReplicaState(agreement.registry_id)
+    if not agreement.accept or not agreement.peer.address or state.age_seconds(now()) < STALE_SECONDS:
+        return []
+    taken: list[Received] = []
+    while state.frozen_at is None:
+        try:
+            messages = await online.since(agreement.peer, state.through, state.size)
+        except Fault:
+            return taken
+        async with open_replica() as book:
+            taken += await receive_all(book.replica, federation, envelopes, messages, now())
+            after = await book.replica.state(agreement.registry_id) or state
+        if after.through == state.through or after.through >= after.heard_ordinal > 0:
+            return taken
+        state = after
+    return taken
+
+
+async def pay_uses(
+    open_replica: OpenReplica, online: Online, agreement: Agreement, now: Callable[[], datetime]
+) -> bool:
+    """Tell a registry of a batch of uses of its licences; return whether more wait."""
+    async with open_replica() as book:
+        owed = await book.replica.owed(agreement.registry_id, USES)
+    if not owed:
+        return False
+    try:
+        await online.tell(agreement.peer, owed)
+    except Fault:
+        return False
+    async with open_replica() as book:
+        await book.replica.paid([each.usage_id for each in owed], now())
+    return len(owed) == USES
+
+
+async def start_again(replica: Replica, registry_id: str) -> ReplicaState:
+    """Forget what a registry told, so that its replica is filled anew: when a fork was settled by people."""
+    await replica.lock_state(registry_id)
+    await replica.forget(registry_id)
+    fresh = ReplicaState(registry_id)
+    await replica.save_state(fresh)
+    return fresh
+
+
+__all__ = [
+    "OwnSide",
+    "answer_peer",
+    "catch_up",
+    "messages_since",
+    "pay_uses",
+    "start_again",
+    "take_uses",
+]

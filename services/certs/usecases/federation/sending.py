@@ -1,0 +1,206 @@
+"""Tell others where our licences stand: what the log says is told in its order, each message once for each peer.
+
+1. One process at a time holds the streams and reads the log from where it was last told.
+2. A licence of a shared type is told as it stands now; several changes may go in one message.
+3. Each recipient gets its own message: numbered, encrypted for it, signed. It leaves with this transaction.
+4. A type that is shared anew is told from its first licence on.
+5. Heartbeats say until when everything was told, and carry the newest checkpoint of the log with its proof.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from events.certs import ReplicaSent
+from services.certs.domain.federation import (
+    ANSWER_ORDINAL,
+    UNSHARED,
+    Agreement,
+    Federation,
+    Heartbeat,
+    LicenceMessage,
+    shared_content,
+)
+from services.certs.domain.licence_type import LicenceTypes
+from services.certs.usecases.federation.ports import Envelopes, Outgoing, Place, Sent, Standing
+from services.certs.usecases.log import Book, consistency
+
+BATCH = 200
+"""Licences of one transaction: about 0.3 ms of signing and encrypting each, for each peer."""
+LEAVES = 2_000
+"""Leaves read at once; those of uses are passed over."""
+ERASE = "erase"
+
+
+async def send_changes(
+    outgoing: Outgoing, federation: Federation, types: LicenceTypes, envelopes: Envelopes, now: datetime
+) -> bool:
+    """Tell a batch of what changed; return whether more waits."""
+    index = await outgoing.hold()
+    if index is None or not federation.is_on:
+        return False
+    is_first = await _keep_shares(outgoing, federation, now)
+    if is_first:  # whatever the log says up to here, the first telling of all licences says as well
+        index = await outgoing.skip()
+    changed, end = await outgoing.changed(index, LEAVES)
+    waiting = await outgoing.unsent(BATCH)
+    for start in range(0, len(changed), BATCH):
+        standings = await outgoing.standings(changed[start : start + BATCH])
+        for agreement in federation.agreements.values():
+            await _tell(outgoing, federation, agreement, types, envelopes, standings, now)
+    if waiting is not None:
+        registry_id, licence_ids = waiting
+        agreement = federation.of(registry_id)
+        standings = await outgoing.standings(licence_ids)
+        await _tell(outgoing, federation, agreement, types, envelopes, standings, now)
+    if end != index:
+        await outgoing.advance(end)
+    return waiting is not None or end - index == LEAVES
+
+
+async def send_heartbeats(
+    outgoing: Outgoing,
+    book: Book,
+    federation: Federation,
+    envelopes: Envelopes,
+    every: timedelta,
+    now: datetime,
+) -> None:
+    """Tell every peer whose last heartbeat is old enough that we live."""
+    index = await outgoing.hold()
+    if index is None or not federation.is_on:
+        return
+    for agreement in federation.agreements.values():
+        place = await outgoing.place(agreement.registry_id)
+        is_due = place.beat_at is None or now - place.beat_at >= every
+        if agreement.send and is_due and not await outgoing.is_backfilling(agreement.registry_id):
+            next_place = replace(place, beat=place.beat + 1, beat_at=now)
+            beat = await heartbeat(outgoing, book, federation, agreement, next_place, place.beat_size, now)
+            if beat is None:
+                continue
+            await outgoing.record_beat(agreement.registry_id, replace(next_place, beat_size=beat[1]))
+            _publish(outgoing, federation, agreement, "heartbeat", envelopes.sign(beat[0]), next_place.beat)
+
+
+async def heartbeat(
+    outgoing: Outgoing,
+    book: Book,
+    federation: Federation,
+    agreement: Agreement,
+    place: Place,
+    known_size: int,
+    now: datetime,
+) -> tuple[Heartbeat, int] | None:
+    """Return a heartbeat whose proof leads from a size of the log, and the log's size; None before it has any.
+
+    From a size that the log does not have there is no proof; who knows such a size sees the fork.
+    """
+    index = await outgoing.hold()
+    newest = await book.newest()
+    if newest is None or index is None:
+        return None
+    proof = await consistency(book, known_size, newest.size) if 0 < known_size < newest.size else ()
+    beat = Heartbeat(
+        federation.registry_id,
+        agreement.registry_id,
+        place.beat,
+        await outgoing.complete_until(index, now),
+        place.ordinal,
+        newest.note,
+        known_size,
+        proof,
+    )
+    return beat, newest.size
+
+
+def message_about(
+    federation: Federation,
+    agreement: Agreement,
+    types: LicenceTypes,
+    envelopes: Envelopes,
+    standing: Standing,
+    sent: Sent | None = None,
+) -> str:
+    """Return the signed message about a licence; without numbers it answers a question."""
+    licence = standing.licence
+    overtaken = sent is not None and not sent.newest
+    is_empty = overtaken or standing.act == ERASE or licence.type_code not in agreement.send
+    content = "" if is_empty else envelopes.seal(shared_content(licence, types.of(licence)), agreement.peer)
+    message = LicenceMessage(
+        issuer=federation.registry_id,
+        audience=agreement.registry_id,
+        licence_id=licence.licence_id,
+        ordinal=sent.ordinal if sent else ANSWER_ORDINAL,
+        sequence=sent.sequence if sent else 0,
+        prior_ordinal=sent.prior_ordinal if sent else 0,
+        version=licence.version,
+        type_code=licence.type_code,
+        status=licence.status,
+        act=standing.act,
+        use_frozen=standing.use_frozen,
+        effective_at=standing.effective_at,
+        recorded_at=standing.recorded_at,
+        content=content,
+        leaf_index=standing.leaf_index,
+        leaf_hash=standing.leaf_hash,
+        superseded=overtaken or (is_empty and standing.act != ERASE),
+    )
+    return envelopes.sign(message)
+
+
+async def _keep_shares(outgoing: Outgoing, federation: Federation, now: datetime) -> bool:
+    """Have told what was agreed; return whether nothing at all was told before."""
+    agreed = federation.agreements.values()
+    wanted = frozenset((each.registry_id, code) for each in agreed for code in each.send)
+    told = await outgoing.shares()
+    if wanted != told:
+        await outgoing.keep_shares(wanted - told, told - wanted, now)
+    return bool(wanted) and not told
+
+
+async def _tell(
+    outgoing: Outgoing,
+    federation: Federation,
+    agreement: Agreement,
+    types: LicenceTypes,
+    envelopes: Envelopes,
+    standings: Sequence[Standing],
+    now: datetime,
+) -> None:
+    shared = [
+        each
+        for each in standings
+        if each.licence.type_code in agreement.send and each.licence.status not in UNSHARED
+    ]
+    if not shared:
+        return
+    place = await outgoing.place(agreement.registry_id)
+    prior = await outgoing.prior(agreement.registry_id, [each.licence.licence_id for each in shared])
+    numbered: list[tuple[Standing, Sent]] = []
+    for ordinal, standing in enumerate(shared, place.ordinal + 1):
+        licence_id = standing.licence.licence_id
+        before = prior.get(licence_id) or Sent(licence_id, 0, 0)
+        numbered.append((standing, Sent(licence_id, ordinal, before.sequence + 1, before.ordinal)))
+
+    def made() -> list[str]:
+        return [message_about(federation, agreement, types, envelopes, *each) for each in numbered]
+
+    messages = await asyncio.to_thread(made)  # signing and encrypting: the loop serves others meanwhile
+    for (_, sent), message in zip(numbered, messages, strict=True):
+        _publish(outgoing, federation, agreement, sent.licence_id, message, sent.sequence)
+    await outgoing.record(agreement.registry_id, [sent for _, sent in numbered], now)
+
+
+def _publish(
+    outgoing: Outgoing, federation: Federation, agreement: Agreement, about: str, message: str, version: int
+) -> None:
+    event = ReplicaSent(
+        stream=f"{agreement.registry_id}/{about}",
+        registry_id=federation.registry_id,
+        recipient_id=agreement.registry_id,
+        message=message,
+    )
+    outgoing.publish(event, version)

@@ -1,0 +1,1 @@
+"""The life of a licence: orders carried out, versions and copies made, inspections kept, data erased."""

@@ -1,0 +1,73 @@
+"""State for a day what the registry knows of a licence, signed, for places without a network; and read it there."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from chassis.errors import refuse
+from services.certs.domain.presentation import (
+    OFFLINE_KIND,
+    OFFLINE_LIFE_WRONG,
+    Statement,
+    check_statement,
+    offline_jws_of,
+    qr_text_of,
+    read_statement,
+    state,
+)
+from services.certs.domain.presentation.offline import LONGEST, SHORTEST
+from services.certs.domain.purpose import Basis, Purpose
+from services.certs.domain.usage import Reader, Usage, UsageKind
+from services.certs.domain.use_code.entrustment import Person
+from services.certs.usecases.evidence_ports import LogProofs
+from services.certs.usecases.ports import NewId, Registry, SummarySigner
+from services.certs.usecases.present import grounds_of, presentable
+from services.certs.usecases.use_codes import Agent
+
+HANDLE_BYTES = 9
+STATING = Purpose("持证人出示离线二维码", Basis.SHOWN_BY_HOLDER)
+
+
+async def state_offline(
+    registry: Registry,
+    signer: SummarySigner,
+    proofs: LogProofs,
+    reader: Reader,
+    licence_id: str,
+    holder: Person,
+    life_seconds: int,
+    new_id: NewId,
+    now: datetime,
+    agent: Agent | None = None,
+) -> tuple[str, datetime]:
+    """Return the text of an offline QR code for one of the holder's licences, and when it ends.
+
+    ``life_seconds`` of 0 means a day. Leaves a usage line. Raises INVALID_REQUEST, LICENCE_NOT_FOUND,
+    LICENCE_OF_ANOTHER_HOLDER, LICENCE_NOT_USABLE, and for an agent the refusals of an entrustment.
+    """
+    life = timedelta(seconds=life_seconds) if life_seconds else LONGEST
+    refuse([] if SHORTEST <= life <= LONGEST else [OFFLINE_LIFE_WRONG.at("life_seconds")])
+    licence = await presentable(registry, licence_id, holder, agent, now)
+    place = await proofs.place_of(licence.licence_id)
+    statement = state(licence, secrets.token_urlsafe(HANDLE_BYTES), life, place, now)
+    line = Usage(
+        new_id(),
+        UsageKind.PRESENT,
+        reader,
+        STATING,
+        now,
+        licence_id=licence.licence_id,
+        holder=licence.holders[0],
+        grounds=grounds_of(agent, licence),
+    )
+    await registry.usages.add([line])
+    return qr_text_of(signer.sign(statement.claims(), OFFLINE_KIND)), statement.expires_at
+
+
+def read_offline(signer: SummarySigner, qr_text: str, now: datetime) -> Statement:
+    """Return what an offline QR code of this registry states.
+
+    Raises PRESENTATION_MALFORMED, SIGNATURE_WRONG, OFFLINE_STATEMENT_EXPIRED.
+    """
+    return check_statement(read_statement(signer.read(offline_jws_of(qr_text), OFFLINE_KIND)), now)

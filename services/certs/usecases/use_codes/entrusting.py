@@ -1,0 +1,93 @@
+"""Take over an entrustment that intake signed, and take it back; require one for an agent's act."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Violation, refuse
+from services.certs.domain.holder import holder_violations
+from services.certs.domain.status import REASON_LIMIT
+from services.certs.domain.use_code import Entrustment, Power, read_entrustment, require_power
+from services.certs.domain.use_code.entrustment import (
+    ENTRUSTMENT_DIFFERS,
+    ENTRUSTMENT_UNKNOWN,
+    ID_LIMIT,
+    Person,
+    Standing,
+)
+from services.certs.usecases.evidence_ports import EntrustmentReader
+from services.certs.usecases.ports import Registry
+
+STATEMENT_LIMIT = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who acts for a holder, and under which entrustment."""
+
+    entrustment_id: str
+    person: Person = field(repr=False)
+
+
+def agent_violations(agent: Agent) -> list[Violation]:
+    """Return what is wrong with how a request names an agent."""
+    paths = {"holder_id_type_code": "agent_id_type_code", "holder_id_number": "agent_id_number"}
+    found = [replace(each, field_path=paths[each.field_path]) for each in holder_violations(*agent.person)]
+    if not agent.entrustment_id:
+        found.append(FIELD_REQUIRED.at("entrustment_id"))
+    elif len(agent.entrustment_id) > ID_LIMIT:
+        found.append(FIELD_TOO_LONG.at("entrustment_id", limit=ID_LIMIT))
+    return found
+
+
+async def record_entrustment(registry: Registry, reader: EntrustmentReader, statement: str) -> Entrustment:
+    """Keep what an entrustment signed by intake says; the same one again is no change.
+
+    Raises SIGNATURE_WRONG, ENTRUSTMENT_MALFORMED, ENTRUSTMENT_DIFFERS, INVALID_REQUEST.
+    """
+    refuse([] if statement else [FIELD_REQUIRED.at("statement")])
+    refuse(
+        [FIELD_TOO_LONG.at("statement", limit=STATEMENT_LIMIT)] if len(statement) > STATEMENT_LIMIT else []
+    )
+    entrustment = read_entrustment(reader.read(statement))
+    digest = hashlib.sha256(statement.encode()).digest()
+    if not await registry.evidence.entrustments.record(entrustment, digest):
+        raise ENTRUSTMENT_DIFFERS()
+    return entrustment
+
+
+async def revoke_entrustment(
+    registry: Registry, entrustment_id: str, grantor: Person, reason: str, now: datetime
+) -> int:
+    """Take a grantor's entrustment back with every unused code issued under it; return how many codes.
+
+    Raises ENTRUSTMENT_UNKNOWN, also for one that another person gave; INVALID_REQUEST.
+    """
+    wrong = holder_violations(*grantor)
+    given = {"entrustment_id": (entrustment_id, ID_LIMIT), "reason": (reason, REASON_LIMIT)}
+    wrong += [FIELD_REQUIRED.at(name) for name, (value, _) in given.items() if not value.strip()]
+    wrong += [
+        FIELD_TOO_LONG.at(name, limit=limit) for name, (value, limit) in given.items() if len(value) > limit
+    ]
+    refuse(wrong)
+    if not await registry.evidence.entrustments.revoke(entrustment_id, grantor, reason, now):
+        raise ENTRUSTMENT_UNKNOWN()
+    return await registry.use_codes.revoke_entrusted(entrustment_id, reason, now)
+
+
+async def require_agent(
+    registry: Registry,
+    agent: Agent,
+    grantor: Person,
+    power: Power,
+    scope: tuple[str, str | None],
+    now: datetime,
+) -> Standing:
+    """Return the agent's entrustment if it is from this grantor and covers a type and an item now.
+
+    Raises one of the refusals of `services.certs.domain.use_code.entrustment`.
+    """
+    standing = await registry.evidence.entrustments.standing(agent.entrustment_id, grantor, agent.person)
+    return require_power(standing, power, *scope, now)
