@@ -20,6 +20,9 @@ from chassis.web.patience import MAX_HEADER_BYTES, PatientProtocol
 log = get_logger(__name__)
 
 BACKLOG = 2048
+KEEP_SECONDS = 30
+"""How long an idle connection is kept: longer than clients keep theirs (httpx 5 s, most proxies 15 s), so that a
+request and our close do not cross on the way."""
 GOODBYE_SECONDS = 1.0
 """How long kept connections are still answered, and told that this was the last answer, before they are closed."""
 
@@ -78,6 +81,7 @@ async def serve_web(
         proxy_headers=trusted_proxies is not None,
         forwarded_allow_ips=trusted_proxies or "",
         limit_concurrency=max_connections,
+        timeout_keep_alive=KEEP_SECONDS,
         timeout_graceful_shutdown=grace_seconds,
         ws="none",
         http=PatientProtocol,

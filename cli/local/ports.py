@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
 # Below Linux' ephemeral range (32768 and up), so that no outgoing connection of this machine
 # takes a port between our look at it and the server's bind.
 _RANGE = range(20_000, 32_000)
-_handed_out: set[int] = set()
 
 
 def is_free(port: int) -> bool:
@@ -34,9 +37,23 @@ def is_open(host: str, port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port nobody listens on and that this process was not given before."""
-    while True:
-        port = random.choice(_RANGE)  # noqa: S311 - spreads load, protects nothing
-        if port not in _handed_out and is_free(port):
-            _handed_out.add(port)
-            return port
+    """Return a port nobody listens on and that no process of this user was given lately.
+
+    Ports are handed out in turn: one that a stack keeps while it is down, or has not bound yet, comes up
+    again only when all the others did.
+    """
+    while not is_free(port := _next()):
+        pass
+    return port
+
+
+def _next() -> int:
+    path = Path(tempfile.gettempdir()) / f"tongban-ports-{os.getuid()}"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        last = turn.read()
+        port = int(last) + 1 if last.isdecimal() else random.choice(_RANGE)  # noqa: S311 - spreads, protects nothing
+        port = port if port in _RANGE else _RANGE.start
+        turn.seek(0)
+        turn.write(str(port))
+    return port

@@ -103,6 +103,12 @@ class Deployment:
             for each in ill
         )
 
+    def complaints(self) -> str:
+        """Return what the services logged as wrong, and which ended; what a failed test says of the deployment."""
+        lines = self.compose("logs", "--no-color", check=False).stdout.splitlines()
+        told = (line for line in lines if '"level": "error"' in line or '"event": "stopped"' in line)
+        return "\n".join(line[:1_500] for line in told)
+
     def containers(self) -> list[dict[str, Any]]:
         """Return what Compose says of each container."""
         lines = self.compose("ps", "--all", "--format", "json").stdout.splitlines()

@@ -26,6 +26,7 @@ from cli.reach import Reach
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
+_TROUBLE = ('"level": "error"', '"event": "stopped"', "Traceback")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,16 @@ class LocalStack:
         """Return the end of a service's log."""
         return self.layout.log(service).read_text(errors="replace")[-characters:]
 
+    def complaints(self) -> str:
+        """Return what the processes logged as wrong, and which ended; what a failed test says of its stack."""
+        lines = (
+            line
+            for path in sorted(self.layout.logs.glob("*.log"))
+            for line in path.read_text(errors="replace").splitlines()
+            if any(word in line for word in _TROUBLE)
+        )
+        return "\n".join(line[:1_500] for line in lines)
+
     def _marked(self, service: str) -> int:
         try:
             return int(self.layout.ready(service).read_text())
@@ -87,6 +98,9 @@ async def local_stack(bus: Bus = "postgres", kafka_bootstrap: str | None = None)
     try:
         await _tongban("up", "--bus", bus, *broker, "--catalogue", str(ROOT / "catalogue"), home=home)
         yield stack
+    except BaseException:
+        print(stack.complaints())
+        raise
     finally:
         if read_state(stack.layout.state_file) is not None:
             await _tongban("down", home=home)

@@ -103,6 +103,9 @@ async def stack_of(release: Release) -> AsyncIterator[LocalStack]:
     try:
         await release.tongban(home, "up", "--catalogue", str(release.tree / "catalogue"))
         yield stack
+    except BaseException:
+        print(stack.complaints())
+        raise
     finally:
         from cli.local.control import stop
         from cli.local.state import read_state

@@ -41,6 +41,23 @@ async def test_a_running_request_is_answered_after_the_stop_and_no_new_one_is_ta
             await client.get("/healthz")
 
 
+async def test_a_connection_that_rests_as_long_as_clients_keep_theirs_is_still_answered() -> None:
+    stop = asyncio.Event()
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    server = asyncio.ensure_future(serve_web(slow_app(asyncio.Event()), "", 0, stop, listener=listener))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for rest_seconds in (5.5, 0.0):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split()[0]))
+        await asyncio.sleep(rest_seconds)
+    writer.close()
+    stop.set()
+    await server
+
+
 async def test_client_certificates_can_be_demanded(tmp_path) -> None:
     stop = asyncio.Event()
     authority = open_authority(tmp_path)
