@@ -28,6 +28,7 @@ _LOCKS: tuple[tuple[str, str], ...] = (
     (r"alter table " + _TABLE + r" set \(", "SHARE UPDATE EXCLUSIVE"),
     (r"alter table " + _TABLE + r" add (?:constraint \S+ )?foreign key", "SHARE ROW EXCLUSIVE"),
     (r"alter table " + _TABLE, "ACCESS EXCLUSIVE"),
+    (r"drop index concurrently " + _TABLE, "SHARE UPDATE EXCLUSIVE"),
     (r"(?:drop|truncate)(?: table| index)?(?: concurrently)? " + _TABLE, "ACCESS EXCLUSIVE"),
     (r"(?:insert into|update|delete from) " + _TABLE, "ROW EXCLUSIVE"),
     (r"create table " + _TABLE, NO_LOCK),

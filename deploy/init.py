@@ -33,7 +33,7 @@ from deploy.making.refusals import (  # noqa: E402
 from deploy.making.words import complete_words, make_words  # noqa: E402
 from standards.identifiers import check_uscc  # noqa: E402
 
-KEPT = ("backups", "data", "data/prometheus", "data/grafana", "data/s3", "data/idp")
+KEPT = ("backups", "data", "data/prometheus", "data/grafana", "data/s3", "data/idp", "data/witness")
 """Directories that containers write to, besides Compose's volumes."""
 _TERMINAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -61,7 +61,7 @@ def make_deployment(directory: Path, owner: Owner, county: str, hosts: Sequence[
     for name in KEPT:
         (directory / name).mkdir(mode=0o770 if name == "data/idp" else 0o700, parents=True, exist_ok=True)
     (directory / "data" / "idp").chmod(0o770)  # its container is of the group
-    write(environment, environment_text(directory, owner))
+    write(environment, environment_text(directory, owner, county))
     for path in (*(directory / name for name in KEPT), environment):
         hand_over(path, owner)
 
@@ -75,6 +75,11 @@ def renew(directory: Path, owner: Owner) -> None:
     identities.renew_all(place)
     complete_words(place)
     hand_over(place, owner)
+    for name in KEPT:
+        kept = directory / name
+        if not kept.exists():
+            kept.mkdir(mode=0o700, parents=True)
+            hand_over(kept, owner)
 
 
 def issue_department(directory: Path, uscc: str) -> Path:

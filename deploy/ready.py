@@ -1,7 +1,8 @@
 #!/usr/bin/env -S python3 -I
 """The health check of a container: status 0 while its ``/readyz`` answers 200.
 
-With a file and a number of seconds: status 0 while the file is younger than that.
+With a file and a number of seconds: status 0 while the file is younger than that. With an http address of this
+container: status 0 while it answers 200.
 """
 
 from __future__ import annotations
@@ -32,6 +33,19 @@ def ready() -> bool:
         connection.close()
 
 
+def answers(address: str) -> bool:
+    """Return whether a door of this container answers 200."""
+    _, _, host, path = address.split("/", 3)
+    connection = http.client.HTTPConnection(host, timeout=LIMIT_SECONDS)
+    try:
+        connection.request("GET", f"/{path}")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 def connect() -> http.client.HTTPConnection:
     """Return a connection to this container's own door, whose certificate must be the very one it was given."""
     certificate = os.environ.get(CERTIFICATE_VARIABLE)
@@ -52,5 +66,11 @@ def fresh(path: Path, seconds: float) -> bool:
 
 
 if __name__ == "__main__":
-    good = fresh(Path(sys.argv[1]), float(sys.argv[2])) if len(sys.argv) > 1 else ready()
+    match sys.argv[1:]:
+        case [address]:
+            good = answers(address)
+        case [path, seconds]:
+            good = fresh(Path(path), float(seconds))
+        case _:
+            good = ready()
     sys.exit(0 if good else 1)

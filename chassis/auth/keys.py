@@ -30,6 +30,15 @@ def signing_key_from_pem(pem: bytes) -> ECKey:
     return key
 
 
+_END_OF_KEY = b"-----END PRIVATE KEY-----"
+
+
+def signing_keys_from_pem(pem: bytes) -> list[ECKey]:
+    """Return the private keys of a PEM text in their order. Raises ValueError unless each is a P-256 private key."""
+    blocks = [each.strip() for each in pem.split(_END_OF_KEY)]
+    return [signing_key_from_pem(each + b"\n" + _END_OF_KEY + b"\n") for each in blocks if each]
+
+
 def public_keys(keys: Iterable[ECKey]) -> KeySet:
     """Return the key set with the public halves only, to publish or verify with."""
     return KeySet([_public(key) for key in keys])

@@ -36,10 +36,10 @@ class Verdict:
     findings: list[Finding] = field(default_factory=list)
 
 
-def audit(log: Log, verifier: Verifier) -> Verdict:
-    """Return everything that is wrong with a log."""
+def audit(log: Log, *verifiers: Verifier) -> Verdict:
+    """Return everything that is wrong with a log; its former keys go on verifying what they signed."""
     findings: list[Finding] = []
-    signed = _signed([*log.notes, *log.anchors], verifier, findings)
+    signed = _signed([*log.notes, *log.anchors], verifiers, findings)
     if not signed:
         findings.append(Finding(0, Damage.CHECKPOINT_MISSING, "no checkpoint of the log's key"))
         return Verdict(0, EMPTY_ROOT, findings)
@@ -54,19 +54,21 @@ def audit(log: Log, verifier: Verifier) -> Verdict:
     return Verdict(newest.size, newest.root, sorted(set(findings)))
 
 
-def split_views(notes: Iterable[str], verifier: Verifier) -> list[Finding]:
+def split_views(notes: Iterable[str], *verifiers: Verifier) -> list[Finding]:
     """Return the sizes for which the log's key signed more than one root: the proof of a split view."""
     findings: list[Finding] = []
-    _signed(list(notes), verifier, findings)
+    _signed(list(notes), verifiers, findings)
     return [each for each in findings if each.damage is Damage.SPLIT_VIEW]
 
 
-def _signed(notes: Sequence[str], verifier: Verifier, findings: list[Finding]) -> dict[int, Checkpoint]:
+def _signed(
+    notes: Sequence[str], verifiers: Sequence[Verifier], findings: list[Finding]
+) -> dict[int, Checkpoint]:
     """Return the checkpoints that hold, by size; what does not is found."""
     signed: dict[int, Checkpoint] = {}
     for note in dict.fromkeys(notes):
         try:
-            checkpoint, _ = open_checkpoint(note, verifier)
+            checkpoint, _ = open_checkpoint(note, *verifiers)
         except Fault:
             findings.append(Finding(_claimed_size(note), Damage.CHECKPOINT_FORGED))
             continue

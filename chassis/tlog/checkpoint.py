@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from chassis.errors import Kind, declare
-from chassis.tlog.note import NOTE_MALFORMED, Note, Signer, Verifier, parse_note
+from chassis.tlog.note import NOTE_MALFORMED, Note, Signs, Verifier, parse_note
 from chassis.tlog.tree import HASH_BYTES
 
 CHECKPOINT_FORGED = declare(
@@ -34,7 +34,7 @@ class Checkpoint:
         """The text that is signed."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
-    def signed(self, signer: Signer) -> str:
+    def signed(self, signer: Signs) -> str:
         """Return the signed note."""
         return signer.sign(self.text)
 
@@ -53,10 +53,13 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(lines[0], int(lines[1]), root)
 
 
-def open_checkpoint(note: str, verifier: Verifier) -> tuple[Checkpoint, Note]:
-    """Return the checkpoint of a note that the log's key signed. Raises NOTE_MALFORMED, CHECKPOINT_FORGED."""
+def open_checkpoint(note: str, *verifiers: Verifier) -> tuple[Checkpoint, Note]:
+    """Return the checkpoint of a note that the log's key signed, or one of its former keys.
+
+    Raises NOTE_MALFORMED, CHECKPOINT_FORGED.
+    """
     taken = parse_note(note)
     found = parse_checkpoint(taken.text)
-    if taken.line_of(verifier) is None:
+    if all(taken.line_of(each) is None for each in verifiers):
         raise CHECKPOINT_FORGED(origin=found.origin)
     return found, taken

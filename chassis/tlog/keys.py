@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -11,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from chassis.errors import Kind, declare
-from chassis.tlog.note import Signer
+from chassis.fresh import FreshFiles
+from chassis.tlog.note import Signer, Verifier
 
 LOG_KEY_MALFORMED = declare(
     "LOG_KEY_MALFORMED",
@@ -36,3 +39,29 @@ def read_signer(pem: bytes, name: str, kind: int) -> Signer:
     if not isinstance(key, Ed25519PrivateKey):
         raise LOG_KEY_MALFORMED()
     return Signer(name, kind, key)
+
+
+class LiveSigner:
+    """The signer of a key file as it is now, at most a second old: what a log signs with while its key is rotated."""
+
+    def __init__(self, path: Path, name: str, kind: int) -> None:
+        """Read it once. Raises LOG_KEY_MALFORMED, OSError."""
+        self.name = name
+        self._file = FreshFiles([path], lambda: read_signer(path.read_bytes(), name, kind))
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public half."""
+        return self._file.current().verifier
+
+    def sign(self, text: str) -> str:
+        """Return the note of a text with one signature."""
+        return self._file.current().sign(text)
+
+
+def read_verifiers(path: Path) -> list[Verifier]:
+    """Return the verifier keys of a file, a line each, ``#`` before a comment; none where there is no file. Raises NOTE_MALFORMED."""
+    if not path.is_file():
+        return []
+    lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+    return [Verifier.parse(line) for line in lines if line and not line.startswith("#")]

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -104,6 +105,21 @@ class Signer:
     def sign(self, text: str) -> str:
         """Return the note of a text with one signature."""
         return f"{text}\n{self.line(text)}"
+
+
+class Signs(Protocol):
+    """Whatever signs notes under a name: a signer, or the signer of a file that may be replaced."""
+
+    @property
+    def name(self) -> str:
+        """The name of the key."""
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public half."""
+
+    def sign(self, text: str) -> str:
+        """Return the note of a text with one signature."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,42 @@ class Citizen:
             "GET", f"/v1/licences/{licence_id}/document", headers=dict(self._headers)
         )
 
-    async def uses(self) -> list[dict[str, Any]]:
-        """Return who used the person's licences."""
-        return _rows(await self._ask("GET", "/v1/licences/uses"), "uses")
+    async def uses(self, licence_id: str = "") -> list[dict[str, Any]]:
+        """Return who used the person's licences, or one of them; the newest."""
+        wanted = {"licence_id": licence_id} if licence_id else {}
+        return _rows(await self._ask("GET", "/v1/licences/uses", params=wanted), "uses")
+
+    async def export_uses(self, page_token: str = "") -> dict[str, Any]:
+        """Return a page of the same, signed by the registry."""
+        wanted = {"page_token": page_token} if page_token else {}
+        return await self._ask("GET", "/v1/licences/uses/export", params=wanted)
+
+    async def dispute(self, licence_id: str, statement: str, usage_id: str = "") -> dict[str, Any]:
+        """Return the dispute opened about a use of a licence, or about what it says."""
+        body = {"kind": "use" if usage_id else "content", "usage_id": usage_id, "statement": statement}
+        return await self._ask("POST", f"/v1/licences/{licence_id}/disputes", json=body, key=new_key())
+
+    async def disputes(self) -> list[dict[str, Any]]:
+        """Return the person's disputes and how they stand."""
+        return _rows(await self._ask("GET", "/v1/disputes"), "disputes")
+
+    async def withdraw_dispute(self, dispute_id: str, etag: str, reason: str = "") -> dict[str, Any]:
+        """Return a dispute taken back."""
+        body = {"etag": etag, "reason": reason}
+        return await self._ask("POST", f"/v1/disputes/{dispute_id}/withdrawal", json=body, key=new_key())
+
+    async def entrust(self, wish: Mapping[str, Any], key: str | None = None) -> dict[str, Any]:
+        """Return an entrustment: agent, licence_types, items, powers, valid_from, valid_until."""
+        return await self._ask("POST", "/v1/entrustments", json=dict(wish), key=key or new_key())
+
+    async def entrustments(self) -> list[dict[str, Any]]:
+        """Return what the person gave and got, the newest."""
+        return _rows(await self._ask("GET", "/v1/entrustments"), "entrustments")
+
+    async def revoke_entrustment(self, entrustment_id: str, reason: str = "") -> dict[str, Any]:
+        """Return an entrustment taken back, and how many use-codes went with it."""
+        path = f"/v1/entrustments/{entrustment_id}/revocation"
+        return await self._ask("POST", path, json={"reason": reason}, key=new_key())
 
     async def present(self, licence_id: str) -> dict[str, Any]:
         """Return a fresh presentation code and the text of its QR."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -64,6 +64,17 @@ class Auditor:
 
     async def whole(self, anchors: Sequence[str] = ()) -> Log:
         """Return the whole log: first its checkpoints, so that none is newer than the leaves."""
+        notes = await self.notes()
+        leaves: list[tuple[int, bytes]] = []
+        hashes: list[bytes] = []
+        async for index, leaf, hashed in self.places():
+            hashes.append(hashed)
+            if leaf:
+                leaves.append((index, leaf_hash(leaf)))
+        return Log(leaves, hashes, notes, tuple(anchors))
+
+    async def notes(self) -> list[str]:
+        """Return every checkpoint that the log signed, with its cosignatures."""
         notes: list[str] = []
         token = ""
         while True:
@@ -72,21 +83,16 @@ class Auditor:
             notes += answer.notes
             token = answer.next_page_token
             if not token:
-                break
-        leaves, hashes = await self._leaves()
-        return Log(leaves, hashes, notes, tuple(anchors))
+                return notes
 
-    async def _leaves(self) -> tuple[list[tuple[int, bytes]], list[bytes]]:
-        leaves: list[tuple[int, bytes]] = []
-        hashes: list[bytes] = []
+    async def places(self) -> AsyncIterator[tuple[int, bytes, bytes]]:
+        """Yield index, leaf (empty where it is missing) and hash in the tree of every place of the log."""
         token = ""
         while True:
             asked = pb.ListLeavesRequest(page_size=PAGE, page_token=token)
             answer = await self._peer.call(self._stub.ListLeaves, asked)
             for each in answer.leaves:
-                hashes.append(each.hash_in_tree)
-                if each.leaf:
-                    leaves.append((each.leaf_index, leaf_hash(each.leaf)))
+                yield each.leaf_index, each.leaf, each.hash_in_tree
             token = answer.next_page_token
             if not token:
-                return leaves, hashes
+                return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from chassis.clock import system_clock
 from chassis.rewrap import Rewrapped
 from chassis.service import Runtime
 from cli.commands.service import Service
-from cli.keeping import key_files, rotation
+from cli.keeping import key_files, registry_keys, rotation
 from cli.local.layout import Layout
 from cli.operating import open_service
 from cli.output import EXIT_REFUSED, AsJson, refusals, show
@@ -29,10 +30,28 @@ class What(StrEnum):
     FIELD = "field"
     TOKEN = "token"  # noqa: S105 - a name
     KEYSTORE = "keystore"
+    PRESENTATION = "presentation"
+    LOG = "log"
+    REGISTRY = "registry"
+    REPLICA = "replica"
     ROWS = "rows"
     """Not keys but what is computed with them: the integrity codes of rows; for `rewrap` only."""
 
 
+_REGISTRY: dict[What, Callable[[Runtime, datetime], dict[str, Any]]] = {
+    What.PRESENTATION: registry_keys.rotate_presentation_key,
+    What.LOG: lambda runtime, _: registry_keys.rotate_log_key(runtime),
+    What.REGISTRY: lambda runtime, _: registry_keys.rotate_registry_key(runtime),
+    What.REPLICA: lambda runtime, _: registry_keys.rotate_replica_key(runtime),
+}
+_STATES = {
+    "signs": "签名 | signs",
+    "verifies": "仅验签 | verifies",
+    "over": "已停用 | over",
+    "announced": "已公布 | announced",
+    "opens": "仅解密 | opens",
+    "opens, is announced": "解密 | opens, is announced",
+}
 OfService = Annotated[Service, typer.Option("--service", help="服务 | Whose keys.")]
 OneOrAll = Annotated[
     Service | None, typer.Option("--service", help="服务,默认全部 | Whose keys; default all.")
@@ -40,7 +59,8 @@ OneOrAll = Annotated[
 Which = Annotated[
     What,
     typer.Option(
-        "--what", help="字段/令牌/密钥库/行校验 | Field keys, intake's token key, seal's keystore, rows."
+        "--what",
+        help="字段/令牌/密钥库/行校验/亮证/日志/登记库 | Field keys, intake's token key, seal's keystore, rows; certs' own.",
     ),
 ]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")]
@@ -75,6 +95,9 @@ def status(*, service: OneOrAll = None, data_dir: DataDir = None, as_json: AsJso
                     else "仅验回执 | receipts"
                 )
                 table.add_row(each["service"], key["key_id"], state, "", "")
+            for key in each.get("registry", ()):
+                name = f"{key['key']} {key['key_id']}"
+                table.add_row(each["service"], name, _STATES[key["state"]], "", "")
             if "keystore" in each:
                 kept = each["keystore"]
                 table.add_row(each["service"], "keystore", _text(kept["secrets"]), "", str(kept["older"]))
@@ -90,6 +113,8 @@ def rotate(
         now = system_clock()
         if what is What.TOKEN:
             key_id = key_files.rotate_token_key(*rotation.token_files(runtime), now)
+        elif what in _REGISTRY:
+            return {"service": runtime.service, "what": what.value, **_REGISTRY[what](runtime, now)}
         elif what is What.KEYSTORE:
             key_files.rotate_secret(rotation.keystore_file(runtime))
             key_id = "keystore"
@@ -99,7 +124,12 @@ def rotate(
 
     with refusals(as_json=as_json):
         done = _with(service, data_dir, work)
-        show(done, f"新密钥 | new key: {done['service']} {done['key_id']}", as_json=as_json)
+        words = f"新密钥 | new key: {done['service']} {done['key_id']}"
+        if done.get("announced"):
+            words += (
+                "\n已公布，尚未启用 | announced, not used yet: tell whoever verifies, then run this again"
+            )
+        show(done, words, as_json=as_json)
 
 
 def rewrap(
@@ -124,7 +154,7 @@ def rewrap(
         if what is What.ROWS:
             given, without = await rotation.code_rows(runtime, system_clock())
             return {"service": runtime.service, "rows": given, "unreadable": without}
-        if what is What.TOKEN:
+        if what is What.TOKEN or what in _REGISTRY:
             raise rotation.NOT_SIGNING(service=f"{runtime.service} (rewrap)")
         done = await rotation.rewrap_fields(runtime, None if as_json else told)
         return {
@@ -161,6 +191,12 @@ def retire(
         now = system_clock()
         if what is What.TOKEN:
             key_files.revoke_token_keys(*rotation.token_files(runtime), now)
+        elif what is What.PRESENTATION:
+            registry_keys.revoke_presentation_keys(runtime, now)
+        elif what is What.REPLICA:
+            registry_keys.retire_replica_keys(runtime)
+        elif what in _REGISTRY:
+            raise rotation.NOT_SIGNING(service=f"{runtime.service} (retire)")
         elif what is What.KEYSTORE:
             await rotation.retire_keystore_secrets(runtime)
         else:
@@ -177,6 +213,8 @@ async def _status(runtime: Runtime) -> dict[str, Any]:
     found: dict[str, Any] = {"service": runtime.service, "field": await rotation.field_status(runtime, now)}
     if runtime.service == "intake":
         found["token"] = rotation.token_status(runtime, now)
+    if runtime.service == "certs":
+        found["registry"] = registry_keys.registry_status(runtime, now)
     if runtime.service == "seal":
         found["keystore"] = await rotation.keystore_status(runtime)
     return found

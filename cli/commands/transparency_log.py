@@ -14,6 +14,7 @@ from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
+from chassis.clock import system_clock
 from chassis.errors import Kind, declare
 from chassis.tlog.alignment import Finding
 from chassis.tlog.audit import Verdict, audit
@@ -26,17 +27,19 @@ from cli.operations.places import find_places
 from cli.output import EXIT_REFUSED, AsJson, refusals, show
 from cli.places import stack_home
 from cli.reach import log_auditor
-from cli.transparency.places import local_verifier, read_anchors
+from cli.transparency.export import read_export, write_export
+from cli.transparency.places import local_verifiers, read_anchors
 from cli.transparency.reading import read_deployment
 
 PROOF_DOES_NOT_HOLD = declare(
     "PROOF_DOES_NOT_HOLD", Kind.INTERNAL, "日志给出的证明不成立", "The log's proof does not hold"
 )
 T = TypeVar("T")
-LogKey = Annotated[
-    str,
+LogKeys = Annotated[
+    list[str] | None,
     typer.Option(
-        "--log-key", help="日志验证密钥;本机环境可省 | Verifier key of the log; local stack: its own."
+        "--log-key",
+        help="日志验证密钥(含曾用的);本机环境可省 | Verifier keys of the log, former ones too; local stack: its own.",
     ),
 ]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")]
@@ -45,20 +48,24 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="数据目录 |
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(no_args_is_help=True, help="透明日志 | The registry's transparency log.")
-    for command in (verify, proof, checkpoint):
+    for command in (verify, proof, checkpoint, export):
         group.command(command.__name__)(command)
     app.add_typer(group, name="log")
 
 
 def verify(
     *,
-    log_key: LogKey = "",
+    log_key: LogKeys = None,
     database: Annotated[
         bool,
         typer.Option(
             "--database", help="直接读库并核对登记行 | Read the tables, and compare the registry's rows."
         ),
     ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option("--export", help="离线核验导出的日志 | Verify a file of `log export`, without access."),
+    ] = None,
     anchor: Annotated[
         list[Path] | None, typer.Option("--anchor", help="另存的检查点 | A checkpoint kept elsewhere.")
     ] = None,
@@ -71,14 +78,17 @@ def verify(
     """核验整个日志 | Recompute the whole log and name whatever was altered."""
     home = stack_home(data_dir)
     with refusals(as_json=as_json):
-        verifier = _verifier(log_key, home)
+        verifiers = _verifiers(log_key, home)
         ours = Layout(home).data(LOG_WITNESS)
         anchors = read_anchors(anchor or [], witness or (ours if ours.is_dir() else None))
-        if database:
+        rows: list[Finding] = []
+        if export is not None:
+            log = read_export(export, anchors)
+        elif database:
             log, rows = asyncio.run(read_deployment(find_places(Layout(home)), anchors))
         else:
-            log, rows = _ask(lambda auditor: auditor.whole(anchors), home), []
-        verdict = audit(log, verifier)
+            log = _ask(lambda auditor: auditor.whole(anchors), home)
+        verdict = audit(log, *verifiers)
         findings = sorted({*verdict.findings, *rows})
         show(_described(verdict, findings, len(anchors)), _in_words(verdict, findings), as_json=as_json)
     if findings:
@@ -89,16 +99,16 @@ def proof(
     licence_id: Annotated[str, typer.Argument(help="证照编号 | Licence id.")] = "",
     *,
     index: Annotated[int, typer.Option("--index", min=0, help="日志序号 | Index of a leaf.")] = 0,
-    log_key: LogKey = "",
+    log_key: LogKeys = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """存在性证明 | Prove that a licence's newest state, or a leaf, is in the log; checked here."""
     home = stack_home(data_dir)
     with refusals(as_json=as_json):
-        verifier = _verifier(log_key, home)
+        verifiers = _verifiers(log_key, home)
         found = _ask(lambda auditor: auditor.inclusion(licence_id=licence_id, index=index), home)
-        signed, _ = open_checkpoint(found.checkpoint, verifier)
+        signed, _ = open_checkpoint(found.checkpoint, *verifiers)
         hashed = leaf_hash(found.leaf)
         if not is_included(found.index, signed.size, hashed, found.hashes, signed.root):
             raise PROOF_DOES_NOT_HOLD()
@@ -121,7 +131,7 @@ def checkpoint(
         typer.Option("--since", help="较早的检查点 | An earlier one: prove that the log only grew."),
     ] = None,
     to: Annotated[Path | None, typer.Option("--to", help="保存到文件 | File to write.")] = None,
-    log_key: LogKey = "",
+    log_key: LogKeys = None,
     witness_key: Annotated[
         list[str] | None, typer.Option("--witness-key", help="见证方公钥 | Verifier keys of witnesses.")
     ] = None,
@@ -131,11 +141,11 @@ def checkpoint(
     """最新检查点 | The newest signed checkpoint, with its cosignatures; checked here."""
     home = stack_home(data_dir)
     with refusals(as_json=as_json):
-        verifier = _verifier(log_key, home)
+        verifiers = _verifiers(log_key, home)
         note, _ = _ask(lambda auditor: auditor.checkpoint(), home)
-        signed, taken = open_checkpoint(note, verifier)
+        signed, taken = open_checkpoint(note, *verifiers)
         if since is not None:
-            old, _ = open_checkpoint(read_anchors([since], None)[0], verifier)
+            old, _ = open_checkpoint(read_anchors([since], None)[0], *verifiers)
             hashes = _ask(lambda auditor: auditor.consistency(old.size, signed.size), home)
             if not is_consistent(old.size, old.root, signed.size, signed.root, hashes):
                 raise PROOF_DOES_NOT_HOLD()
@@ -149,11 +159,30 @@ def checkpoint(
             typer.echo(note, nl=False)  # to the letter: a note is what is signed
 
 
-def _verifier(given: str, home: Path) -> Verifier:
-    """Return the key that is trusted: as given, else that of the local stack, whose files this user has."""
+def export(
+    file: Annotated[Path, typer.Argument(help="导出文件 | File to write.")],
+    *,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """导出日志 | Write leaves and checkpoints to a file, for `log verify --export` where there is no access."""
+    home = stack_home(data_dir)
+
+    async def work(auditor: Auditor) -> tuple[int, int]:
+        notes = await auditor.notes()
+        return await write_export(file, notes, auditor.places(), system_clock())
+
+    with refusals(as_json=as_json):
+        leaves, checkpoints = _ask(work, home)
+        told = f"已导出 | exported: {leaves} leaves, {checkpoints} checkpoints"
+        show({"file": str(file), "leaves": leaves, "checkpoints": checkpoints}, told, as_json=as_json)
+
+
+def _verifiers(given: list[str] | None, home: Path) -> list[Verifier]:
+    """Return the keys that are trusted: as given, else those of the local stack, whose files this user has."""
     if given:
-        return Verifier.parse(given)
-    return local_verifier(Layout(home).secrets("certs") / "log_key.pem")
+        return [Verifier.parse(each) for each in given]
+    return local_verifiers(Layout(home))
 
 
 def _witnesses(keys: list[str] | None) -> list[Verifier]:

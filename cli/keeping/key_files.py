@@ -106,8 +106,16 @@ def rotate_token_key(private: Path, published: Path, now: datetime) -> str:
     It is published before it signs. The keys before open tokens as long as the longest token lives, and
     verify the receipts they signed for ever. Raises as `changing`.
     """
-    fresh = new_signing_key()
     until = int(now.timestamp()) + LIFETIME_SECONDS + LEEWAY_SECONDS + NOTICE_SECONDS
+    return rotate_signing_key(private, published, until)
+
+
+def rotate_signing_key(private: Path, published: Path, until: int) -> str:
+    """Have a fresh private key, published before it signs; those before are retired at a moment. Return its id.
+
+    Raises as `changing`.
+    """
+    fresh = new_signing_key()
     with changing(private):
         publish_key(published, signing_key_from_pem(private.read_bytes()))
         publish_key(published, fresh, retire_others_at=until)
@@ -136,6 +144,23 @@ def retire_secrets(path: Path) -> None:
     """Have only the first secret left; the caller has counted that nothing needs another. Raises as `changing`."""
     with changing(path):
         _replace(path, path.read_text(encoding="utf-8").splitlines()[0].encode())
+
+
+def new_signing_pem() -> bytes:
+    """Return a fresh P-256 private key as PEM."""
+    return bytes(new_signing_key().as_pem(private=True))
+
+
+def put(path: Path, content: bytes) -> None:
+    """Replace a file that is there in one step; who may read it stays. For use under `changing`."""
+    _replace(path, content)
+
+
+def create(path: Path, content: bytes, *, like: Path | None = None) -> None:
+    """Write a file in one step, readable by whoever reads the other one. For use under `changing`."""
+    if not path.is_file():
+        path.touch(mode=0o600 if like is None else like.stat().st_mode & 0o777)
+    _replace(path, content)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from cli.local.faults import PORT_TAKEN, STACK_DID_NOT_START, STACK_NOT_RUNNING,
 from cli.local.layout import SERVICES, Layout
 from cli.local.ports import LOOPBACK, free_port, is_free
 from cli.local.postgres import EmbeddedPostgres
-from cli.local.state import Bus, Endpoints, StackState, read_state
+from cli.local.state import LOCAL_LOG_ORIGIN, Bus, Endpoints, StackState, read_state
 from cli.local.supervisor import STOP_TIMEOUT_SECONDS
 
 START_TIMEOUT_SECONDS = 120.0
@@ -35,6 +36,10 @@ class Wanted:
     intake_http: int | None = None
 
 
+_LOG_ORIGIN = "TONGBAN_LOG_ORIGIN"
+"""Names a new stack's log; what has signed checkpoints keeps its name."""
+
+
 def describe(layout: Layout, wanted: Wanted) -> StackState:
     """Return a stack to start: ports as asked for, else those of last time while free, else free ones.
 
@@ -48,6 +53,8 @@ def describe(layout: Layout, wanted: Wanted) -> StackState:
         kafka_is_ours=wanted.bus == "kafka" and wanted.kafka_bootstrap is None,
         tsa=_address(None, before.tsa if before else None),
         witness=_address(None, before.witness if before else None),
+        sharing=_address(None, before.sharing if before else None),
+        log_origin=before.log_origin if before else os.environ.get(_LOG_ORIGIN, LOCAL_LOG_ORIGIN),
         services={
             name: _endpoints(name, number, wanted, before.services.get(name) if before else None)
             for number, name in enumerate(SERVICES)

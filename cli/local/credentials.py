@@ -50,6 +50,8 @@ def make_secrets(layout: Layout) -> None:
             _once(signing_key_file(layout, service, name), partial(new_key_pem, name))
     _once(witness_key_file(layout), new_log_key)
     token_key = signing_key_file(layout, "intake", "token_key")
+    presentation_key = signing_key_file(layout, "certs", "presentation_key")
+    publish_key(layout.presentation_keys, signing_key_from_pem(presentation_key.read_bytes()))
     publish_key(layout.token_keys, signing_key_from_pem(token_key.read_bytes()))
 
 

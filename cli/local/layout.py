@@ -60,6 +60,16 @@ class Layout:
         return self.home / "token_keys.json"
 
     @property
+    def log_keys(self) -> Path:
+        """The former verifier keys of the registry's log, a line each; no file before its key was ever rotated."""
+        return self.home / "log_keys.txt"
+
+    @property
+    def presentation_keys(self) -> Path:
+        """The public keys of presentations, former ones too, which certs reads."""
+        return self.home / "presentation_keys.json"
+
+    @property
     def suspended_callers(self) -> Path:
         """The callers that are shut out, which every service reads; no file while there is none."""
         return self.home / "suspended_callers.txt"

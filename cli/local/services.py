@@ -19,7 +19,7 @@ from cli.local.credentials import LOG_KEY, SIGNING_KEYS, signing_key_file, witne
 from cli.local.layout import LOG_WITNESS, SEAL_MAKER, SEAL_SIGNER, SEAL_TSA, Layout
 from cli.local.ports import LOOPBACK
 from cli.local.state import Endpoints, StackState
-from cli.transparency.places import WITNESS_NAME, local_verifier, witness_verifier
+from cli.transparency.places import WITNESS_NAME, verifier_of, witness_verifier
 
 STACK_POOL_MAX_SIZE = 8
 """Connections of each service; with relays and listeners below max_connections of the server."""
@@ -51,7 +51,7 @@ def stack_processes(layout: Layout, state: StackState) -> list[ServiceProcess]:
     """Return every process that the supervisor keeps: signer, time-stamping authority, services, the maker's clock."""
     apart = [signer_process(layout), tsa_process(layout, state)]
     if state.witness:
-        apart.append(witness_process(layout, state.witness))
+        apart.append(witness_process(layout, state.witness, state.log_origin))
     return [*apart, *service_processes(layout, state), maker_process(layout, state)]
 
 
@@ -132,9 +132,9 @@ def tsa_process(layout: Layout, state: StackState) -> ServiceProcess:
     )
 
 
-def witness_process(layout: Layout, listen: str) -> ServiceProcess:
+def witness_process(layout: Layout, listen: str, log_origin: str) -> ServiceProcess:
     """Return the witness of the registry's log: it is told the log's public key and nothing else of the stack."""
-    log_key = local_verifier(signing_key_file(layout, "certs", LOG_KEY))
+    log_key = verifier_of(signing_key_file(layout, "certs", LOG_KEY), log_origin)
     home, ready = layout.data(LOG_WITNESS), layout.ready(LOG_WITNESS)
     told = {
         "--data-dir": home,
@@ -156,12 +156,23 @@ def witness_process(layout: Layout, listen: str) -> ServiceProcess:
     )
 
 
-def _witnessed(layout: Layout, state: StackState) -> dict[str, str]:
-    """Return the settings of the registry that name its witness."""
-    if not state.witness:
-        return {}
-    witness = witness_verifier(witness_key_file(layout))
-    return {"LOG_WITNESSES": f"{witness}@http://{state.witness}", "LOG_WITNESSES_INSIDE": f"{LOOPBACK}/32"}
+def _registry(layout: Layout, state: StackState) -> dict[str, str]:
+    """Return what only the registry is told: its log's name and witness, the door of GB/T 36906, its former keys."""
+    told = {
+        "LOG_ORIGIN": state.log_origin,
+        "LOG_KEYS": str(layout.log_keys),
+        "PRESENTATION_KEYS": str(layout.presentation_keys),
+        "FEDERATION_DIR": str(layout.federation),
+    }
+    if state.sharing:
+        told |= {"SHARING_HOST": LOOPBACK, "SHARING_PORT": state.sharing.rpartition(":")[2]}
+    if state.witness:
+        witness = witness_verifier(witness_key_file(layout))
+        told |= {
+            "LOG_WITNESSES": f"{witness}@http://{state.witness}",
+            "LOG_WITNESSES_INSIDE": f"{LOOPBACK}/32",
+        }
+    return told
 
 
 def tsa_directories(layout: Layout) -> dict[str, str]:
@@ -183,7 +194,7 @@ def service_processes(layout: Layout, state: StackState) -> list[ServiceProcess]
                 shared,
                 {
                     **_own(layout, name, endpoints, authority.identity(service_peer(name)), str(state.tsa)),
-                    **(_witnessed(layout, state) if name == "certs" else {}),
+                    **(_registry(layout, state) if name == "certs" else {}),
                 },
             ),
             ready_file=layout.ready(name),
@@ -228,7 +239,6 @@ def _own(layout: Layout, name: str, endpoints: Endpoints, tls: TlsFiles, tsa: st
         **signing_keys,
         **({"TERMINAL_KEYS": str(layout.terminal_keys)} if name == "intake" else {}),
         **({"SIGNER_SOCKET": str(layout.signer_socket), "TIMESTAMPERS": tsa} if name == "seal" else {}),
-        **({"FEDERATION_DIR": str(layout.federation)} if name == "certs" else {}),
         **_PARTICULAR.get(name, {}),
     }
 

@@ -12,6 +12,8 @@ from chassis.errors import Fault, Kind, Reason
 from cli.local.processes import ProcessId
 
 Bus = Literal["postgres", "kafka"]
+LOCAL_LOG_ORIGIN = "tongban/certs"
+"""Name of a stack's log unless it is told another; that of stacks from before it was written down."""
 
 
 class Endpoints(BaseModel):
@@ -61,6 +63,10 @@ class StackState(BaseModel):
     """Where the time-stamping authority listens, ``host:port``."""
     witness: str | None = None
     """Where the witness of the registry's log listens, ``host:port``."""
+    log_origin: str = LOCAL_LOG_ORIGIN
+    """The name of the registry's log in its checkpoints."""
+    sharing: str | None = None
+    """Where the registry answers in the form of GB/T 36906 over mutual TLS, ``host:port``."""
     services: dict[str, Endpoints] = Field(default_factory=dict)
     processes: dict[str, Running] = Field(default_factory=dict)
     started_seconds: float | None = None

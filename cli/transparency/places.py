@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chassis.errors import Kind, declare
-from chassis.tlog.keys import read_signer
+from chassis.tlog.keys import read_signer, read_verifiers
 from chassis.tlog.note import COSIGNATURE, ED25519, Verifier
+from cli.local.layout import Layout
+from cli.local.state import LOCAL_LOG_ORIGIN, read_state
 
 LOG_KEY_NOT_GIVEN = declare(
     "LOG_KEY_NOT_GIVEN",
@@ -22,15 +24,25 @@ ANCHOR_UNREADABLE = declare(
     "无法读取检查点文件 {path}",
     "Cannot read the checkpoint {path}",
 )
-LOG_ORIGIN = "tongban/certs"
-"""The local stack's log is named by the setting's default."""
 WITNESS_NAME = "witness.tongban.local"
 
 
-def local_verifier(log_key: Path) -> Verifier:
-    """Return the verifier of the local stack's log. Raises LOG_KEY_NOT_GIVEN, LOG_KEY_MALFORMED."""
+def log_origin(layout: Layout) -> str:
+    """Return the name of the local stack's log, as its services were told."""
+    state = read_state(layout.state_file)
+    return state.log_origin if state else LOCAL_LOG_ORIGIN
+
+
+def local_verifiers(layout: Layout) -> list[Verifier]:
+    """Return the verifiers of the local stack's log, the present one first. Raises LOG_KEY_NOT_GIVEN, LOG_KEY_MALFORMED."""
+    present = verifier_of(layout.secrets("certs") / "log_key.pem", log_origin(layout))
+    return [present, *read_verifiers(layout.log_keys)]
+
+
+def verifier_of(log_key: Path, origin: str) -> Verifier:
+    """Return the verifier of a log by its private key. Raises LOG_KEY_NOT_GIVEN, LOG_KEY_MALFORMED."""
     try:
-        return read_signer(log_key.read_bytes(), LOG_ORIGIN, ED25519).verifier
+        return read_signer(log_key.read_bytes(), origin, ED25519).verifier
     except OSError:
         raise LOG_KEY_NOT_GIVEN() from None
 

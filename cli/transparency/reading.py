@@ -32,17 +32,20 @@ from usage u left join line l on l.kind = 'usage' and (l.facts ->> 'usage_id')::
 where u.used_at >= $1 and (l.place is null or l.facts ->> 'mac' <> encode(u.mac, 'hex'))
 """,
     "status change": """
-select c.licence_id || ' version ' || c.version as row, l.place
+select c.licence_id || ' version ' || c.version as row, min(l.place) as place
 from licence_status_change c
-left join line l on l.kind = 'licence' and l.licence_id = c.licence_id and (l.facts ->> 'version')::bigint = c.version
+left join line l on l.kind in ('licence', 'status_change') and l.licence_id = c.licence_id
+  and (l.facts ->> 'version')::bigint = c.version and (l.kind = 'status_change' or l.facts ->> 'act' <> 'adopt')
 where c.changed_at >= $1
-  and (l.place is null or l.facts ->> 'status' <> c.status or l.facts ->> 'act' <> c.act)
+group by c.licence_id, c.version, c.status, c.act
+having not coalesce(bool_or(
+  l.facts ->> 'status' = c.status and coalesce(l.facts ->> 'adopted', l.facts ->> 'act') = c.act), false)
 """,
     "use-code": """
 select u.use_code_id::text as row, l.place
 from use_code u
 left join line l on l.kind = 'use_code' and (l.facts ->> 'use_code_id')::uuid = u.use_code_id
-  and l.facts ->> 'act' = 'issue'
+  and l.facts ->> 'act' in ('issue', 'adopt')
 where u.issued_at >= $1 and l.place is null
 """,
     "licence": """, newest as (
@@ -50,7 +53,8 @@ where u.issued_at >= $1 and l.place is null
   order by licence_id, place desc)
 select r.licence_id::text as row, l.place
 from licence r left join newest l using (licence_id)
-where (r.created_at >= $1 and l.place is null) or l.facts ->> 'status' <> r.status
+where ((r.created_at >= $1 or (select stage = 'finished' from log_adoption)) and l.place is null)
+  or l.facts ->> 'status' <> r.status
 """,
 }
 """By what a row is called: rows of the registry that the log says nothing of, or something else."""

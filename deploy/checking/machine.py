@@ -13,7 +13,14 @@ from deploy.checking.finding import Finding
 from deploy.checking.variables import read_variables
 
 CPUS_AT_LEAST = 2
-MEMORY_AT_LEAST_MIB = {"": 3_072, "observability": 1_024, "idp": 1_024, "s3": 512, "mail": 128}
+MEMORY_AT_LEAST_MIB = {
+    "": 3_072,
+    "observability": 1_024,
+    "idp": 1_024,
+    "s3": 512,
+    "mail": 128,
+    "witness": 128,
+}
 """Of the whole machine: the stack was measured to use 1 GiB at rest; and what each profile adds."""
 DISK_AT_LEAST_MIB = 20_480
 TIME_ERROR = 5
@@ -22,6 +29,7 @@ DOORS = {
     "TONGBAN_INTAKE_HTTP_PORT": 8443,
     "TONGBAN_INTAKE_GRPC_PORT": 9001,
     "TONGBAN_CERTS_GRPC_PORT": 9002,
+    "TONGBAN_CERTS_SHARING_PORT": 9012,
     "TONGBAN_SEAL_GRPC_PORT": 9003,
 }
 PROFILE_DOORS = {

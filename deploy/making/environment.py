@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
+from cli.local.credentials import LOG_KEY
 from cli.local.kafka.container import new_cluster_id
+from cli.transparency.places import verifier_of
 from deploy.making.closed_files import Owner
 
+_NO_NAME = re.compile(r"[^\w.-]+")
 DEPLOY = Path(__file__).resolve().parents[1]
 
 
-def environment_text(directory: Path, owner: Owner) -> str:
+def environment_text(directory: Path, owner: Owner, county: str) -> str:
     """Return what Compose must be told; relative paths where the files lie beside the Compose file."""
     root = Path() if directory.resolve() == DEPLOY else directory.resolve()
     values = {
@@ -23,9 +27,18 @@ def environment_text(directory: Path, owner: Owner) -> str:
         "TONGBAN_TERMINAL_KEYS": shown(root / "terminal_keys"),
         "TONGBAN_BACKUPS": shown(root / "backups"),
         "TONGBAN_DATA": shown(root / "data"),
+        "TONGBAN_LOG_ORIGIN": log_origin(county),
+        "TONGBAN_LOG_VERIFIER": verifier_of(
+            directory / "secrets" / "certs" / f"{LOG_KEY}.pem", log_origin(county)
+        ),
     }
     head = "# Made by deploy/init.py; .env.example lists what else may be set. No secret stands here.\n"
     return head + "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def log_origin(county: str) -> str:
+    """Return the name of a county's log in its checkpoints: its own among those of all counties, for ever."""
+    return f"tongban/certs/{_NO_NAME.sub('-', county)}"
 
 
 def shown(path: Path) -> str:

@@ -57,6 +57,7 @@ def make_words(place: Path) -> None:
     write(place / "idp" / "admin_password", new_secret())
     (place / "idp" / "admin_password").chmod(0o640)  # its container runs as its image's own user
     make_s3_identity(place / "s3")
+    make_former_keys(place / "certs")
     token_key = signing_key_from_pem((place / "intake" / "token_key.pem").read_bytes())
     write_jwks([token_key], place / "token_keys.json")
     (place / "token_keys.json").chmod(0o600)
@@ -80,10 +81,24 @@ def complete_words(place: Path) -> None:
         path = place / "certs" / f"{name}.pem"
         if not path.is_file():
             write(path, new_key_pem(name))
+    make_former_keys(place / "certs")
     for path in (*place.glob("*/*_dsn"),):
         text = path.read_text(encoding="utf-8")
         if _FILES_WERE.search(text):
             replace(path, _FILES_WERE.sub(r"=/run/tls/\1", text).encode(), 0o600)
+
+
+def make_former_keys(place: Path) -> None:
+    """Have the files to which a rotation adds the registry's former public keys."""
+    published, former = place / "presentation_keys.json", place / "log_keys.txt"
+    if not published.is_file():
+        write_jwks([signing_key_from_pem((place / "presentation_key.pem").read_bytes())], published)
+        published.chmod(0o600)
+    if not former.is_file():
+        write(
+            former,
+            "# Former verifier keys of the transparency log, a line each: what they signed verifies for ever.\n",
+        )
 
 
 def make_backup_keys(place: Path) -> None:

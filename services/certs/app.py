@@ -88,7 +88,7 @@ async def build(runtime: Runtime) -> Made:
         statements=IntakeStatements(PublishedKeys(settings.token_keys)),
         log_proofs=LogPlaces,
     )
-    transparency = log_parts(runtime, desk)
+    transparency = log_parts(runtime, desk, vault)
     life = life_parts(runtime, registry_of, types, documents)
     recourse = recourse_parts(runtime, desk)
     evidence = evidence_parts(runtime, desk)

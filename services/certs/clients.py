@@ -54,6 +54,8 @@ class Approvals:
             face=dict(answer.face),
             validity_years=answer.validity_years,
             decided_at=answer.decided_at.ToDatetime(tzinfo=UTC),
+            operation=answer.operation or "issue",
+            predecessor_id=answer.predecessor_licence_id,
         )
 
 

@@ -16,7 +16,8 @@ from events.seal import DocumentSealed, SealingRefused
 from services.certs.domain.issuing import IssueData
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.use_code import CasePart
-from services.certs.usecases.make import SealedDocument, make_licence, note_seal_refusal, put_in_force
+from services.certs.usecases.life.from_case import make_from_approval
+from services.certs.usecases.make import SealedDocument, note_seal_refusal, put_in_force
 from services.certs.usecases.ports import Documents, Registry
 from services.certs.usecases.use_codes import revoke_use_codes
 
@@ -61,7 +62,7 @@ def handlers(hearing: Hearing) -> tuple[Handler[Any, Any], ...]:
     async def make(tx: Transaction, event: PartDecided, envelope: Envelope, data: IssueData | None) -> None:
         del event, envelope
         if data is not None:
-            await make_licence(
+            await make_from_approval(
                 hearing.registry_of(tx), hearing.documents, hearing.types, data, _new_id, hearing.clock()
             )
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from joserfc.jwk import ECKey
+
 from chassis.auth import SigningKeyFile
+from chassis.auth.keys import signing_keys_from_pem
 from chassis.auth.live import KeySource
 from chassis.db import Database, Transaction
 from chassis.event import Envelope
+from chassis.fresh import FreshFiles
 from chassis.inbox import Handler
 from chassis.logs import get_logger
 from chassis.measuring import Measure
@@ -177,7 +182,7 @@ def federation_parts(runtime: Runtime, desk: Desk, vault: Vault) -> FederationPa
         vault,
         desk.types,
         live.current,
-        JoseEnvelopes(_key(settings.registry_key), _key(settings.replica_key)),
+        JoseEnvelopes(_key(settings.registry_key), _opening_keys(settings.replica_key)),
         online,
         runtime.clock,
         timedelta(seconds=settings.federation_heartbeat_seconds),
@@ -213,6 +218,13 @@ def _key(path: Any) -> KeySource:
 
         return missing
     return SigningKeyFile(path)
+
+
+def _opening_keys(path: Path | None) -> Callable[[], Sequence[ECKey]]:
+    """Return what gives the keys of a file as it is now: the present one, then those before it until they are retired."""
+    if path is None:
+        return tuple
+    return FreshFiles([path], lambda: signing_keys_from_pem(path.read_bytes())).current
 
 
 def _opening(settings: CertsSettings) -> Callable[[PeerRegistry], Any]:

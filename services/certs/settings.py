@@ -25,10 +25,14 @@ class CertsSettings(ServiceSettings):
     """JWKS file with the public keys of earlier ones; they go on verifying until their ``exp``."""
     log_key: Path
     """PEM file of the Ed25519 private key that signs the transparency log's checkpoints."""
+    log_keys: Path | None = None
+    """File with the verifier keys of earlier ones, a line each; they go on verifying what they signed."""
     log_origin: str = Field(default="tongban/certs", pattern=r"^[^\s+]{1,255}$")
     """The log's name in its checkpoints; another for every deployment whose logs can meet."""
     log_sequence_seconds: float = Field(default=0.5, gt=0, le=60)
     """How often queued leaves are taken into the log."""
+    log_adoption_hours: float = Field(default=24.0, gt=0, le=8_760)
+    """How long after the log began a process of an older release may still write rows without leaf."""
     log_witnesses: str = ""
     """Witnesses of the log, comma separated: ``<verifier key>@<url>``."""
     log_witnesses_inside: str = ""

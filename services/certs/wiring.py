@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from chassis.db import Database, Transaction
@@ -16,13 +17,15 @@ from chassis.run import Part
 from chassis.service import Runtime
 from chassis.telemetry import counter, gauge
 from chassis.tlog.asking import Witness, ask, parse_witnesses, witness_egress
-from chassis.tlog.keys import read_signer
-from chassis.tlog.note import ED25519, Signer
+from chassis.tlog.keys import LiveSigner
+from chassis.tlog.note import ED25519, Signs
 from chassis.tlog.witness import Request
 from chassis.worker import repeating
+from services.certs.adoption_work import LOOK_SECONDS, adoption_measure, adoption_step
 from services.certs.rpc import Desk
 from services.certs.rpc.log import LogDesk, log_servicer
 from services.certs.settings import CertsSettings
+from services.certs.store import Vault
 from services.certs.store.log import BookStore, queue_length
 from services.certs.usecases.cosign import Outcome, Said, cosign
 from services.certs.usecases.log import BATCH_LEAVES, Book, sequence
@@ -52,21 +55,24 @@ class LogParts:
     measure: Measure
 
 
-def log_parts(runtime: Runtime, desk: Desk) -> LogParts:
+def log_parts(runtime: Runtime, desk: Desk, vault: Vault) -> LogParts:
     """Return the log's parts. Raises LOG_KEY_MALFORMED, NOTE_MALFORMED."""
     settings = runtime.settings
     assert isinstance(settings, CertsSettings)
-    signer = read_signer(settings.log_key.read_bytes(), settings.log_origin, ED25519)
-    servicer = log_servicer(desk, LogDesk(BookStore, signer.verifier))
+    signer = LiveSigner(settings.log_key, settings.log_origin, ED25519)
+    servicer = log_servicer(desk, LogDesk(BookStore, signer.verifier, signer))
     step = sequencer(runtime.database, signer)
+    upgrade = timedelta(hours=settings.log_adoption_hours)
+    adopting = adoption_step(runtime.database, vault, runtime.clock, upgrade)
     workers = [
         repeating("log_sequencer", step, every_seconds=settings.log_sequence_seconds),
+        repeating("log_adoption", adopting, every_seconds=LOOK_SECONDS),
         *_witness_workers(runtime, settings),
     ]
     return LogParts(servicer, tuple(workers), _measure())
 
 
-def sequencer(database: Database, signer: Signer) -> Callable[[], Any]:
+def sequencer(database: Database, signer: Signs) -> Callable[[], Any]:
     """Return the step that takes a batch of queued leaves into the log; one process at a time does it."""
 
     async def step() -> bool:
@@ -118,10 +124,13 @@ def _witness_workers(runtime: Runtime, settings: CertsSettings) -> list[Part]:
 
 
 def _measure() -> Measure:
+    adopted = adoption_measure()
+
     async def measure(tx: Transaction) -> None:
         waiting, age, size = await queue_length(tx)
         LOG_QUEUE.set(waiting)
         LOG_QUEUE_AGE.set(age)
         LOG_LEAVES.set(size)
+        await adopted(tx)
 
     return measure

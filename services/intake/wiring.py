@@ -17,7 +17,9 @@ from chassis.service import TOKEN_ISSUER, Runtime
 from services.intake.api.doors import Doors, OpenCases
 from services.intake.catalogue_files.terminals import load_terminals
 from services.intake.clients.documents import SealDocuments
+from services.intake.clients.entrustments import CertsEntrustments
 from services.intake.clients.files import FileInspector
+from services.intake.clients.holdings import CertsHoldings
 from services.intake.clients.messages import NotifyMessages
 from services.intake.clients.openid import OpenIdPlatform, RelyingParty
 from services.intake.clients.registry import CertsRegistry
@@ -80,11 +82,12 @@ def make_doors(runtime: Runtime, case: CaseTools, own: IntakeSettings) -> Doors:
     messages = NotifyMessages(runtime.peer("notify"))
     certs = runtime.peer("certs")
     limits = CountedAllowances(runtime.database, cipher)
+    identities = IdentityWorks(runtime.database, cipher)
     # Receipts outlive the key that signed them, so the verifier of receipts knows all that were published.
     keys = PublishedKeys(settings.token_keys, case.key)
     log_in = LogIn(
         now=runtime.clock,
-        open_work=IdentityWorks(runtime.database, cipher),
+        open_work=identities,
         codes=HashedCodes(cipher),
         sender=messages,
         terminals=TerminalKeys(own.terminal_keys or settings.data_dir / TERMINAL_KEYS, terminals),
@@ -107,6 +110,9 @@ def make_doors(runtime: Runtime, case: CaseTools, own: IntakeSettings) -> Doors:
         limits=limits,
         answers=case.answers,
         wallet=CertsWallet(certs),
+        holdings=CertsHoldings(certs),
+        open_entrustments=identities,
+        entrustments=CertsEntrustments(certs),
         seals=SealDocuments(runtime.peer("seal")),
         inbox=messages,
         inspector=inspector,

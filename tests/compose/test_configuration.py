@@ -34,6 +34,7 @@ CORE = {
 }
 PROFILES = {
     "observability": {"collector", "prometheus", "grafana"},
+    "witness": {"witness"},
     "mail": {"mailpit"},
     "s3": {"s3"},
     "idp": {"idp"},

@@ -29,11 +29,12 @@ Message = list[tuple[int, Mapping[str, str]]]
 _FILL = """
 insert into licence (licence_id, lineage_id, identifier, identifier_key, type_code, type_name, issuer_code,
   issuer_name, county_code, holder_key, subject, face, content_key, issued_date, status, origin, trust_grade,
-  quality_flags, version, serial_version, case_id, part_id, item_code, created_at, updated_at)
+  quality_flags, version, serial_version, case_id, part_id, item_code, created_at, updated_at, number_key)
 select gen_random_uuid(), gen_random_uuid(), '1.2.156.3005.2.x.' || n, sha256(('i' || n)::bytea), $3, '营业执照',
   $4, '市场监督管理局', '361103', sha256(('h' || n / 2)::bytea),
   decode(repeat(md5(n::text), 7), 'hex'), decode(repeat(md5(n::text), 20), 'hex'), sha256(n::text::bytea),
-  date '2006-01-01' + n % 7000, 'valid', 'imported', 'A', '{}', 1, 1, '', '', '', now(), now()
+  date '2006-01-01' + n % 7000, 'valid', 'imported', 'A', '{}', 1, 1, '', '', '', now(), now(),
+  sha256(('n' || n)::bytea)
 from generate_series($1::int, $2::int) n
 """
 """Rows of the right sizes; nobody reads what they hold, so it needs no key."""

@@ -181,6 +181,13 @@ ROUTES: dict[str, str] = {
     "GET /v1/cases/{case_id}/archive": OWN_CASE,
     "GET /v1/licences": SESSION,
     "GET /v1/licences/uses": SESSION,
+    "GET /v1/licences/uses/export": SESSION,
+    "POST /v1/licences/{licence_id}/disputes": OWN_LICENCE,
+    "GET /v1/disputes": SESSION,
+    "POST /v1/entrustments": SESSION,
+    "GET /v1/entrustments": SESSION,
+    "POST /v1/entrustments/{entrustment_id}/revocation": OWN_OTHER,
+    "POST /v1/disputes/{dispute_id}/withdrawal": OWN_OTHER,
     "POST /v1/licences/{licence_id}/presentation": OWN_LICENCE,
     "GET /v1/licences/{licence_id}/document": OWN_LICENCE,
     "POST /v1/verifications/presentation": PUBLIC,
@@ -193,7 +200,7 @@ ROUTES: dict[str, str] = {
     "POST /v1/messages/{message_id}/read": SESSION,
 }
 
-ITEM, ANY = "as the case's items ask", "any log-in"
+ITEM, ANY = "as the case's items ask, or card and code", "any log-in"
 LEVELS: dict[str, str] = {
     # of every route behind a log-in: how surely the log-in must have proved who acts
     "POST /v1/sessions/current/acting": ANY,
@@ -218,6 +225,13 @@ LEVELS: dict[str, str] = {
     "GET /v1/cases/{case_id}/archive": ANY,
     "GET /v1/licences": ANY,
     "GET /v1/licences/uses": ANY,
+    "GET /v1/licences/uses/export": ANY,
+    "POST /v1/licences/{licence_id}/disputes": ANY,
+    "GET /v1/disputes": ANY,
+    "POST /v1/entrustments": ITEM,
+    "GET /v1/entrustments": ANY,
+    "POST /v1/entrustments/{entrustment_id}/revocation": ANY,
+    "POST /v1/disputes/{dispute_id}/withdrawal": ANY,
     "POST /v1/licences/{licence_id}/presentation": ANY,
     "GET /v1/licences/{licence_id}/document": ANY,
     "GET /v1/messages": ANY,

@@ -57,6 +57,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/cases/{case_id}/rating": {"json": {"grade": 5}},
     "POST /v1/sessions/current/acting": {"json": {}},
     "PUT /v1/me/email": {"json": {"email": None}},
+    "POST /v1/licences/{licence_id}/disputes": {"json": {"kind": "content", "statement": "姓名有误"}},
+    "POST /v1/entrustments": {
+        "json": {
+            "agent": {"id_type": "111", "id_number": "11010519491231002X"},
+            "licence_types": ["11100000MB0143028R001"],
+            "powers": ["present"],
+            "valid_until": "2026-06-01T00:00:00+08:00",
+        }
+    },
+    "POST /v1/entrustments/{entrustment_id}/revocation": {"json": {}},
+    "POST /v1/disputes/{dispute_id}/withdrawal": {"json": {"etag": "1"}},
     "POST /v1/me/organisations": {"json": {"uscc": "91361123MATB00012X"}},
 }
 

@@ -47,7 +47,6 @@ from cli.local.prepare import make_bus_tables
 from cli.local.services import service_processes
 from cli.local.state import StackState
 from cli.local.supervisor import Supervisor
-from cli.transparency.places import LOG_ORIGIN
 from tongban.certs.v1 import federation_pb2, licence_pb2, licence_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +76,9 @@ class RunningRegistry:
     def files(self) -> Registry:
         """Its place among registries."""
         authority = open_authority(self.layout.certificates)
-        return Registry(self.layout.federation, self.layout.secrets("certs"), authority, LOG_ORIGIN)
+        return Registry(
+            self.layout.federation, self.layout.secrets("certs"), authority, self.state.log_origin
+        )
 
     @property
     def dsn(self) -> str:
@@ -145,6 +146,7 @@ class RunningRegistry:
                     reason="发现申请材料虚假",
                     basis_document="饶市监撤〔2026〕1号",
                     operator="李四",
+                    second_person="王五",
                 ),
             )
         finally:

@@ -46,6 +46,8 @@ ADDITIVE = {
     "alter table person alter column age drop not null": "ACCESS EXCLUSIVE",
     "create index person_age on person (age)": "SHARE",
     "create index concurrently person_age on person (age)": "SHARE UPDATE EXCLUSIVE",
+    "drop index concurrently if exists person_age": "SHARE UPDATE EXCLUSIVE",
+    "alter table person validate constraint grown": "SHARE UPDATE EXCLUSIVE",
     "update person set name = 'drop table person'": "ROW EXCLUSIVE",
     "create table note (note_id text not null references person); create unique index n on note (note_id)": "-",
     "comment on table person is 'rename; drop column'": "-",

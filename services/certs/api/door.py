@@ -94,9 +94,13 @@ class Visit:
         """The agreement of the department, None where it has none."""
         return self.door.agreements.get(self.reader.code)
 
+    def covers(self, type_code: str) -> bool:
+        """Say whether the department may ask about licences of a type; without an agreement of any."""
+        return self.agreement is None or self.agreement.covers(type_code)
+
     def check_type(self, type_code: str) -> None:
         """Raise TYPE_NOT_AGREED for a type outside the agreement."""
-        if type_code and self.agreement is not None and not self.agreement.covers(type_code):
+        if type_code and not self.covers(type_code):
             raise TYPE_NOT_AGREED()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from chassis.clock import CHINA_TIME
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, Violation, refuse
-from services.certs.api.door import Visit, new_id
+from services.certs.api.door import SHARING_CALLS, Visit, new_id
 from services.certs.api.shapes import (
     FileAsked,
     FileToVerify,
@@ -28,6 +28,7 @@ from services.certs.domain.issuing import LICENCE_TYPE_UNKNOWN
 from services.certs.domain.licence import LICENCE_NOT_FOUND, LICENCE_NOT_USABLE
 from services.certs.domain.metadata import FACE_PREFIX
 from services.certs.domain.purpose import Basis, Purpose
+from services.certs.domain.usage import UsageKind
 from services.certs.domain.use_code import Grounds
 from services.certs.usecases.annotate import Copy, fetch_copy, make_annotated_copy, picture
 from services.certs.usecases.search import LARGEST_PAGE, Query, search
@@ -99,10 +100,11 @@ async def copy_file(visit: Visit, asked: FileAsked) -> dict[str, Any]:
 
 
 async def fetch(visit: Visit, ticket: str) -> bytes:
-    """Return the copy of a ticket, once. Raises COPY_NOT_FOUND, COPY_OUTDATED."""
+    """Return the copy of a ticket, once. Raises as `fetch_copy` does, and over its budget."""
     door = visit.door
+    await door.limits.check(SHARING_CALLS, visit.reader.code)
     async with door.database.transaction() as tx:
-        copy = await fetch_copy(door.registry_of(tx), door.types, visit.reader, ticket, door.clock())
+        copy = await fetch_copy(door.registry_of(tx), door.types, visit.reader, ticket, new_id, door.clock())
     return copy.ofd
 
 
@@ -114,7 +116,8 @@ async def verify_info(visit: Visit, asked: InfoToVerify) -> dict[str, str]:
     visit.check_type(asked.certTypeCode)
     person = (said.pop("holderTypeCode", "") or _kind_of(number), number)
     query = Query(holder=person, type_codes=(asked.certTypeCode,))
-    found = await _found(visit, query, *visit.purpose(asked.useCause, asked), empty_is_fine=True)
+    purpose, grounds = visit.purpose(asked.useCause, asked)
+    found = await _found(visit, query, purpose, grounds, empty_is_fine=True, kind=UsageKind.ANSWER)
     holds = any(
         each.licence.is_usable(visit.door.clock())
         and each.licence.number == licence_number
@@ -190,7 +193,13 @@ def cert_data(shown: Shown) -> dict[str, Any]:
 
 
 async def _found(
-    visit: Visit, query: Query, purpose: Purpose, grounds: Grounds | None, *, empty_is_fine: bool = False
+    visit: Visit,
+    query: Query,
+    purpose: Purpose,
+    grounds: Grounds | None,
+    *,
+    empty_is_fine: bool = False,
+    kind: UsageKind | None = None,
 ) -> list[Shown]:
     """Return what matches, recorded; a type outside the agreement is as if it were not there."""
     door = visit.door
@@ -206,12 +215,12 @@ async def _found(
             new_id,
             door.clock(),
             grounds,
+            kind=kind,
+            covers=visit.covers,
         )
-    agreed = visit.agreement
-    found = [each for each in page.licences if agreed is None or agreed.covers(each.licence.type_code)]
-    if not found and not empty_is_fine:
+    if not page.licences and not empty_is_fine:
         raise LICENCE_NOT_FOUND()
-    return found
+    return list(page.licences)
 
 
 async def _copy(
@@ -225,7 +234,7 @@ async def _copy(
 ) -> Copy:
     door = visit.door
     async with door.database.transaction() as tx:
-        copy = await make_annotated_copy(
+        return await make_annotated_copy(
             door.registry_of(tx),
             door.types,
             visit.reader,
@@ -236,9 +245,8 @@ async def _copy(
             door.clock(),
             with_ticket=with_ticket,
             grounds=grounds,
+            covers=visit.covers,
         )
-        visit.check_type(copy.licence.type_code)
-    return copy
 
 
 def _usable(visit: Visit, found: list[Shown]) -> list[Shown]:
@@ -258,7 +266,9 @@ def _states(shown: Shown, name: str, value: str) -> bool:
         "issuedDate": found.issued_date.isoformat(),
         "expiringDate": found.valid_until.isoformat() if found.valid_until else "长期",
     }
-    return plain.get(name, found.face.get(name) if name.startswith(FACE_PREFIX) else None) == value
+    if name.startswith(FACE_PREFIX):
+        return name in shown.face and found.face.get(name) == value  # what is hidden states nothing
+    return plain.get(name) == value
 
 
 def _kind_of(number: str) -> str:

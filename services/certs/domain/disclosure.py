@@ -7,7 +7,7 @@ names are in clear for whom it was given to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceType
@@ -60,6 +60,22 @@ def disclosed(
         licence.identifier,
         _face(licence, kind, category, face_fields),
         "、".join(holder.id_number for holder in licence.holders),
+    )
+
+
+def narrowed(licence: Licence, kind: LicenceType | None, category: PurposeCategory) -> Licence:
+    """Return a licence that says no more than a category of purpose sees: for what is drawn or copied of it.
+
+    Its face is as `masked` shows it; the numbers of persons are masked, wherever they stand. The names stay:
+    a page without its holder's name is about nobody.
+    """
+    seen = masked(licence, kind, category)
+    holders = (
+        replace(each, id_number=mask_citizen_id(each.id_number)) if each.is_person else each
+        for each in licence.holders
+    )
+    return replace(
+        licence, number=seen.number, identifier=seen.identifier, face=seen.face, holders=tuple(holders)
     )
 
 

@@ -46,6 +46,10 @@ class IssueData:
     face: Mapping[str, str] = field(repr=False)
     validity_years: int
     decided_at: datetime
+    operation: str = "issue"
+    """issue, renew or change: what the item does to a licence."""
+    predecessor_id: str = ""
+    """The licence that is renewed or changed, where the case names it."""
 
 
 def issue_year(decided_at: datetime) -> int:

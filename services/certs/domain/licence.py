@@ -90,6 +90,8 @@ class Licence:
     sealing: Sealing = field(default_factory=Sealing)
     type_version: int = 1
     """The version of its type by which it was stored."""
+    frozen_for: tuple[str, ...] = ()
+    """Whose uses are frozen by a dispute, an empty code for everybody's; told by look-ups of several licences."""
 
     @property
     def etag(self) -> str:

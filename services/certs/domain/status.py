@@ -6,6 +6,7 @@ are different legal acts; each needs a reason, the document that orders it, and 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -22,6 +23,18 @@ STATUS_CHANGE_NOT_ALLOWED = declare(
     Kind.FAILED_PRECONDITION,
     "证照当前状态为 {status}，不能进行 {act}",
     "A licence that is {status} cannot undergo: {act}",
+)
+SECOND_PERSON_REQUIRED = declare(
+    "SECOND_PERSON_REQUIRED",
+    Kind.INVALID_ARGUMENT,
+    "该行为须由两人办理，请填写复核人，或改用 LicenceLifeService.OrderLicenceAct",
+    "This act takes two people: name the second person, or use LicenceLifeService.OrderLicenceAct",
+)
+LICENCE_SECOND_PERSON_SAME = declare(
+    "LICENCE_SECOND_PERSON_SAME",
+    Kind.INVALID_ARGUMENT,
+    "复核人不能与经办人相同",
+    "The second person must be another one than the operator",
 )
 STATUS_NOT_REQUESTABLE = declare(
     "STATUS_NOT_REQUESTABLE",
@@ -100,13 +113,14 @@ REQUESTABLE: dict[LicenceStatus, Act] = {
 
 @dataclass(frozen=True, slots=True)
 class StatusOrder:
-    """What an issuer orders: the status, why, by which document, who, from when."""
+    """What an issuer orders: the status, why, by which document, who, from when; the second person where needed."""
 
     status: LicenceStatus | None
     reason: str
     basis_document: str
     operator: str
     effective_at: datetime
+    second_person: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +160,17 @@ def check_order(order: StatusOrder, now: datetime) -> None:
     if order.effective_at > now:
         found.append(EFFECTIVE_IN_FUTURE.at("effective_at"))
     refuse(found)
+
+
+def second_person_violations(order: StatusOrder, second_person_acts: Collection[str]) -> list[Violation]:
+    """Return what is wrong with the second person of an order whose status can be asked for."""
+    second = order.second_person.strip()
+    if not second:
+        needed = order.status in REQUESTABLE and REQUESTABLE[order.status].value in second_person_acts
+        return [SECOND_PERSON_REQUIRED.at("second_person")] if needed else []
+    if second == order.operator.strip():
+        return [LICENCE_SECOND_PERSON_SAME.at("second_person")]
+    return _text("second_person", order.second_person, OPERATOR_LIMIT)
 
 
 def carry_out(

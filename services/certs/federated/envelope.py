@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from joserfc.errors import JoseError
@@ -13,7 +14,8 @@ from joserfc.jws import extract_compact
 from chassis.auth import DocumentSigner, verify_document
 from chassis.auth.documents import SIGNATURE_WRONG
 from chassis.auth.live import KeySource
-from chassis.auth.secrecy import open_sealed, seal_for
+from chassis.auth.secrecy import CONTENT_UNREADABLE, open_sealed, seal_for
+from chassis.errors import Fault
 from services.certs.domain.federation import KIND, Message, PeerRegistry, claims_of, message_of
 
 LARGEST_MESSAGE = 512 * 1024
@@ -23,7 +25,9 @@ LARGEST_MESSAGE = 512 * 1024
 class JoseEnvelopes:
     """Signs, seals, verifies and opens; implements the port Envelopes."""
 
-    def __init__(self, registry_key: KeySource, replica_key: KeySource) -> None:
+    def __init__(
+        self, registry_key: KeySource, replica_key: KeySource | Callable[[], Sequence[ECKey]]
+    ) -> None:
         self._signer, self._replica_key = DocumentSigner(registry_key), replica_key
 
     def sign(self, message: Message) -> str:
@@ -45,8 +49,12 @@ class JoseEnvelopes:
         return seal_for(ECKey.import_key(dict(peer.replica_key)), content)
 
     def open(self, sealed: str) -> bytes:
-        """Return content sealed for us. Raises CONTENT_UNREADABLE."""
-        return open_sealed(sealed, self._replica_key)
+        """Return content sealed for us, also for one of our former keys. Raises CONTENT_UNREADABLE."""
+        given = self._replica_key() if callable(self._replica_key) else self._replica_key
+        for key in [given] if isinstance(given, ECKey) else given:
+            with suppress(Fault):
+                return open_sealed(sealed, key)
+        raise CONTENT_UNREADABLE()
 
 
 def keys_of_jwks(jwks: Mapping[str, Any]) -> KeySet:

@@ -47,10 +47,12 @@ def describe_self(own: OwnKeys, said: Mapping[str, str], certificates: Mapping[s
     """Return our peer file; ``said`` gives what `PeerRegistry` has as texts. Raises PEER_FILE_WRONG."""
     check_registry_id(said["registry_id"])
     key = signing_key_from_pem(own.registry_key.read_bytes())
+    coming = own.registry_key.with_name(f"{own.registry_key.stem}.next.pem")
+    keys = [key, *([signing_key_from_pem(coming.read_bytes())] if coming.is_file() else [])]
     replica = signing_key_from_pem(own.replica_key.read_bytes())
     document = {
         **{name: said.get(name, "") for name in _TEXTS},
-        "signing_keys": public_keys([key]).as_dict(private=False),
+        "signing_keys": public_keys(keys).as_dict(private=False),
         "replica_key": public_keys([replica]).as_dict(private=False)["keys"][0],
         "certificates": dict(certificates),
     }

@@ -40,8 +40,13 @@ class HolderServicer(holder_pb2_grpc.HolderServiceServicer):
         found, _ = await self._read(request, before, size + 1)
         page, token = cut(found, size, _place)
         desk = self._desk
-        signed = sign_uses(desk.signer, list(page), _filter(request), desk.clock(), is_last=not token)
-        return pb.ExportHolderUsesResponse(signed_json=signed, next_page_token=token, uses=len(page))
+        holder, wanted = (request.holder_id_type_code, request.holder_id_number), _filter(request)
+        signed, salt = sign_uses(
+            desk.signer, holder, list(page), wanted, before, desk.clock(), is_last=not token
+        )
+        return pb.ExportHolderUsesResponse(
+            signed_json=signed, next_page_token=token, uses=len(page), salt=salt
+        )
 
     async def _read(
         self,

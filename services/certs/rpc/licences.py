@@ -85,6 +85,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
             request.basis_document,
             request.operator,
             moment_of(request, "effective_at") or now,
+            request.second_person,
         )
         department = caller(context).department()
         async with desk.database.transaction() as tx:
@@ -97,6 +98,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
                     request.licence_id,
                     request.etag,
                     order,
+                    new_id,
                     now,
                 )
                 return pb.ChangeLicenceStatusResponse(licence=messages.licence(shown))

@@ -10,7 +10,7 @@ from chassis.db import Transaction
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, Violation, refuse
 from chassis.rpc.call import caller
 from chassis.rpc.moments import stamp
-from chassis.tlog.note import Verifier
+from chassis.tlog.note import Signs, Verifier
 from chassis.tlog.tree import HASH_BYTES
 from services.certs.rpc.desk import Context, Desk
 from services.certs.usecases import log as verbs
@@ -28,6 +28,8 @@ class LogDesk:
 
     book_of: Callable[[Transaction], verbs.Book]
     verifier: Verifier
+    signer: Signs | None = None
+    """Whose verifier is told in place of that one: its key may be rotated while the process runs."""
 
 
 class TransparencyServicer(transparency_pb2_grpc.TransparencyServiceServicer):
@@ -49,7 +51,7 @@ class TransparencyServicer(transparency_pb2_grpc.TransparencyServiceServicer):
             size=found.size,
             root=found.root,
             signed_at=stamp(found.signed_at),
-            verifier_key=str(self._log.verifier),
+            verifier_key=str((self._log.signer or self._log).verifier),
         )
 
     async def GetInclusionProof(

@@ -51,7 +51,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
                 return await desk.once(tx, request, pb.IssueUseCodeResponse, work)
         except Fault as refusal:
             await self._record_issue(order.binding, order.grounds, refusal)
-            raise
+            raise verbs.as_told(refusal) from None
 
     async def IssueDutyUseCode(
         self, request: pb.IssueDutyUseCodeRequest, context: Context

@@ -14,7 +14,6 @@ from services.certs.domain.dispute import (
     DisputeAct,
     DisputeKind,
     DisputeState,
-    FrozenUse,
     Grounds,
     Step,
 )
@@ -36,7 +35,6 @@ update dispute set state = $2, frozen_at = $3, settled_at = $4, reason = $5, leg
 """
 _ADD_STEP = f"""insert into dispute_step ({DISPUTE_STEP.names})
  values ({", ".join(f"${n}" for n in range(1, 10))})"""  # noqa: S608 - constants
-_FROZEN = f"select {DISPUTE.names} from dispute where licence_id = any($1) and frozen_at is not null"  # noqa: S608
 _STEPS = (
     f"select {DISPUTE_STEP.names} from dispute_step where dispute_id = any($1) order by dispute_id, version"  # noqa: S608
 )
@@ -46,14 +44,6 @@ _PAGE = """
 _END = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 Person = tuple[str, str]
 Place = tuple[datetime, str]
-
-
-async def frozen_uses(tx: Transaction, vault: Vault, licence_ids: Sequence[str]) -> list[FrozenUse]:
-    """Return the freezes that are on licences now. Raises ROW_ALTERED."""
-    rows = await tx.fetch(_FROZEN, [UUID(each) for each in licence_ids])
-    for row in rows:
-        vault.check_row(DISPUTE, row)
-    return [FrozenUse(str(row["licence_id"]), row["consumer_code"], row["issuer_code"]) for row in rows]
 
 
 class DisputeStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +13,13 @@ from uuid import UUID
 from chassis.db import Transaction
 from chassis.errors import ETAG_MISMATCH
 from services.certs.domain.disclosure import public_identifier
+from services.certs.domain.importing.codes import register_name
 from services.certs.domain.licence import Licence, Origin, Sealing
 from services.certs.domain.log import licence_leaf
 from services.certs.domain.status import Act, LicenceStatus, StatusChange
 from services.certs.store.coded import STATUS_CHANGE
 from services.certs.store.falls import note_changes
+from services.certs.store.freezes import frozen_uses
 from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
 from services.certs.usecases.ports import Asked
@@ -32,8 +35,11 @@ MOST_FOUND = 500
 """Licences returned for one holder; more is no natural case, and one answer stays below the message limit."""
 
 _OF_TYPE = "(q.types is null or q.types ? l.type_code)"
+_FROZEN = """exists (select 1 from dispute d
+ where d.licence_id = {of}.licence_id and d.frozen_at is not null) as is_frozen"""
+_EACH = f"select {COLUMNS}, {_FROZEN.format(of='l')} from licence l where l.licence_id = any($1)"  # noqa: S608
 _FIND = f"""
-select q.at, found.*
+select q.at, found.*, {_FROZEN.format(of="found")}
 from unnest($1::bytea[], $2::jsonb[]) with ordinality as q (key, types, at)
 cross join lateral (
   select {COLUMNS} from licence l where l.holder_key = q.key and {_OF_TYPE}
@@ -63,9 +69,27 @@ class LicenceStore:
             [json.dumps(list(type_codes)) if type_codes else None for _, _, type_codes in asked],
         )
         found: list[list[Licence]] = [[] for _ in asked]
-        for row in rows:
-            found[row["at"] - 1].append(self._licence(row))
+        for row, licence in zip(rows, await self._with_freezes(rows), strict=True):
+            found[row["at"] - 1].append(licence)
         return found
+
+    async def get_each(self, licence_ids: Sequence[str]) -> list[Licence]:
+        """Return those of these licences that there are, in their order, in one statement."""
+        keys = [key for each in licence_ids if (key := as_uuid(each))]
+        rows = await self._tx.fetch(_EACH, keys) if keys else []
+        by_id = {each.licence_id: each for each in await self._with_freezes(rows)}
+        return [by_id[str(key)] for key in keys if str(key) in by_id]
+
+    async def _with_freezes(self, rows: Sequence[Any]) -> list[Licence]:
+        """Return the licences of rows; where one is frozen a second statement reads whose uses. Raises ROW_ALTERED."""
+        found = [self.licence_of(row) for row in rows]
+        frozen = [str(row["licence_id"]) for row in rows if row["is_frozen"]]
+        if not frozen:
+            return found
+        whose: dict[str, tuple[str, ...]] = {}
+        for each in await frozen_uses(self._tx, self._vault, frozen):
+            whose[each.licence_id] = (*whose.get(each.licence_id, ()), each.consumer_code)
+        return [replace(each, frozen_for=whose.get(each.licence_id, ())) for each in found]
 
     async def get(self, licence_id: str) -> Licence | None:
         """Return a licence by id; a text that is no UUID names none."""
@@ -96,7 +120,7 @@ class LicenceStore:
             today,
             limit,
         )
-        return [self._licence(row) for row in rows]
+        return [self.licence_of(row) for row in rows]
 
     async def add(self, licence: Licence) -> Licence:
         """Store a new licence and return it with its lineage."""
@@ -107,9 +131,9 @@ class LicenceStore:
             insert into licence (licence_id, lineage_id, identifier, identifier_key, type_code, type_name,
               issuer_code, issuer_name, county_code, holder_key, subject, face, issued_date, valid_from,
               valid_until, status, origin, trust_grade, quality_flags, version, serial_version, case_id,
-              part_id, item_code, unsealed_sha256, seal_x_mm, seal_y_mm, created_at, updated_at, type_version)
+              part_id, item_code, unsealed_sha256, seal_x_mm, seal_y_mm, created_at, updated_at, type_version, number_key)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-              $21, $22, $23, $24, $25, $26, $27, $28, $28, $29)
+              $21, $22, $23, $24, $25, $26, $27, $28, $28, $29, $30)
             """,
             UUID(licence.licence_id),
             UUID(licence.lineage_id),
@@ -140,6 +164,7 @@ class LicenceStore:
             sealing.seal_y_mm,
             now,
             licence.type_version,
+            self._vault.number_key(licence.number),
         )
         await self._log.append(licence_leaf(licence, Act.MAKE, now))
         return licence
@@ -210,19 +235,20 @@ class LicenceStore:
         )
         return found
 
-    def read(self, row: Any) -> Licence:
-        """Return the licence of a row of `COLUMNS`."""
-        return self._licence(row)
+    async def is_begun(self, licence: Licence) -> bool:
+        """Say whether any version of a licence is registered; imports into its register wait from here on."""
+        register = register_name(licence.type_code, licence.issuer_code)
+        await self._tx.execute("select pg_advisory_xact_lock($1)", hold_key(register))
+        lineage = self._vault.lineage_id(licence.identifier)
+        query = "select exists (select from licence where lineage_id = $1)"
+        return bool(await self._tx.fetchval(query, lineage))
 
     async def _one(self, condition: str, value: object) -> Licence | None:
         row = await self._tx.fetchrow(f"select {COLUMNS} from licence l where {condition}", value)  # noqa: S608
-        return self._licence(row) if row else None
+        return self.licence_of(row) if row else None
 
     def licence_of(self, row: Any) -> Licence:
-        """Return the licence of a row of `COLUMNS`, in clear."""
-        return self._licence(row)
-
-    def _licence(self, row: Any) -> Licence:
+        """Return the licence of a row of `COLUMNS`, in clear. Raises FIELD_UNREADABLE."""
         identifier, number, holders = self._vault.open_subject(row["subject"])
         return Licence(
             licence_id=str(row["licence_id"]),
@@ -256,6 +282,11 @@ _PLAIN = (
     "item_code",
     "type_version",
 )
+
+
+def hold_key(name: str) -> int:
+    """Return the key of the advisory lock under which a name is held."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 def as_uuid(text: str) -> UUID | None:

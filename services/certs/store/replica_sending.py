@@ -12,7 +12,7 @@ from chassis.db import Transaction
 from chassis.event import Event
 from chassis.tlog.tree import leaf_hash
 from services.certs.domain.log import LICENCE, USAGE, USE_CODE
-from services.certs.store.disputes import frozen_uses
+from services.certs.store.freezes import frozen_uses
 from services.certs.store.licences import COLUMNS, LicenceStore
 from services.certs.store.sealing import Vault
 from services.certs.usecases.federation.ports import Place, Sent, Shares, Standing

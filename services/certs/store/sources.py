@@ -124,7 +124,7 @@ class SourceStore:
         return (self._conflict(row), self._vault.open_offered(row["offered"])) if row else None
 
     async def save_resolution(self, conflict: Conflict) -> None:
-        """Store how a conflict was resolved, with the row's new code."""
+        """Store how a conflict was resolved and what was held then, with the row's new code."""
         found = await self._tx.fetchrow(
             f"select {IMPORT_CONFLICT.names} from import_conflict where conflict_id = $1",  # noqa: S608
             UUID(conflict.conflict_id),
@@ -135,14 +135,27 @@ class SourceStore:
             "resolved_at": conflict.resolved_at,
             "resolved_by": conflict.resolved_by,
             "reason": conflict.reason,
+            "held_source_id": conflict.held_source_id,
+            "held_key": conflict.held_key,
         }
         await self._tx.execute(
-            "update import_conflict set resolution = $2, resolved_at = $3, resolved_by = $4, reason = $5, mac = $6"
-            " where conflict_id = $1",
+            "update import_conflict set resolution = $2, resolved_at = $3, resolved_by = $4, reason = $5,"
+            " held_source_id = $6, held_key = $7, mac = $8 where conflict_id = $1",
             UUID(conflict.conflict_id),
             *said.values(),
             self._vault.row_code(IMPORT_CONFLICT, {**dict(found), **said}),
         )
+
+    async def overruled(self, source_id: str, licence_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return what the newest decision of each licence overruled of a source's. Raises ROW_ALTERED."""
+        rows = await self._tx.fetch(
+            f"select distinct on (licence_id) {IMPORT_CONFLICT.names} from import_conflict"  # noqa: S608
+            " where licence_id = any($1) and held_source_id = $2 and resolution = 'taken'"
+            " order by licence_id, resolved_at desc, conflict_id desc",
+            [UUID(each) for each in licence_ids],
+            source_id,
+        )
+        return {found.licence_id: found.held_key for found in map(self._conflict, rows)}
 
     async def conflicts(
         self, owner: str, *, open_only: bool, before: tuple[datetime, str] | None, limit: int

@@ -16,7 +16,7 @@ from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, ShownUse, Usage, UsageKind
 from services.certs.domain.use_code import Grounds, Mode
 from services.certs.store.coded import USAGE, USAGE_GROUNDS
-from services.certs.store.disputes import frozen_uses
+from services.certs.store.freezes import frozen_uses
 from services.certs.store.log import queue_row, queue_values
 from services.certs.store.reliance import rely
 from services.certs.store.sealing import Vault
@@ -64,10 +64,19 @@ class UsageStore:
             await self._add_grounds([each for each in usages if each.grounds is not None])
         await rely(self._tx, usages)
 
+    def record_if_refused(self, usages: Sequence[Usage]) -> None:
+        """Have lines appended, in a transaction of their own, if this one ends with a refusal."""
+        lines = list(usages)
+
+        async def record(tx: Transaction) -> None:
+            await UsageStore(tx, self._vault).add(lines)
+
+        self._tx.if_refused(record)
+
     async def add_finds(self, usages: Sequence[Usage]) -> None:
         """Append lines of look-ups, and their leaves to the log: one statement, which needs no transaction.
 
-        Who finds a licence is given nothing that a freeze holds back or a case could rely on.
+        Who finds a licence is given nothing that a freeze holds back or a case could rely on: see `as_found`.
         Raises AUDIT_UNWRITABLE.
         """
         if any(each.kind is not UsageKind.FIND or each.grounds is not None for each in usages):
@@ -85,7 +94,7 @@ class UsageStore:
         for row in rows:
             self._vault.check_row(USAGE, row)
         grounds = await self._grounds([row["usage_id"] for row in rows])
-        return [ShownUse(_usage(row, grounds.get(row["usage_id"])), row["type_name"]) for row in rows]
+        return [ShownUse(usage_of(row, grounds.get(row["usage_id"])), row["type_name"]) for row in rows]
 
     async def _append(self, usages: Sequence[Usage]) -> None:
         rows = [self._row(each) for each in usages]
@@ -102,10 +111,7 @@ class UsageStore:
             return
         lines = [replace(each, outcome=LICENCE_IN_DISPUTE.code) for each in refused]
 
-        async def record(tx: Transaction) -> None:
-            await UsageStore(tx, self._vault).add(lines)
-
-        self._tx.if_refused(record)
+        self.record_if_refused(lines)
         raise LICENCE_IN_DISPUTE()
 
     async def _add_grounds(self, usages: Sequence[Usage]) -> None:
@@ -149,7 +155,8 @@ def _queued(usage: Usage, row: Sequence[object]) -> tuple[object, ...]:
     return queue_row(usage_leaf(usage, mac), usage.used_at)
 
 
-def _usage(row: Any, grounds: Grounds | None) -> Usage:
+def usage_of(row: Any, grounds: Grounds | None = None) -> Usage:
+    """Return a line of the usage record from its row."""
     basis = Basis(row["basis"]) if row["basis"] else None
     return Usage(
         str(row["usage_id"]),

@@ -12,7 +12,7 @@ from services.certs.domain.dispute import LICENCE_IN_DISPUTE
 from services.certs.domain.log import use_code_leaf
 from services.certs.domain.use_code import CONSENTED, Binding, Consent, Grounds, Mode, UseCode
 from services.certs.store.coded import USE_CODE, USE_CODE_GROUNDS
-from services.certs.store.disputes import frozen_uses
+from services.certs.store.freezes import frozen_uses
 from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from chassis.errors import FIELD_REQUIRED, Kind, declare
+from services.certs.domain.disclosure import narrowed
 from services.certs.domain.evidence.annotation import (
     USUAL_LIFE,
     Annotation,
@@ -16,10 +18,10 @@ from services.certs.domain.evidence.annotation import (
     picture_of_copy,
     refuse_copy,
 )
-from services.certs.domain.licence import DOCUMENT_ABSENT, LICENCE_NOT_FOUND, Licence, require_usable
+from services.certs.domain.licence import DOCUMENT_ABSENT, LICENCE_NOT_FOUND, LICENCE_NOT_USABLE, Licence
 from services.certs.domain.licence_type import LicenceType, LicenceTypes
 from services.certs.domain.presentation import code_digest
-from services.certs.domain.purpose import Basis, Purpose, check_purpose
+from services.certs.domain.purpose import Basis, Purpose, category_of, check_purpose
 from services.certs.domain.usage import Reader, Usage, UsageKind
 from services.certs.domain.use_code import Grounds
 from services.certs.usecases.evidence_ports import CopyRecord
@@ -58,6 +60,7 @@ class Copy:
     sha256: str
     annotation: Annotation
     licence: Licence = field(repr=False)
+    """With no more in it than the copy says."""
     ticket: str = field(default="", repr=False)
 
 
@@ -82,19 +85,20 @@ async def make_annotated_copy(
     *,
     with_ticket: bool = False,
     grounds: Grounds | None = None,
+    covers: Callable[[str], bool] = lambda _type_code: True,
 ) -> Copy:
     """Make a copy of a licence in force, by ``(licence_id, identifier)`` of which either may be empty.
 
-    It bears purpose, consumer, case and time on its page and in its metadata, and is kept nowhere. With a
+    It says no more than its reader may see, and bears purpose, consumer, case and time on its page and in its metadata, and is kept nowhere. With a
     ticket the same bytes can be fetched once within `TICKET_LIFE`. Raises LICENCE_NOT_FOUND for one the
     reader may not know of, LICENCE_NOT_USABLE, LICENCE_TYPE_NOT_SHOWN, FACE_TOO_LONG, INVALID_REQUEST.
     """
     missing = [] if any(key) else [FIELD_REQUIRED.at("licence_id")]
     check_purpose(purpose, [*missing, *expiry_violations(expires_at, now)])
     licence = await (registry.licences.get(key[0]) if key[0] else registry.licences.by_identifier(key[1]))
-    if licence is None or not may_read(reader, purpose, licence):
+    if licence is None or not may_read(reader, purpose, licence) or not covers(licence.type_code):
         raise LICENCE_NOT_FOUND()
-    require_usable(licence, now)
+    _require_usable(registry, reader, purpose, licence, new_id, now)
     return await _copy(
         registry,
         types,
@@ -133,7 +137,7 @@ async def hand_out_document(
     if not digest:
         raise DOCUMENT_ABSENT()
     if not may_have_original(reader, purpose, licence):
-        require_usable(licence, now)
+        _require_usable(registry, reader, purpose, licence, new_id, now)
         copy = await _copy(registry, types, reader, licence, purpose, None, new_id, now)
         return Document(copy.ofd, copy.sha256, copy.annotation.expires_at)
     content = await documents.get(digest)
@@ -151,20 +155,27 @@ def may_have_original(reader: Reader, purpose: Purpose, licence: Licence) -> boo
 
 
 async def fetch_copy(
-    registry: Registry, types: LicenceTypes, reader: Reader, ticket: str, now: datetime
+    registry: Registry, types: LicenceTypes, reader: Reader, ticket: str, new_id: NewId, now: datetime
 ) -> Copy:
     """Return, once, the copy of a ticket to the department it was made for; the same bytes as when it was made.
 
-    Raises COPY_NOT_FOUND, COPY_OUTDATED when the licence says something else by now.
+    Fetching is a use of its own: a licence that fell or was frozen since it was made is handed out no more.
+    Raises COPY_NOT_FOUND, COPY_OUTDATED when the licence says something else by now, LICENCE_NOT_USABLE,
+    LICENCE_IN_DISPUTE.
     """
     record = await registry.evidence.copies.take(code_digest(ticket), reader.code, now)
     licence = await registry.licences.get(record.licence_id) if record else None
     if record is None or licence is None:
         raise COPY_NOT_FOUND()
-    rendered = await asyncio.to_thread(make_copy, licence, _kind(types, licence), record.annotation)
+    note = record.annotation
+    purpose = Purpose(note.use_cause, Basis.STATUTORY_DUTY, case_id=note.case_id)  # the door's only one
+    _require_usable(registry, reader, purpose, licence, new_id, now)
+    seen = _as_seen(types, reader, purpose, licence)
+    rendered = await asyncio.to_thread(make_copy, seen, _kind(types, licence), note)
     if rendered.sha256 != record.copy_sha256:
         raise COPY_OUTDATED()
-    return Copy(rendered.ofd, rendered.sha256, record.annotation, licence)
+    await registry.usages.add([_line(new_id(), UsageKind.COPY, reader, purpose, licence, now)])
+    return Copy(rendered.ofd, rendered.sha256, note, seen)
 
 
 async def picture(types: LicenceTypes, copy: Copy) -> bytes:
@@ -198,7 +209,8 @@ async def _copy(
         (expires_at or made_at + USUAL_LIFE).replace(microsecond=0),
         licence.sealing.sealed_sha256,
     )
-    rendered = await asyncio.to_thread(make_copy, licence, kind, annotation)
+    seen = _as_seen(types, reader, purpose, licence)
+    rendered = await asyncio.to_thread(make_copy, seen, kind, annotation)
     line = _line(new_id(), UsageKind.COPY, reader, purpose, licence, now)
     if grounds is not None:
         line = replace(line, grounds=replace(grounds, licence_version=licence.version))
@@ -207,7 +219,26 @@ async def _copy(
     record = CopyRecord(annotation, licence.licence_id, licence.version, line.usage_id, rendered.sha256)
     end = now + TICKET_LIFE if ticket else None
     await registry.evidence.copies.add(record, code_digest(ticket) if ticket else None, end)
-    return Copy(rendered.ofd, rendered.sha256, annotation, licence, ticket)
+    return Copy(rendered.ofd, rendered.sha256, annotation, seen, ticket)
+
+
+def _as_seen(types: LicenceTypes, reader: Reader, purpose: Purpose, licence: Licence) -> Licence:
+    """Return what a copy may say: everything to who may have the original, to others what they may see."""
+    if may_have_original(reader, purpose, licence):
+        return licence
+    return narrowed(licence, types.of(licence), category_of(purpose))
+
+
+def _require_usable(
+    registry: Registry, reader: Reader, purpose: Purpose, licence: Licence, new_id: NewId, now: datetime
+) -> None:
+    """Raise LICENCE_NOT_USABLE, on record, unless the licence is in force today."""
+    if licence.is_usable(now):
+        return
+    line = _line(new_id(), UsageKind.COPY, reader, purpose, licence, now)
+    line = replace(line, outcome=LICENCE_NOT_USABLE.code, version_read=0)
+    registry.usages.record_if_refused([line])
+    raise LICENCE_NOT_USABLE(status=licence.usability(now))
 
 
 def _kind(types: LicenceTypes, licence: Licence) -> LicenceType:

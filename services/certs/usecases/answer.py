@@ -17,11 +17,12 @@ from services.certs.domain.evidence.predicate import (
     answer_all,
     asked_digest,
     predicate_violations,
+    subject_digest,
 )
 from services.certs.domain.holder import Holder
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceTypes
-from services.certs.domain.purpose import Purpose, purpose_violations
+from services.certs.domain.purpose import Purpose, category_of, purpose_violations
 from services.certs.domain.status import LicenceStatus
 from services.certs.domain.usage import ALLOWED, Reader, Usage, UsageKind
 from services.certs.usecases.ports import NewId, Registry, SummarySigner
@@ -71,10 +72,11 @@ async def answer_predicate(
     else:
         changes = await registry.evidence.searches.changes(licence.licence_id) if licence else []
         kind = types.of(licence) if licence else None
-        answer = answer_all(licence, kind, changes, predicates, now)
+        answer = answer_all(licence, kind, changes, predicates, now, category_of(purpose))
     usage_id, salt = new_id(), secrets.token_hex(SALT_BYTES)
     await registry.usages.add([_line(usage_id, reader, query, purpose, licence, now)])
-    claims = _claims(answer, licence, usage_id, reader, purpose, asked_digest(predicates, salt), now)
+    digests = asked_digest(predicates, salt), _about(query, salt)
+    claims = _claims(answer, licence, usage_id, reader, purpose, digests, now)
     return Answered(answer, licence, now, signer.sign(claims, ANSWER_KIND), salt, usage_id)
 
 
@@ -84,10 +86,13 @@ def _claims(
     usage_id: str,
     reader: Reader,
     purpose: Purpose,
-    asked: str,
+    digests: tuple[str, str],
     now: datetime,
 ) -> dict[str, Any]:
-    """Return what is signed: no name, no number, no value; of the question its salted digest."""
+    """Return what is signed: no name, no number, no value; of the question and of whom it is about salted digests.
+
+    An answer without a licence names nobody: only the digest keeps it from standing for somebody else.
+    """
     return {
         "jti": usage_id,
         "aud": reader.code,
@@ -95,11 +100,18 @@ def _claims(
         "item": purpose.item_code,
         "lid": licence.licence_id if licence else "",
         "v": licence.version if licence else 0,
-        "asked": asked,
+        "asked": digests[0],
+        "about": digests[1],
+        "basis": str(purpose.basis),
         "answer": str(answer.verdict),
         "reason": answer.reason,
         "iat": int(now.timestamp()),
     }
+
+
+def _about(query: Query, salt: str) -> str:
+    way, value = query.given
+    return subject_digest(way, value, query.type_codes, salt)
 
 
 def _line(

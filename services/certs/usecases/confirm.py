@@ -25,24 +25,23 @@ async def confirm_face(
 ) -> Shown | None:
     """Return, masked, the licence that states every one of these face values, or None.
 
-    ``question`` should ask for licences in force only. The look-up leaves its usage lines whatever the
-    answer is, and a yes one more. Raises INVALID_REQUEST, LICENCE_IN_DISPUTE.
+    ``question`` should ask for licences in force only. The look-up leaves its usage lines, and each licence
+    that the answer rests on one more: the one that states it or, for a no, all that do not. A field that its
+    type hides from such a purpose states nothing. Raises INVALID_REQUEST, LICENCE_IN_DISPUTE for a no as for a yes.
     """
     missing = [] if face else [FIELD_REQUIRED.at("face")]
     refuse([*missing, *(FIELD_REQUIRED.at(f"face.{name}") for name, value in face.items() if not value)])
     found = await find(registry, types, reader, question, new_id, now)
     stating = next((each for each in found if _states(each, face)), None)
-    if stating is not None:
-        await _record(registry, reader, question, stating, new_id(), now)
+    answering = [stating] if stating is not None else found
+    await registry.usages.add([_line(reader, question, each, new_id(), now) for each in answering])
     return stating
 
 
-async def _record(
-    registry: Registry, reader: Reader, question: Question, stating: Shown, usage_id: str, now: datetime
-) -> None:
-    """Record the answer beside the look-up: it is relied on, and refused for a licence in dispute."""
-    licence = stating.licence
-    line = Usage(
+def _line(reader: Reader, question: Question, asked: Shown, usage_id: str, now: datetime) -> Usage:
+    """Return the line of the answer beside the look-up: it is relied on, and refused for a licence in dispute."""
+    licence = asked.licence
+    return Usage(
         usage_id,
         UsageKind.ANSWER,
         reader,
@@ -52,11 +51,10 @@ async def _record(
         holder=licence.holders[0],
         version_read=licence.version,
     )
-    await registry.usages.add([line])
 
 
 def _states(shown: Shown, face: Mapping[str, str]) -> bool:
     return all(
-        hmac.compare_digest(shown.licence.face.get(name, "").encode(), value.encode())
+        name in shown.face and hmac.compare_digest(shown.licence.face.get(name, "").encode(), value.encode())
         for name, value in face.items()
     )

@@ -92,10 +92,11 @@ class Searches(Protocol):
     async def changes(self, licence_id: str) -> list[StatusChange]:
         """Return the status history in the order of effect. Raises ROW_ALTERED."""
 
-    async def index_numbers(self, after: str, limit: int) -> str:
-        """Index the numbers of up to ``limit`` licences after an id; return the last id seen, or ``after``.
+    async def index_numbers(self, after: str, limit: int) -> tuple[str, int]:
+        """Index the numbers of licences that earlier releases stored without, up to ``limit`` after an id.
 
-        Ids are ordered by time; no id begins where the index ends.
+        Return where the next page begins, empty where it begins anew, and how many cannot be read. The rows are
+        held meanwhile, so that processes that do this at the same time share the work.
         """
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +14,7 @@ from services.certs.usecases.ports import Registry, SummarySigner
 from services.certs.usecases.recourse_ports import HeldUse, Person, Place, UseFilter
 
 USES_KIND = "holder-uses"
+SALT_BYTES = 16
 
 
 async def list_held_uses(
@@ -30,18 +34,37 @@ async def list_held_uses(
 
 
 def sign_uses(
-    signer: SummarySigner, uses: list[HeldUse], wanted: UseFilter, now: datetime, *, is_last: bool
-) -> str:
-    """Return uses as a statement of the registry: a compact JWS that says by which filters, and whether more follow."""
+    signer: SummarySigner,
+    holder: Person,
+    uses: list[HeldUse],
+    wanted: UseFilter,
+    before: Place | None,
+    now: datetime,
+    *,
+    is_last: bool,
+) -> tuple[str, str]:
+    """Return uses as a statement of the registry, and the salt that proves whose they are.
+
+    The compact JWS says by a salted digest whose uses it lists, by which filters, after which place the page
+    begins, and whether more follow: an empty list is nobody else's, and no page stands for the whole.
+    """
+    salt = secrets.token_hex(SALT_BYTES)
     claims: dict[str, Any] = {
         "iat": int(now.timestamp()),
+        "holder": holder_digest(holder, salt),
+        "after": f"{before[0].isoformat()} {before[1]}" if before else "",
         "licence_id": wanted.licence_id,
         "used_from": wanted.used_from.isoformat() if wanted.used_from else "",
         "used_before": wanted.used_before.isoformat() if wanted.used_before else "",
         "is_last": is_last,
         "uses": [_claims(each) for each in uses],
     }
-    return signer.sign(claims, USES_KIND)
+    return signer.sign(claims, USES_KIND), salt
+
+
+def holder_digest(holder: Person, salt: str) -> str:
+    """Return the hex SHA-256 of a holder's kind of number and number, salted: a proof to whoever knows both."""
+    return hashlib.sha256(json.dumps([salt, *holder]).encode()).hexdigest()
 
 
 def _claims(held: HeldUse) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from uuid import UUID
 from chassis.errors import Violation
 from chassis.event import Event
 from services.certs.domain.importing import Arrivals, RowAnswer, Source
+from services.certs.domain.importing.verdicts import Version
 from services.certs.domain.licence import Licence
 from services.certs.domain.status import StatusChange
 
@@ -204,6 +205,9 @@ class Imports(Protocol):
     async def lock_held(self, identifier_keys: Sequence[bytes]) -> dict[bytes, Held]:
         """Lock and return what is held under these identifiers, by their key."""
 
+    async def lock_lines(self, lineage_ids: Sequence[UUID]) -> dict[UUID, list[Version]]:
+        """Lock and return the registered versions of these lineages, by lineage."""
+
     async def numbered(self, number_keys: Sequence[bytes]) -> dict[tuple[bytes, str, str], list[Numbered]]:
         """Return the licences with these numbers, by the number's key, type and issuer."""
 
@@ -254,7 +258,10 @@ class Sources(Protocol):
         """Return a conflict and the row that was not taken, its row locked. Raises ROW_ALTERED."""
 
     async def save_resolution(self, conflict: Conflict) -> None:
-        """Store how a conflict was resolved."""
+        """Store how a conflict was resolved, and what was held then."""
+
+    async def overruled(self, source_id: str, licence_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the content of the source that somebody decided against, by licence. Raises ROW_ALTERED."""
 
     async def conflicts(
         self, owner: str, *, open_only: bool, before: tuple[datetime, str] | None, limit: int

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from chassis.errors import Kind, declare
 from chassis.tlog.checkpoint import Checkpoint
-from chassis.tlog.note import Signer
+from chassis.tlog.note import Signs
 from chassis.tlog.tiles import WIDTH, Tile, Tiles, grown, hash_of_range, right_edge, tiles_for
 from chassis.tlog.tree import HASH_BYTES, consistency_ranges, inclusion_ranges, leaf_hash
 from services.certs.domain.log import LICENCE
@@ -125,7 +125,7 @@ class Sequenced:
 
 
 async def sequence(
-    book: Book, signer: Signer, now: datetime, *, limit: int = BATCH_LEAVES
+    book: Book, signer: Signs, now: datetime, *, limit: int = BATCH_LEAVES
 ) -> Sequenced | None:
     """Take up to ``limit`` queued leaves into the tree and sign its new checkpoint; None while another does.
 

@@ -20,7 +20,7 @@ from services.certs.domain.issuing import (
     make,
 )
 from services.certs.domain.licence import DOCUMENT_DAMAGED, LICENCE_NOT_FOUND, Licence, Sealing
-from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.licence_type import LicenceType, LicenceTypes
 from services.certs.domain.life.succession import Link
 from services.certs.domain.ofd import render
 from services.certs.domain.status import Act, LicenceStatus, StatusChange, after
@@ -74,16 +74,23 @@ async def make_licence(
     if kind is None:
         raise LICENCE_TYPE_UNKNOWN(type_code=data.type_code)
     check_issue_data(data)
-    sequence = await registry.licences.next_serial(
-        data.issuer_code, data.type_code, issue_year(data.decided_at)
-    )
-    licence = make(new_id(), data, kind, sequence)
+    licence = await _begun(registry, kind, data, new_id())
     document = await asyncio.to_thread(render, licence, kind)
     digest = await documents.put(document.ofd)
     sealing = Sealing(digest, document.seal_x_mm, document.seal_y_mm)
     licence = await registry.licences.add(replace(licence, sealing=sealing))
     registry.publish(made_event(licence, now), licence.version)
     return licence
+
+
+async def _begun(registry: Registry, kind: LicenceType, data: IssueData, licence_id: str) -> Licence:
+    """Return the new licence under the next serial that no imported licence of the issuer has."""
+    while True:
+        year = issue_year(data.decided_at)
+        sequence = await registry.licences.next_serial(data.issuer_code, data.type_code, year)
+        licence = make(licence_id, data, kind, sequence)
+        if not await registry.licences.is_begun(licence):
+            return licence
 
 
 def made_event(licence: Licence, now: datetime) -> LicenceMade:

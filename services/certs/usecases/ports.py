@@ -35,6 +35,9 @@ class Licences(Protocol):
     async def get(self, licence_id: str) -> Licence | None:
         """Return a licence by id."""
 
+    async def get_each(self, licence_ids: Sequence[str]) -> list[Licence]:
+        """Return those of these licences that there are, in their order, in one statement."""
+
     async def by_identifier(self, identifier: str) -> Licence | None:
         """Return a licence by its GB/T 36904 identifier."""
 
@@ -58,6 +61,9 @@ class Licences(Protocol):
 
     async def next_serial(self, issuer_code: str, type_code: str, year: int) -> int:
         """Return the next sequence of an issuer, type and year; it is used up if the transaction commits."""
+
+    async def is_begun(self, licence: Licence) -> bool:
+        """Say whether any version of a licence's serial is registered; none is imported until the transaction ends."""
 
     async def claim_over(self, today: date, limit: int) -> list[Licence]:
         """Lock and return licences in force or suspended whose last day lies before ``today``."""
@@ -87,6 +93,9 @@ class Usages(Protocol):
 
     async def add(self, usages: Sequence[Usage]) -> None:
         """Append lines."""
+
+    def record_if_refused(self, usages: Sequence[Usage]) -> None:
+        """Have lines appended, in a transaction of their own, if this one ends with a refusal."""
 
     async def add_finds(self, usages: Sequence[Usage]) -> None:
         """Append lines of look-ups, in one statement; outside a transaction too all or none."""

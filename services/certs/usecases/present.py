@@ -69,10 +69,10 @@ async def create_presentation(
 ) -> Presented:
     """Make a code that shows one of the holder's licences, once; the code before it ends a step from now.
 
-    Raises INVALID_REQUEST, LICENCE_NOT_FOUND, LICENCE_OF_ANOTHER_HOLDER, LICENCE_NOT_USABLE, and for an
-    agent the refusals of an entrustment.
+    Raises INVALID_REQUEST, LICENCE_NOT_FOUND, LICENCE_NOT_USABLE, and for an agent the refusals of an
+    entrustment.
     """
-    licence = await presentable(registry, licence_id, holder, agent, now)
+    licence = await presentable(registry, reader, licence_id, holder, agent, PRESENTING, new_id, now)
     code = secrets.token_urlsafe(CODE_BYTES)
     summary = summarise(licence, code, now)
     await registry.presentations.supersede(licence.licence_id, summary.issued_at + STEP)
@@ -84,23 +84,45 @@ async def create_presentation(
 
 
 async def presentable(
-    registry: Registry, licence_id: str, holder: Person, agent: Agent | None, now: datetime
+    registry: Registry,
+    reader: Reader,
+    licence_id: str,
+    holder: Person,
+    agent: Agent | None,
+    purpose: Purpose,
+    new_id: NewId,
+    now: datetime,
 ) -> Licence:
     """Return a licence that its holder, or an agent under an entrustment of his, may show now.
 
-    Raises as `create_presentation` does.
+    What is refused is on record for its holder; somebody else learns no more than of a licence that there is
+    not. Raises as `create_presentation` does.
     """
     wrong: list[Violation] = [] if licence_id else [FIELD_REQUIRED.at("licence_id")]
     refuse([*wrong, *holder_violations(*holder), *(agent_violations(agent) if agent else ())])
     licence = await registry.licences.get(licence_id)
     if licence is None:
         raise LICENCE_NOT_FOUND()
+    try:
+        await _require_presentable(registry, licence, holder, agent, now)
+    except Fault as refusal:
+        line = _line(UsageKind.PRESENT, reader, purpose, licence, new_id(), now, refusal.code)
+        line = replace(line, grounds=grounds_of(agent, licence), version_read=0)
+        registry.usages.record_if_refused([line])
+        if refusal.reason is LICENCE_OF_ANOTHER_HOLDER:
+            raise LICENCE_NOT_FOUND() from None
+        raise
+    return licence
+
+
+async def _require_presentable(
+    registry: Registry, licence: Licence, holder: Person, agent: Agent | None, now: datetime
+) -> None:
     if not licence.is_held_by(*holder):
         raise LICENCE_OF_ANOTHER_HOLDER()
     if agent is not None:
         await require_agent(registry, agent, holder, Power.PRESENT, (licence.type_code, None), now)
     require_usable(licence, now)
-    return licence
 
 
 def grounds_of(agent: Agent | None, licence: Licence) -> Grounds | None:

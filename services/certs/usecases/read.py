@@ -8,13 +8,14 @@ from datetime import datetime
 
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Violation
 from services.certs.domain.disclosure import Shown, masked
+from services.certs.domain.dispute import as_found
 from services.certs.domain.holder import Holder, holder_violations
-from services.certs.domain.licence import DOCUMENT_ABSENT, LICENCE_NOT_FOUND, Licence
+from services.certs.domain.licence import LICENCE_NOT_FOUND, Licence
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.purpose import Basis, Purpose, category_of, check_purpose
 from services.certs.domain.status import LicenceStatus
 from services.certs.domain.usage import Reader, Usage, UsageKind
-from services.certs.usecases.ports import Documents, NewId, Reads, Registry
+from services.certs.usecases.ports import NewId, Reads, Registry
 
 TYPE_CODES_LIMIT = 100
 _UNPUBLISHED = frozenset({LicenceStatus.DRAFT, LicenceStatus.PENDING_SEAL})
@@ -48,7 +49,7 @@ async def find(
     """Return a holder's licences across all counties, masked; one usage line for each, one for none.
 
     What is found is one statement and what is recorded another, and nothing is returned before it is
-    recorded: so a look-up needs no transaction around both.
+    recorded: so a look-up needs no transaction around both. Of a frozen licence its face is left out.
     Raises AUDIT_UNWRITABLE, INVALID_REQUEST naming every wrong field.
     """
     wrong: list[Violation] = holder_violations(question.id_type_code, question.id_number)
@@ -66,7 +67,8 @@ async def find(
         for each in [licence.licence_id for licence in found] or [""]
     ]
     await registry.usages.add_finds(lines)
-    return [masked(each, types.of(each), category_of(question.purpose)) for each in found]
+    category = category_of(question.purpose)
+    return [masked(as_found(each, reader), types.of(each), category) for each in found]
 
 
 async def get(
@@ -84,35 +86,12 @@ async def get(
     """
     check_purpose(purpose, [] if any(key) else [FIELD_REQUIRED.at("licence_id")])
     licence = await (registry.licences.get(key[0]) if key[0] else registry.licences.by_identifier(key[1]))
-    licence = await _readable(registry, reader, licence, purpose)
+    licence = _readable(reader, licence, purpose)
     await _record(registry, UsageKind.READ, reader, purpose, licence, new_id(), now)
     return masked(licence, types.of(licence), category_of(purpose))
 
 
-async def get_document(
-    registry: Registry,
-    documents: Documents,
-    reader: Reader,
-    licence_id: str,
-    purpose: Purpose,
-    new_id: NewId,
-    now: datetime,
-) -> tuple[bytes, str]:
-    """Return the sealed document and its SHA-256, checked against the registry.
-
-    Raises LICENCE_NOT_FOUND, DOCUMENT_ABSENT, INVALID_REQUEST, FILE_BROKEN.
-    """
-    check_purpose(purpose, [] if licence_id else [FIELD_REQUIRED.at("licence_id")])
-    licence = await _readable(registry, reader, await registry.licences.get(licence_id), purpose)
-    if not licence.sealing.sealed_sha256:
-        raise DOCUMENT_ABSENT()
-    content = await documents.get(licence.sealing.sealed_sha256)
-    await _record(registry, UsageKind.DOCUMENT, reader, purpose, licence, new_id(), now)
-    return content, licence.sealing.sealed_sha256
-
-
-async def _readable(registry: Registry, reader: Reader, licence: Licence | None, purpose: Purpose) -> Licence:
-    del registry
+def _readable(reader: Reader, licence: Licence | None, purpose: Purpose) -> Licence:
     if licence is None or not may_read(reader, purpose, licence):
         raise LICENCE_NOT_FOUND()
     return licence

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, Violation, refuse
 from services.certs.domain.disclosure import Shown, masked
+from services.certs.domain.dispute import as_found
 from services.certs.domain.holder import Holder, holder_violations
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceTypes
@@ -37,6 +38,22 @@ class Query:
     qr_text: str = field(default="", repr=False)
     type_codes: tuple[str, ...] = ()
 
+    @property
+    def ways(self) -> dict[str, str | Person | None]:
+        """Every way by its name in a request, given or not."""
+        return {
+            "licence_id": self.licence_id,
+            "identifier": self.identifier,
+            "holder": self.holder,
+            "number": self.number,
+            "qr_text": self.qr_text,
+        }
+
+    @property
+    def given(self) -> tuple[str, str | Person]:
+        """The way that is given, by name and value."""
+        return next((name, value) for name, value in self.ways.items() if value)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -65,10 +82,15 @@ async def search(
     new_id: NewId,
     now: datetime,
     grounds: Grounds | None = None,
+    *,
+    kind: UsageKind | None = None,
+    covers: Callable[[str], bool] = lambda _type_code: True,
 ) -> ShownPage:
     """Return a page of the licences that match and that the reader may know of, masked.
 
-    Leaves a usage line for each, and one for none. Raises INVALID_REQUEST naming every wrong field,
+    Leaves a usage line for each, and one for none; ``kind`` is what the caller does with it where that is more
+    than looking. A type that ``covers`` leaves out is as if it were not there. Of a frozen licence that is only
+    found the face is left out, everything else about it is refused. Raises INVALID_REQUEST naming every wrong field,
     and for a QR code PRESENTATION_MALFORMED, SIGNATURE_WRONG, OFFLINE_STATEMENT_EXPIRED.
     """
     size, before = page
@@ -76,8 +98,10 @@ async def search(
     found = await look_for(
         registry, signer, reader, query, purpose, (min(size or DEFAULT_PAGE, LARGEST_PAGE), before), now
     )
-    await registry.usages.add(_lines(reader, query, purpose, found.licences, new_id, now, grounds))
-    shown = [masked(each, types.of(each), category_of(purpose)) for each in found.licences]
+    seen = [as_found(each, reader) for each in found.licences if covers(each.type_code)]
+    lines = _lines(kind or _kind_of(query), reader, query, purpose, seen, new_id, now, grounds)
+    await registry.usages.add(lines)
+    shown = [masked(each, types.of(each), category_of(purpose)) for each in seen]
     return ShownPage(shown, found.next_place)
 
 
@@ -102,8 +126,8 @@ async def look_for(
         places = await searches.of_holder(query.holder, query.type_codes, sees, before, size + 1)
     else:
         places = await searches.of_number(query.number, query.type_codes, sees, before, size + 1)
-    licences = [await registry.licences.get(licence_id) for _, licence_id in places[:size]]
-    matching = [each for each in licences if each is not None and _matches(query, each)]
+    licences = await registry.licences.get_each([licence_id for _, licence_id in places[:size]])
+    matching = [each for each in licences if _matches(query, each)]
     return Found(matching, places[size - 1] if len(places) > size else None)
 
 
@@ -116,13 +140,7 @@ def may_know(reader: Reader, query: Query, purpose: Purpose, licence: Licence) -
 
 def query_violations(query: Query) -> list[Violation]:
     """Return what is wrong with a query; one way, and only one, must be given."""
-    ways = {
-        "licence_id": query.licence_id,
-        "identifier": query.identifier,
-        "holder": query.holder,
-        "number": query.number,
-        "qr_text": query.qr_text,
-    }
+    ways = query.ways
     given = [name for name, value in ways.items() if value]
     if len(given) != 1:
         return [(FIELD_MALFORMED if given else FIELD_REQUIRED).at("query")]
@@ -165,6 +183,7 @@ def _size_violations(size: int) -> list[Violation]:
 
 
 def _lines(
+    kind: UsageKind,
     reader: Reader,
     query: Query,
     purpose: Purpose,
@@ -173,7 +192,6 @@ def _lines(
     now: datetime,
     grounds: Grounds | None,
 ) -> list[Usage]:
-    kind = _kind_of(query)
     asked = Holder(*query.holder) if query.holder else None
     if not licences:
         return [Usage(new_id(), kind, reader, purpose, now, holder=asked, grounds=grounds)]

@@ -44,11 +44,11 @@ async def state_offline(
     """Return the text of an offline QR code for one of the holder's licences, and when it ends.
 
     ``life_seconds`` of 0 means a day. Leaves a usage line. Raises INVALID_REQUEST, LICENCE_NOT_FOUND,
-    LICENCE_OF_ANOTHER_HOLDER, LICENCE_NOT_USABLE, and for an agent the refusals of an entrustment.
+    LICENCE_NOT_USABLE, and for an agent the refusals of an entrustment.
     """
     life = timedelta(seconds=life_seconds) if life_seconds else LONGEST
     refuse([] if SHORTEST <= life <= LONGEST else [OFFLINE_LIFE_WRONG.at("life_seconds")])
-    licence = await presentable(registry, licence_id, holder, agent, now)
+    licence = await presentable(registry, reader, licence_id, holder, agent, STATING, new_id, now)
     place = await proofs.place_of(licence.licence_id)
     statement = state(licence, secrets.token_urlsafe(HANDLE_BYTES), life, place, now)
     line = Usage(

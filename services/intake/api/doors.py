@@ -20,7 +20,9 @@ from services.intake.domain.catalogue.model import Catalogue
 from services.intake.domain.identity.session import Session
 from services.intake.domain.identity.terminals import Terminal
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument, Work
+from services.intake.usecases.entrusting import EntrustmentRegistry, EntrustmentWork
 from services.intake.usecases.file_verification import FileReport
+from services.intake.usecases.holdings import Holdings
 from services.intake.usecases.identity.platform_log_in import PlatformLogIn
 from services.intake.usecases.identity.ports import Allowance, LicenceRegistry, Limits, LogIn
 from services.intake.usecases.identity.sessions import require_session
@@ -49,6 +51,7 @@ class SealVerifierOfFiles(SealVerifier, Protocol):
 
 
 OpenCases = Callable[[], AbstractAsyncContextManager[WorkInTransaction]]
+OpenEntrustments = Callable[[], AbstractAsyncContextManager[EntrustmentWork]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,9 @@ class Doors:
     limits: Limits
     answers: EncryptedAnswers
     wallet: Wallet
+    holdings: Holdings
+    open_entrustments: OpenEntrustments
+    entrustments: EntrustmentRegistry
     seals: SealVerifierOfFiles
     inbox: Inbox
     inspector: Inspector

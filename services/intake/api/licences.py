@@ -1,21 +1,19 @@
-"""Own licences: list, show (亮证), fetch, see who used them."""
+"""Own licences: list, show (亮证), fetch."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
 from services.intake.api.doors import DoorsHere, EnteredHere
 from services.intake.api.once import KeyHere
 from services.intake.api.shapes import CODE_LIMIT, View
 from services.intake.usecases.licences import (
-    LicenceUse,
     OwnLicence,
     list_own,
-    list_uses,
     own_document,
     present,
 )
@@ -52,45 +50,11 @@ class PresentationView(View):
     expires_at: datetime
 
 
-class UseView(View):
-    """Who used a licence, why, on which basis, with which outcome."""
-
-    usage_id: str
-    licence_id: str
-    licence_type_name: str
-    consumer_name: str
-    item_code: str
-    case_id: str
-    use_cause: str
-    basis: str
-    used_at: datetime
-    outcome: str
-
-
-class UsePage(View):
-    """A page of uses; the token is empty on the last one."""
-
-    uses: list[UseView]
-    next_page_token: str
-
-
 @router.get("", summary="我的电子证照")
 async def my_licences(entered: EnteredHere, doors: DoorsHere) -> list[LicenceView]:
     """Return the holder's licences of every county."""
     found = await list_own(doors.log_in.open_work, doors.wallet, entered.person)
     return [licence_view(each) for each in found]
-
-
-@router.get("/uses", summary="我的证照被谁使用")
-async def my_uses(
-    entered: EnteredHere,
-    doors: DoorsHere,
-    page_size: Annotated[int, Query(ge=1, le=100)] = 20,
-    page_token: Annotated[str, Query(max_length=500)] = "",
-) -> UsePage:
-    """Return who used the holder's licences, newest first."""
-    uses, token = await list_uses(doors.log_in.open_work, doors.wallet, entered.person, page_size, page_token)
-    return UsePage(uses=[_use(each) for each in uses], next_page_token=token)
 
 
 @router.post("/{licence_id}/presentation", status_code=201, summary="亮证")
@@ -133,19 +97,4 @@ def licence_view(licence: OwnLicence) -> LicenceView:
         valid_until=licence.valid_until,
         trust_grade=licence.trust_grade,
         face=dict(licence.face),
-    )
-
-
-def _use(use: LicenceUse) -> UseView:
-    return UseView(
-        usage_id=use.usage_id,
-        licence_id=use.licence_id,
-        licence_type_name=use.licence_type_name,
-        consumer_name=use.consumer_name,
-        item_code=use.item_code,
-        case_id=use.case_id,
-        use_cause=use.use_cause,
-        basis=use.basis,
-        used_at=use.used_at,
-        outcome=use.outcome,
     )

@@ -62,6 +62,7 @@ class CertsLicences:
                 max_uses=1,
                 consent_version=order.consent_version,
                 consented_at=stamp(order.consented_at),
+                consent_id=order.consent_id,
             ),
         )
         return answer.use_code, answer.expires_at.ToDatetime(tzinfo=UTC)

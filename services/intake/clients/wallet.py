@@ -1,4 +1,4 @@
-"""The registry as holders and inspectors meet it: own licences, presentations, uses."""
+"""The registry as holders and inspectors meet it: own licences and presentations."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from chassis.rpc.channel import PeerChannel
-from services.intake.usecases.licences import Holder, LicenceUse, OwnLicence, Presentation, Scan
+from services.intake.usecases.licences import Holder, OwnLicence, Presentation, Scan
 from tongban.certs.v1 import (
     licence_pb2,
     licence_pb2_grpc,
     presentation_pb2,
     presentation_pb2_grpc,
-    use_code_pb2,
-    use_code_pb2_grpc,
 )
 
 _OWN = licence_pb2.Purpose(use_cause="持证人查看本人电子证照", basis=licence_pb2.BASIS_SHOWN_BY_HOLDER)
@@ -26,7 +24,6 @@ class CertsWallet:
         self._certs = certs
         self._licences = licence_pb2_grpc.LicenceServiceStub(certs.channel)
         self._presentations = presentation_pb2_grpc.PresentationServiceStub(certs.channel)
-        self._use_codes = use_code_pb2_grpc.UseCodeServiceStub(certs.channel)
 
     async def of_holder(self, holder: Holder) -> Sequence[OwnLicence]:
         """Return the holder's licences of every county and type."""
@@ -58,17 +55,6 @@ class CertsWallet:
         answer = await self._certs.call(self._presentations.VerifyPresentation, request)
         return Scan(_licence(answer.licence), answer.verdict, answer.verified_at.ToDatetime(tzinfo=UTC))
 
-    async def uses(self, holder: Holder, page_size: int, page_token: str) -> tuple[Sequence[LicenceUse], str]:
-        """Return a page of uses, newest first, and the token of the next."""
-        request = use_code_pb2.ListUsesRequest(
-            holder_id_type_code=holder[0],
-            holder_id_number=holder[1],
-            page_size=page_size,
-            page_token=page_token,
-        )
-        answer = await self._certs.call(self._use_codes.ListUses, request)
-        return [_use(each) for each in answer.uses], answer.next_page_token
-
 
 def _licence(message: licence_pb2.Licence) -> OwnLicence:
     status = licence_pb2.LicenceStatus.Name(message.status)
@@ -87,19 +73,4 @@ def _licence(message: licence_pb2.Licence) -> OwnLicence:
         valid_until=message.valid_until,
         trust_grade=message.trust_grade,
         face=dict(message.face),
-    )
-
-
-def _use(message: use_code_pb2.Use) -> LicenceUse:
-    return LicenceUse(
-        usage_id=message.usage_id,
-        licence_id=message.licence_id,
-        licence_type_name=message.licence_type_name,
-        consumer_name=message.consumer_name,
-        item_code=message.item_code,
-        case_id=message.case_id,
-        use_cause=message.use_cause,
-        basis=licence_pb2.Basis.Name(message.basis).removeprefix("BASIS_").lower(),
-        used_at=message.used_at.ToDatetime(tzinfo=UTC),
-        outcome=message.outcome,
     )

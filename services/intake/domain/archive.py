@@ -121,6 +121,7 @@ def _licence_uses(case: Case) -> list[dict[str, str]]:
                         "licence_county_code": supplied.licence_county_code,
                         "use_cause": part.use_cause,
                         "consent_version": supplied.consent_version,
+                        "consent_id": supplied.consent_id,
                         "agreed_at": supplied.supplied_at.isoformat(),
                     }
                 )

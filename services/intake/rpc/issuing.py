@@ -47,4 +47,6 @@ class IssuingServicer(issuing_pb2_grpc.IssuingServiceServicer):
             face=dict(data.face),
             validity_years=data.validity_years,
             decided_at=timestamp(data.decided_at),
+            operation=data.operation,
+            predecessor_licence_id=data.predecessor_id,
         )

@@ -1,4 +1,4 @@
-"""Which rows of intake carry an integrity code: mandates, signatures, readings, timelines, deletions."""
+"""Which rows of intake carry an integrity code: mandates, signatures, readings, timelines and the like."""
 
 from __future__ import annotations
 
@@ -30,4 +30,20 @@ RETENTION_RUN = CodedTable(
     ("retention_run_id",),
     ("retention_run_id", "what", "past", "deleted", "deleted_at"),
 )
-CODED = (REPRESENTATION, CONTACT_READ, SIGNATURE, TIMELINE, RETENTION_RUN)
+ENTRUSTMENT = CodedTable(
+    "entrustment",
+    ("entrustment_id",),
+    (
+        "entrustment_id",
+        "grantor_id",
+        "granted_by",
+        "agent_subject",
+        "valid_from",
+        "expires_at",
+        "granted_at",
+        "recorded_at",
+        "revoked_at",
+    ),
+)
+"""Persons' numbers, the scope and the signed statement are a ciphertext."""
+CODED = (REPRESENTATION, CONTACT_READ, SIGNATURE, TIMELINE, RETENTION_RUN, ENTRUSTMENT)

@@ -1,4 +1,4 @@
-"""A holder's own licences: look, show (亮证), fetch, see who used them; and verification for everyone.
+"""A holder's own licences: look, show (亮证), fetch; and verification for everyone.
 
 The registry stays with certs, the seals with seal; whose licences are asked for is decided here.
 """
@@ -64,22 +64,6 @@ class Scan:
     verified_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class LicenceUse:
-    """One use of one of the holder's licences."""
-
-    usage_id: str
-    licence_id: str
-    licence_type_name: str
-    consumer_name: str
-    item_code: str
-    case_id: str
-    use_cause: str
-    basis: str
-    used_at: datetime
-    outcome: str
-
-
 class Wallet(Protocol):
     """The licence registry (certs), asked for one holder."""
 
@@ -97,10 +81,6 @@ class Wallet(Protocol):
 
     async def scan(self, code: str, request_id: str) -> Scan:
         """Take the one scan of a code."""
-        ...
-
-    async def uses(self, holder: Holder, page_size: int, page_token: str) -> tuple[Sequence[LicenceUse], str]:
-        """Return a page of uses, newest first, and the token of the next."""
         ...
 
 
@@ -163,13 +143,6 @@ async def own_document(
     """Return the sealed OFD of an own licence. Raises OWN_LICENCE_NOT_FOUND, DOCUMENT_ABSENT."""
     await _require_own(wallet, await _holder(open_work, actor), licence_id)
     return await wallet.document(licence_id)
-
-
-async def list_uses(
-    open_work: OpenIdentity, wallet: Wallet, actor: ActingPerson, page_size: int, page_token: str
-) -> tuple[Sequence[LicenceUse], str]:
-    """Return who used the licences, newest first, and the token of the next page."""
-    return await wallet.uses(await _holder(open_work, actor), page_size, page_token)
 
 
 async def _holder(open_work: OpenIdentity, actor: ActingPerson) -> Holder:

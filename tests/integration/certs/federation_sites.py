@@ -197,6 +197,7 @@ class Site:
                     reason="发现申请材料虚假",
                     basis_document="饶市监撤〔2026〕1号",
                     operator="李四",
+                    second_person="王五",
                 ),
                 CONTEXT,
             )

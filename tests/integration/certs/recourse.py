@@ -107,6 +107,7 @@ class Recourse:
             reason="监督检查发现问题",
             basis_document="饶广市监决字〔2026〕1号",
             operator="36110301Z1",
+            second_person="36110302Z1",
         )
         if effective_at is not None:
             request.effective_at.FromDatetime(effective_at)

@@ -14,10 +14,12 @@ import pytest
 
 from chassis.auth import read_jwks, verify_document
 from services.certs.domain.evidence.predicate import Covers, Operator, asked_digest
-from services.certs.store.evidence.searches import SETTLED
+from services.certs.evidence_parts import numbers_step
 from standards.annotated_copy import copy_mark
+from standards.identifiers import build_licence_identifier
 from tests.integration.certs.conftest import FIRE, MARKET, World, purpose
 from tests.integration.certs.evidence_room import covers, evidence, offline, stamp, today
+from tests.integration.certs.life_desk import Desk
 from tests.integration.certs.test_presentations import in_force
 from tests.integration.certs.test_use_codes import reason_of, set_status, uses
 from tongban.certs.v1 import evidence_pb2 as pb
@@ -48,7 +50,6 @@ async def test_a_licence_is_found_by_holder_identifier_and_number_masked(world: 
     row = world.row(holder)
     with world.as_department():
         (stored,) = await world.import_rows(row)
-    await index_numbers(world)
     for query in (
         {"holder": of(holder)},
         {"identifier": row["ZZBS"]},
@@ -63,11 +64,36 @@ async def test_a_licence_is_found_by_holder_identifier_and_number_masked(world: 
     assert await world.count("select count(*) from usage where licence_id is null") == 1
 
 
-async def index_numbers(world: World) -> None:
+async def test_every_writer_indexes_the_number_and_older_rows_get_theirs_once(world: World):
+    desk, holder = Desk(world), world.citizen()
+    stocked = await world.stock_licence(holder)
+    made = await desk.in_force()
+    changed = await desk.change(made)
+    written = {each: (await desk.row(each))["number_key"] for each in (stocked, made, changed)}
+    assert all(written.values())
     async with world.database.transaction() as tx:
-        await tx.execute(f"update licence set created_at = created_at - interval '{SETTLED}'")
+        await tx.execute("update licence set number_key = null")
+    step = numbers_step(world.database, world.desk.registry_of)
+    await asyncio.gather(*(step() for _ in range(3)))
+    assert {each: (await desk.row(each))["number_key"] for each in written} == written
+    assert await world.count("select count(*) from licence where number_key is null") == 0
     async with world.database.transaction() as tx:
-        await world.desk.registry_of(tx).evidence.searches.index_numbers("", 100)
+        await tx.execute("update licence set number_key = null")
+        await tx.execute("update licence set subject = '\\x00' where licence_id = $1", uuid.UUID(made))
+    await step()
+    found = {each: (await desk.row(each))["number_key"] for each in written}
+    assert found == written | {made: None}, "one that no key opens keeps none from theirs"
+
+
+async def test_a_number_that_a_licence_made_here_has_is_not_taken_by_an_import(world: World):
+    desk = Desk(world)
+    made, _ = await desk.history(await desk.in_force())
+    row = world.row(world.citizen(), ZZLXDM=made.type_code, ZZMC=made.type_name, ZZBH=made.number)
+    stranger = {name: value for name, value in row.items() if not name.startswith("KZ_")} | dict(made.face)
+    stranger["ZZBS"] = build_licence_identifier(made.type_code, MARKET, "2026777777")
+    with world.as_department():
+        (refused,) = await world.import_rows(stranger)
+    assert [each.reason for each in refused.problems] == ["DUPLICATE_NUMBER"]
 
 
 async def test_what_a_department_may_not_know_of_looks_absent_in_every_way(world: World):
@@ -75,7 +101,6 @@ async def test_what_a_department_may_not_know_of_looks_absent_in_every_way(world
     row = world.row(holder)
     with world.as_department():
         (stored,) = await world.import_rows(row)
-    await index_numbers(world)
     for query in (
         {"holder": of(holder)},
         {"identifier": row["ZZBS"]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -99,6 +100,7 @@ def change(licence_id: str, etag: str = '"1"', **changed: object) -> pb.ChangeLi
         "reason": "以欺骗手段取得",
         "basis_document": "饶广市监撤字〔2026〕3号",
         "operator": "36110301Z1",
+        "second_person": "36110302Z1",
     } | changed
     return pb.ChangeLicenceStatusRequest(**given)  # type: ignore[arg-type]
 
@@ -120,6 +122,42 @@ async def test_the_issuer_revokes_once_under_the_etag_it_read(world: World):
     async with world.database.transaction() as tx:
         row = await tx.fetchrow("select act, basis_document, operator, changed_by from licence_status_change")
     assert tuple(row) == ("revoke", "饶广市监撤字〔2026〕3号", "36110301Z1", f"department/{MARKET}")
+
+
+@pytest.mark.parametrize("status", [pb.LICENCE_STATUS_REVOKED, pb.LICENCE_STATUS_FORFEITED])
+async def test_the_call_of_before_revokes_and_forfeits_by_two_people_only(world: World, status: int):
+    licence_id = await world.stock_licence(world.citizen())
+    found = []
+    for second in ("", " ", "36110301Z1", "字" * 101):
+        request = change(licence_id, status=status, second_person=second)
+        with world.as_department(), pytest.raises(Fault) as refused:
+            await world.licences.ChangeLicenceStatus(request, None)
+        found += [(each.field_path, each.reason.code) for each in refused.value.violations]
+    assert found == [
+        ("second_person", "SECOND_PERSON_REQUIRED"),
+        ("second_person", "SECOND_PERSON_REQUIRED"),
+        ("second_person", "LICENCE_SECOND_PERSON_SAME"),
+        ("second_person", "FIELD_TOO_LONG"),
+    ]
+    with world.as_department():
+        await world.licences.ChangeLicenceStatus(change(licence_id, status=status), None)
+    async with world.database.transaction() as tx:
+        row = await tx.fetchrow("select operator, second_person, state from licence_order")
+    assert tuple(row) == ("36110301Z1", "36110302Z1", "done")
+
+
+async def test_a_suspension_takes_one_person_until_its_type_says_two(world: World):
+    licence_id = await world.stock_licence(world.citizen())
+    alone = {"status": pb.LICENCE_STATUS_SUSPENDED, "second_person": ""}
+    stricter = replace(world.desk.types[BUSINESS], second_person_acts=("revoke", "suspend"), version=2)
+    with world.as_department():
+        await world.licences.ChangeLicenceStatus(change(licence_id, **alone), None)
+        await world.licences.ChangeLicenceStatus(
+            change(licence_id, '"2"', status=pb.LICENCE_STATUS_VALID, second_person=""), None
+        )
+        world.desk.types.take([*world.desk.types.values(), stricter])
+        call = world.licences.ChangeLicenceStatus(change(licence_id, '"3"', **alone), None)
+        assert await reason_of(call) == "INVALID_REQUEST"
 
 
 async def test_another_department_does_not_find_the_licence_it_wants_to_change(world: World):
@@ -197,5 +235,5 @@ async def test_a_yes_or_no_is_given_without_a_copy_and_leaves_a_record(world: Wo
 
     assert await confirmed(KZ_FDDBR="丰小玉", KZ_LX="个体工商户")
     assert not await confirmed(KZ_FDDBR="丰大玉")
-    assert len((await uses(world, holder)).uses) == 3  # two look-ups and the yes
+    assert len((await uses(world, holder)).uses) == 4  # two look-ups, the yes and the no
     assert await reason_of(confirmed()) == "INVALID_REQUEST"

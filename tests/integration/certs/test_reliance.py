@@ -94,6 +94,7 @@ async def test_the_same_act_twice_and_recalls_at_the_same_time_tell_once(world: 
         reason="监督检查发现问题",
         basis_document="饶广市监决字〔2026〕1号",
         operator="36110301Z1",
+        second_person="36110302Z1",
     )
     with world.as_department():
         await world.licences.ChangeLicenceStatus(repeat, None)

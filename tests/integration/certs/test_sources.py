@@ -16,6 +16,7 @@ from services.certs.store.measures import FRESHNESS, freshness
 from services.certs.store.sealing import Vault
 from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World
 from tests.integration.certs.test_imports import find
+from tests.integration.certs.test_reading import change
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import source_pb2 as sources
 
@@ -159,6 +160,65 @@ async def test_a_lesser_sources_content_is_kept_aside_until_the_issuer_takes_it(
     (licence,) = await find(world, holder)
     assert licence.face["KZ_JYFW"] == "食品销售"
     assert await world.count("select count(*) from licence_past") == 1
+
+
+async def test_what_was_decided_holds_until_the_overruled_source_says_something_else(
+    world: World, desk: SourceServicer
+) -> None:
+    conflict_id, holder, row = await conflict(world, desk)
+    other = row | {"KZ_JYFW": "住宿"}
+    with world.as_department():
+        await resolve(desk, conflict_id, sources.CONFLICT_RESOLUTION_TAKEN)
+        (again,) = await send(world, (0, row))
+        (increment,) = await send(world, (UPDATE, row))
+        left = await desk.ListImportConflicts(sources.ListImportConflictsRequest(open_only=True), None)
+    assert again.outcome == increment.outcome == pb.IMPORT_OUTCOME_CONFLICT_KEPT
+    assert not left.conflicts
+    (licence,) = await find(world, holder)
+    assert licence.face["KZ_JYFW"] == "食品销售"
+    with world.as_department():
+        (corrected,) = await send(world, (0, other))
+        (returned,) = await send(world, (0, row))
+    assert corrected.outcome == returned.outcome == pb.IMPORT_OUTCOME_UPDATED
+    (licence,) = await find(world, holder)
+    assert licence.face["KZ_JYFW"] == row["KZ_JYFW"]
+
+
+async def test_a_decision_overrules_what_is_held_when_it_is_taken(world: World, desk: SourceServicer) -> None:
+    conflict_id, _, row = await conflict(world, desk)
+    meanwhile = row | {"KZ_JYFW": "住宿"}
+    with world.as_department():
+        await send(world, (0, meanwhile))
+        await resolve(desk, conflict_id, sources.CONFLICT_RESOLUTION_TAKEN)
+        (kept,) = await send(world, (0, meanwhile))
+    assert kept.outcome == pb.IMPORT_OUTCOME_CONFLICT_KEPT
+    with world.as_department():
+        (before,) = await send(world, (0, row))
+    assert before.outcome == pb.IMPORT_OUTCOME_UPDATED
+
+
+async def test_an_altered_decision_overrules_nothing(world: World, desk: SourceServicer) -> None:
+    conflict_id, _, row = await conflict(world, desk)
+    with world.as_department():
+        await resolve(desk, conflict_id, sources.CONFLICT_RESOLUTION_TAKEN)
+        async with world.database.transaction() as tx:
+            await tx.execute("update import_conflict set resolved_by = 'another'")
+        with pytest.raises(Fault, match="ROW_ALTERED"):
+            await send(world, (0, row))
+
+
+@pytest.mark.parametrize("told", ["import", "issuer"])
+async def test_a_stock_row_does_not_call_a_licence_that_fell_unchanged(world: World, told: str) -> None:
+    row = world.row(world.citizen())
+    with world.as_department():
+        (stocked,) = await send(world, (0, row))
+        if told == "import":
+            await send(world, (CANCEL, {"ZZBS": row["ZZBS"]}))
+        else:
+            await world.licences.ChangeLicenceStatus(change(stocked.licence_id), None)
+        (again,) = await send(world, (0, row))
+    assert again.outcome == pb.IMPORT_OUTCOME_REFUSED
+    assert reasons(again) == [("ZZZT", "LICENCE_STATUS_FINAL")]
 
 
 async def test_a_conflict_that_is_kept_changes_nothing(world: World, desk: SourceServicer) -> None:

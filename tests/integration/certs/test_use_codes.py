@@ -166,6 +166,7 @@ async def set_status(world: World, licence_id: str, status: int) -> None:
         reason="监督检查发现问题",
         basis_document="饶广市监决字〔2026〕1号",
         operator="36110301Z1",
+        second_person="36110302Z1",
     )
     with world.as_department():
         await world.licences.ChangeLicenceStatus(request, None)
@@ -175,7 +176,7 @@ async def test_nobody_gets_a_code_for_the_licence_of_another_holder(world: World
     licence_id = await world.stock_licence(world.citizen())
     with world.as_intake(), pytest.raises(Fault) as refused:
         await world.use_codes.IssueUseCode(issue_request(world, licence_id, world.citizen()), None)
-    assert refused.value.code == "LICENCE_OF_ANOTHER_HOLDER"
+    assert refused.value.code == "LICENCE_NOT_FOUND"
     assert refused.value.kind.name == "NOT_FOUND"
 
 
@@ -262,7 +263,7 @@ async def test_a_code_for_no_case_or_a_closed_one_is_refused_and_recorded(world:
     assert await reason_of(issued(world, licence_id, holder, case_id="")) == "USE_CODE_CASE_EMPTY"
     assert await reason_of(issued(world, licence_id, holder)) == "USE_CODE_CASE_CLOSED"
     other = world.citizen()
-    assert await reason_of(issued(world, licence_id, other, case_id="case-2")) == "LICENCE_OF_ANOTHER_HOLDER"
+    assert await reason_of(issued(world, licence_id, other, case_id="case-2")) == "LICENCE_NOT_FOUND"
     listed = (await uses(world, holder)).uses
     assert {(use.kind, use.outcome) for use in listed} == {
         ("issue", "USE_CODE_CASE_EMPTY"),

@@ -48,13 +48,13 @@ from services.intake.usecases.inbox import InboxMessage
 from services.intake.usecases.licences import (
     OWN_LICENCE_NOT_FOUND,
     DocumentReport,
-    LicenceUse,
     OwnLicence,
     Presentation,
     Scan,
     SealCheck,
 )
 from standards.identifiers import build_citizen_id
+from tests.integration.intake.holdings import HeldThere
 from tests.stacks.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,11 +105,6 @@ class Registry:
         for licences in self.held.values():
             return Scan(licences[0], "VALID", START)
         raise OWN_LICENCE_NOT_FOUND()
-
-    async def uses(
-        self, holder: tuple[str, str], page_size: int, page_token: str
-    ) -> tuple[Sequence[LicenceUse], str]:
-        return [], ""
 
     async def verify(self, document: bytes) -> DocumentReport:
         return DocumentReport("UNSIGNED", [])
@@ -177,6 +172,7 @@ class Stage:
     registry: Registry
     terminal_keys: Mapping[str, ECKey]
     key_folder: Path
+    holdings: HeldThere
     log_in: LogIn
     token_key: ECKey
     cipher: FieldCipher
@@ -245,6 +241,7 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
     database = await Database.open(dsn, now=clock, write_events=outbox_writer("//tongban/intake", shards=1))
     cipher = FieldCipher(parse_keyring(new_keyring(START)), service="intake")
     token_key, handset, registry = new_signing_key(), Handset(), Registry()
+    holdings = HeldThere(registry)
     keys = {each: new_signing_key() for each in (KIOSK, OTHER_KIOSK)}
     for terminal_id, terminal_key in keys.items():
         (folder / f"{terminal_id}.pem").write_bytes(terminal_key.as_pem(private=False))
@@ -273,6 +270,9 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
         limits=limits,
         answers=EncryptedAnswers(cipher),
         wallet=registry,
+        holdings=holdings,
+        open_entrustments=IdentityWorks(database, cipher),
+        entrustments=holdings,
         seals=registry,
         inbox=handset,
         inspector=FileInspector(),
@@ -284,7 +284,19 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://intake.test") as web:
             stage = Stage(
-                app, web, database, dsn, handset, registry, keys, folder, log_in, token_key, cipher, doors
+                app,
+                web,
+                database,
+                dsn,
+                handset,
+                registry,
+                keys,
+                folder,
+                holdings,
+                log_in,
+                token_key,
+                cipher,
+                doors,
             )
             yield stage
     finally:

@@ -63,6 +63,9 @@ class Licences(Store):
     async def next_serial(self, issuer_code: str, type_code: str, year: int) -> int:
         return await self.count_up("serial", (issuer_code, type_code, year))
 
+    async def is_begun(self, licence: Licence) -> bool:
+        return await self.kept("identifier", licence.identifier) is not None
+
 
 class Links(Store):
     """Implements the port Links: no licence follows or copies another here."""

@@ -16,6 +16,8 @@ import pytest
 import yaml
 
 from chassis.settings import SECRETS_DIR_VARIABLE, MigrationSettings, ServiceSettings, Sourced
+from chassis.tlog.keys import read_signer
+from chassis.tlog.note import ED25519
 from cli.commands.provision import ProvisionSettings
 from cli.local.credentials import SIGNING_KEYS
 from cli.local.kafka.container import image as kafka_image
@@ -31,8 +33,10 @@ STORES = {"postgres", "kafka"}
 MAKER, SIGNER, STAMPER = "seal-maker", "seal-signer", "seal-tsa"
 JOBS = {"provision", "seal-keys", "seal-tsa-keys", *(f"migrate-{name}" for name in SERVICES)}
 BY_HAND = {"tools", "backup", "restore"}
+WITNESS = "witness"
 PROFILES = {
     "observability": {"collector", "prometheus", "grafana"},
+    "witness": {WITNESS},
     "mail": {"mailpit"},
     "s3": {"s3"},
     "idp": {"idp"},
@@ -45,6 +49,7 @@ REQUIRED = {
     *("TONGBAN_UID", "TONGBAN_GID", "TONGBAN_VERSION", "TONGBAN_KAFKA_CLUSTER_ID", "TONGBAN_SECRETS"),
     *("TONGBAN_TERMINAL_KEYS", "TONGBAN_BACKUPS", "TONGBAN_DATA"),
 }
+OF_THE_COUNTY = {"TONGBAN_LOG_ORIGIN", "TONGBAN_LOG_VERIFIER"}
 COUNTY = "测试县"
 RUN_SECRETS, RUN_TLS = "/run/secrets/", "/run/tls/"
 _VARIABLE = re.compile(r"\$\{(\w+)(?:(:[-?])([^}]*))?\}")
@@ -205,14 +210,14 @@ def test_init_makes_exactly_the_files_that_are_referred_to(made) -> None:
     known = variables(made)
     referred = {Path(filled(secret["file"], known)) for secret in COMPOSE["secrets"].values()}
     there = {path for path in (made / "secrets").rglob("*") if path.is_file()}
-    speaking = [name for name in ALL if name != SIGNER]
+    speaking = [name for name in ALL if name not in {SIGNER, WITNESS}]
     shown = {path for name in speaking for path in Path(filled(str(certificates(name)), known)).iterdir()}
     s3_client = {made / "secrets" / "s3" / name for name in ("access_key", "secret_key")}
     there -= {path for path in there if path.parent.name == "authority"}  # mounted nowhere, see below
     assert there - s3_client == referred | shown
     used = {secret["source"] for part in PARTS.values() for secret in part.get("secrets", ())}
     assert used == set(COMPOSE["secrets"])
-    assert known.keys() == REQUIRED
+    assert known.keys() == REQUIRED | OF_THE_COUNTY
 
 
 def test_a_secret_has_one_holder_but_for_what_is_public() -> None:
@@ -240,7 +245,9 @@ def test_a_secret_has_one_holder_but_for_what_is_public() -> None:
     ]  # not even an operator's one-off container opens private keys
 
 
-def test_only_intake_speaks_http_outside_and_all_doors_are_on_loopback_unless_told() -> None:
+def test_only_intake_speaks_http_outside_without_a_certificate_and_all_doors_are_on_loopback_unless_told() -> (
+    None
+):
     published = {name: part["ports"] for name, part in PARTS.items() if "ports" in part}
     assert all(
         door.startswith("${TONGBAN_BIND:-127.0.0.1}:") for ports in published.values() for door in ports
@@ -250,7 +257,9 @@ def test_only_intake_speaks_http_outside_and_all_doors_are_on_loopback_unless_to
     doors = {name: ports for name, ports in published.items() if "profiles" not in PARTS[name]}
     assert sorted(doors) == ["certs", "intake", "seal"]
     inner = [(name, door.rsplit(":", 1)[1]) for name, ports in doors.items() for door in ports]
-    assert sorted(inner) == [("certs", "9000"), ("intake", "8080"), ("intake", "9000"), ("seal", "9000")]
+    assert sorted(inner) == [
+        *(("certs", "8090"), ("certs", "9000"), ("intake", "8080"), ("intake", "9000"), ("seal", "9000")),
+    ]
     assert COMPOSE["networks"]["inside"] == {"internal": True}
 
 
@@ -324,6 +333,32 @@ def test_the_signer_has_one_secret_one_socket_and_no_network(made, tmp_path, mon
     assert mounting == {SIGNER, "seal", "seal-keys", "tools"}
     service = settings_in("seal", SealSettings, made, tmp_path / "seal", monkeypatch)
     assert service.signer_socket == settings.socket
+
+
+def test_the_log_is_named_after_the_county_and_its_witness_told_nothing_but_its_public_key(
+    made, tmp_path, monkeypatch
+) -> None:
+    from services.certs.settings import CertsSettings
+
+    settings = settings_in("certs", CertsSettings, made, tmp_path, monkeypatch)
+    assert settings.log_origin == f"tongban/certs/{COUNTY}"
+    known, part = variables(made), PARTS[WITNESS]
+    signer = read_signer(settings.log_key.read_bytes(), settings.log_origin, ED25519)
+    assert known["TONGBAN_LOG_VERIFIER"] == str(signer.verifier)
+    assert filled(part["command"][5], known) == f"--log-key={signer.verifier}"
+    assert not {"environment", "secrets", "ports", "depends_on"} & part.keys()
+    assert [each["target"] for each in part["volumes"]] == ["/var/lib/witness"]
+    assert Path(filled(part["volumes"][0]["source"], known)).is_dir()
+    assert part["networks"].keys() == {"inside"}
+
+
+def test_departments_reach_the_door_of_gb_t_36906_by_certificate(made, tmp_path, monkeypatch) -> None:
+    from services.certs.settings import CertsSettings
+
+    settings = settings_in("certs", CertsSettings, made, tmp_path, monkeypatch)
+    assert settings.sharing_host == "0.0.0.0"
+    assert f":{settings.sharing_port}" in PARTS["certs"]["ports"][1]
+    assert settings.sharing_port not in {settings.grpc_port, settings.http_port, settings.metrics_port}
 
 
 def test_the_maker_keeps_its_own_time(made, tmp_path, monkeypatch) -> None:

@@ -21,6 +21,7 @@ from tests.unit.deploy.test_compose import (
     RUN_TLS,
     SERVICES,
     SIGNER,
+    WITNESS,
     certificates,
     each,
     filled,
@@ -38,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != SIGNER])
+@pytest.mark.parametrize("name", [name for name in ALL if name not in {SIGNER, WITNESS}])
 def test_a_container_sees_its_own_certificates_whole_and_nobody_the_authoritys_key(name, made) -> None:
     folder = Path(filled(str(certificates(name)), variables(made)))
     assert folder == made / "secrets" / "tls" / SAME_HOLDER.get(name, name)

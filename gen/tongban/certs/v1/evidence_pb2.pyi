@@ -325,11 +325,13 @@ class AnswerPredicateResponse(_message.Message):
     """Empty when UNKNOWN because there is no such licence to ask about."""
     licence_version: _builtins.int
     statement: _builtins.str
-    """Compact JWS (ES256) over answer, licence version, a salted digest of what was asked, consumer and time;
-    verifies with GetPresentationKeys.
+    """Compact JWS (ES256) over answer, licence version, salted digests of what was asked and about whom or what,
+    consumer, basis, case and time; verifies with GetPresentationKeys.
     """
     salt: _builtins.str
-    """With the predicates it gives the digest in the statement: proves to others what was asked."""
+    """With the predicates it gives the digest `asked` of the statement, with the query the digest `about`:
+    proves to others what was asked about which licence, so that no answer stands for another question.
+    """
     usage_id: _builtins.str
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp: ...

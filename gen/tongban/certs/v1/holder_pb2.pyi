@@ -201,20 +201,26 @@ class ExportHolderUsesResponse(_message.Message):
     SIGNED_JSON_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     USES_FIELD_NUMBER: _builtins.int
+    SALT_FIELD_NUMBER: _builtins.int
     signed_json: _builtins.str
-    """Compact JWS; its claims are the uses, the filters and whether more follows."""
+    """Compact JWS; its claims are the uses, a salted digest of whose they are, the filters, after which place the
+    page begins and whether more follows.
+    """
     next_page_token: _builtins.str
     uses: _builtins.int
+    salt: _builtins.str
+    """With kind and number of the holder it gives the digest `holder` of the statement."""
     def __init__(
         self,
         *,
         signed_json: _builtins.str = ...,
         next_page_token: _builtins.str = ...,
         uses: _builtins.int = ...,
+        salt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "signed_json", b"signed_json", "uses", b"uses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "salt", b"salt", "signed_json", b"signed_json", "uses", b"uses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

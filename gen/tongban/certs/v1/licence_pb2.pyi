@@ -419,6 +419,7 @@ class ChangeLicenceStatusRequest(_message.Message):
     BASIS_DOCUMENT_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
+    SECOND_PERSON_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     licence_id: _builtins.str
     etag: _builtins.str
@@ -427,6 +428,10 @@ class ChangeLicenceStatusRequest(_message.Message):
     basis_document: _builtins.str
     """Document that orders it, e.g. a decision number."""
     operator: _builtins.str
+    second_person: _builtins.str
+    """Another person than the operator. Required for the acts that the licence's type has two people do:
+    without a word of the type, revoke and forfeit.
+    """
     @_builtins.property
     def effective_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -440,10 +445,11 @@ class ChangeLicenceStatusRequest(_message.Message):
         basis_document: _builtins.str = ...,
         operator: _builtins.str = ...,
         effective_at: _timestamp_pb2.Timestamp | None = ...,
+        second_person: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis_document", b"basis_document", "effective_at", b"effective_at", "etag", b"etag", "licence_id", b"licence_id", "operator", b"operator", "reason", b"reason", "request_id", b"request_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis_document", b"basis_document", "effective_at", b"effective_at", "etag", b"etag", "licence_id", b"licence_id", "operator", b"operator", "reason", b"reason", "request_id", b"request_id", "second_person", b"second_person", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -89,6 +89,7 @@ class LicenceServiceServicer:
 
     def ChangeLicenceStatus(self, request, context):
         """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis.
+        LicenceLifeService.OrderLicenceAct does the same, also ahead of its time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class LicenceServiceStub:
     GetLicenceDocument: _grpc.UnaryUnaryMultiCallable[_licence_pb2.GetLicenceDocumentRequest, _licence_pb2.GetLicenceDocumentResponse]
     """The sealed OFD of a licence in force."""
     ChangeLicenceStatus: _grpc.UnaryUnaryMultiCallable[_licence_pb2.ChangeLicenceStatusRequest, _licence_pb2.ChangeLicenceStatusResponse]
-    """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis."""
+    """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis.
+    LicenceLifeService.OrderLicenceAct does the same, also ahead of its time.
+    """
     GetUnsealedDocument: _grpc.UnaryUnaryMultiCallable[_licence_pb2.GetUnsealedDocumentRequest, _licence_pb2.GetUnsealedDocumentResponse]
     """What seal asks: the unsealed OFD of a licence that waits for its seal."""
 
@@ -56,7 +58,9 @@ class LicenceServiceAsyncStub(LicenceServiceStub):
     GetLicenceDocument: _aio.UnaryUnaryMultiCallable[_licence_pb2.GetLicenceDocumentRequest, _licence_pb2.GetLicenceDocumentResponse]  # type: ignore[assignment]
     """The sealed OFD of a licence in force."""
     ChangeLicenceStatus: _aio.UnaryUnaryMultiCallable[_licence_pb2.ChangeLicenceStatusRequest, _licence_pb2.ChangeLicenceStatusResponse]  # type: ignore[assignment]
-    """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis."""
+    """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis.
+    LicenceLifeService.OrderLicenceAct does the same, also ahead of its time.
+    """
     GetUnsealedDocument: _aio.UnaryUnaryMultiCallable[_licence_pb2.GetUnsealedDocumentRequest, _licence_pb2.GetUnsealedDocumentResponse]  # type: ignore[assignment]
     """What seal asks: the unsealed OFD of a licence that waits for its seal."""
 
@@ -93,7 +97,9 @@ class LicenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _licence_pb2.ChangeLicenceStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_licence_pb2.ChangeLicenceStatusResponse, _abc.Awaitable[_licence_pb2.ChangeLicenceStatusResponse]]:
-        """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis."""
+        """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis.
+        LicenceLifeService.OrderLicenceAct does the same, also ahead of its time.
+        """
 
     @_abc_1.abstractmethod
     def GetUnsealedDocument(

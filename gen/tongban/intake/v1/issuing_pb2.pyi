@@ -76,6 +76,8 @@ class GetIssueDataResponse(_message.Message):
     FACE_FIELD_NUMBER: _builtins.int
     VALIDITY_YEARS_FIELD_NUMBER: _builtins.int
     DECIDED_AT_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    PREDECESSOR_LICENCE_ID_FIELD_NUMBER: _builtins.int
     case_id: _builtins.str
     case_no: _builtins.str
     part_id: _builtins.str
@@ -89,6 +91,10 @@ class GetIssueDataResponse(_message.Message):
     holder_id_number: _builtins.str
     validity_years: _builtins.int
     """0 = 长期."""
+    operation: _builtins.str
+    """issue, renew or change, as the item says; empty = issue."""
+    predecessor_licence_id: _builtins.str
+    """The licence to be renewed or changed, where the applicant gave it as a material; else empty."""
     @_builtins.property
     def face(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Face fields (照面) by their KZ_ short name."""
@@ -112,10 +118,12 @@ class GetIssueDataResponse(_message.Message):
         face: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         validity_years: _builtins.int = ...,
         decided_at: _timestamp_pb2.Timestamp | None = ...,
+        operation: _builtins.str = ...,
+        predecessor_licence_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decided_at", b"decided_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_no", b"case_no", "county_code", b"county_code", "decided_at", b"decided_at", "face", b"face", "holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "holder_name", b"holder_name", "issuer_code", b"issuer_code", "issuer_name", b"issuer_name", "item_code", b"item_code", "licence_type_code", b"licence_type_code", "part_id", b"part_id", "validity_years", b"validity_years"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "case_no", b"case_no", "county_code", b"county_code", "decided_at", b"decided_at", "face", b"face", "holder_id_number", b"holder_id_number", "holder_id_type_code", b"holder_id_type_code", "holder_name", b"holder_name", "issuer_code", b"issuer_code", "issuer_name", b"issuer_name", "item_code", b"item_code", "licence_type_code", b"licence_type_code", "operation", b"operation", "part_id", b"part_id", "predecessor_licence_id", b"predecessor_licence_id", "validity_years", b"validity_years"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.certs.domain.dispute.freezing import FREELY, FrozenUse, frozen_at, refused_uses
+from services.certs.domain.dispute.freezing import FREELY, FrozenUse, as_found, frozen_at, refused_uses
 from services.certs.domain.dispute.rules import (
     DISPUTE_NOT_FOUND,
     DISPUTE_NOT_OPEN,
@@ -41,6 +41,7 @@ __all__ = [
     "FrozenUse",
     "Grounds",
     "Step",
+    "as_found",
     "freezes_at_once",
     "frozen_at",
     "grounds_violations",

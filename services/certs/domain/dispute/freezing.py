@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.certs.domain.dispute.rules import DisputeAct, Step
-from services.certs.domain.usage import ALLOWED, Usage, UsageKind
+from services.certs.domain.licence import Licence
+from services.certs.domain.usage import ALLOWED, Reader, Usage, UsageKind
 
 FREELY = frozenset({UsageKind.FIND, UsageKind.STATUS})
 """What a freeze leaves: that a licence exists and where it stands, the dispute with it."""
@@ -35,6 +36,16 @@ class FrozenUse:
 def refused_uses(usages: Iterable[Usage], frozen: Sequence[FrozenUse]) -> list[Usage]:
     """Return the uses that a freeze refuses."""
     return [usage for usage in usages if any(each.refuses(usage) for each in frozen)]
+
+
+def as_found(licence: Licence, reader: Reader) -> Licence:
+    """Return a licence as who finds it may see it: of a frozen one that it exists and where it stands.
+
+    Its face is for its issuer alone, who has to look at what it checks.
+    """
+    if licence.issuer_code == reader.code or not {"", reader.code} & set(licence.frozen_for):
+        return licence
+    return replace(licence, face={})
 
 
 _ENDS = {DisputeAct.UNFREEZE, DisputeAct.REJECT, DisputeAct.WITHDRAW}

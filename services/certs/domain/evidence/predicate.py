@@ -8,6 +8,7 @@ number digit by digit.
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from chassis.clock import CHINA_TIME, china_day
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
 from services.certs.domain.licence import Licence, Origin
 from services.certs.domain.licence_type import LicenceType
+from services.certs.domain.licence_type.sights import Sight
+from services.certs.domain.purpose import PurposeCategory
 from services.certs.domain.status import LicenceStatus, StatusChange
 from standards.masking import MaskRule
 
@@ -87,6 +90,7 @@ NOT_BEGUN, TERM_OVER, NOT_IN_FORCE = "TERM_NOT_BEGUN", "TERM_OVER", "NOT_IN_FORC
 DAY_AHEAD, HISTORY_ABSENT = "DAY_LIES_AHEAD", "STATUS_HISTORY_ABSENT"
 CHANGED_THAT_DAY = "STATUS_CHANGED_THAT_DAY"
 FIELD_NOT_DECLARED, FIELD_EMPTY = "FIELD_NOT_DECLARED", "FIELD_WITHOUT_VALUE"
+NOT_SHOWN = "FIELD_NOT_FOR_THIS_PURPOSE"
 NOT_ASKABLE, NOT_COMPARABLE = "ONLY_EQUALITY_MAY_BE_ASKED", "NOT_COMPARABLE"
 REASONS = {
     HOLDS: ("符合", "It holds"),
@@ -100,6 +104,7 @@ REASONS = {
     CHANGED_THAT_DAY: ("证照状态在该日当天发生变化", "The status changed on that day"),
     FIELD_NOT_DECLARED: ("该类证照没有此信息项", "The type declares no such field"),
     FIELD_EMPTY: ("该信息项没有登记内容", "The field has no value"),
+    NOT_SHOWN: ("该信息项不向此用途提供", "The type does not show the field for such a purpose"),
     NOT_ASKABLE: ("该信息项只能询问是否相等", "Of this field only equality may be asked"),
     NOT_COMPARABLE: ("该信息项不能这样比较", "The field cannot be compared like this"),
 }
@@ -125,17 +130,19 @@ def answer_all(
     changes: Sequence[StatusChange],
     predicates: Iterable[Predicate],
     now: datetime,
+    category: PurposeCategory = PurposeCategory.STATUTORY_DUTY,
 ) -> Answer:
     """Answer a conjunction: one NO decides it, then one UNKNOWN; YES only where everything holds.
 
-    ``changes`` is the licence's whole status history in the order of their effect.
+    ``changes`` is the licence's whole status history in the order of their effect. Of fields that the type
+    hides from the category of purpose nothing is said.
     """
     if licence is None:
         return Answer(Verdict.UNKNOWN, LICENCE_UNKNOWN)
     answers = [
         _valid_on(licence, changes, each.day, now)
         if isinstance(each, ValidOn)
-        else _covers(licence, kind, each)
+        else _covers(licence, kind, each, category)
         for each in predicates
     ]
     for verdict in (Verdict.NO, Verdict.UNKNOWN):
@@ -147,14 +154,23 @@ def answer_all(
 
 def asked_digest(predicates: Iterable[Predicate], salt: str) -> str:
     """Return the hex SHA-256 of what was asked, salted: proves the question to whoever knows it, tells nobody else."""
-    told = "\x1e".join(_told(each) for each in predicates)
-    return hashlib.sha256(f"{salt}\x1e{told}".encode()).hexdigest()
+    return _digest(salt, [_told(each) for each in predicates])
 
 
-def _told(predicate: Predicate) -> str:
+def subject_digest(way: str, value: str | tuple[str, str], type_codes: Sequence[str], salt: str) -> str:
+    """Return the hex SHA-256 of about whom or what was asked: the way of the query, its value, its types; salted."""
+    return _digest(salt, [way, value, list(type_codes)])
+
+
+def _digest(salt: str, said: object) -> str:
+    """JSON keeps the parts apart: no value can end one and begin another."""
+    return hashlib.sha256(json.dumps([salt, said], ensure_ascii=False).encode()).hexdigest()
+
+
+def _told(predicate: Predicate) -> list[object]:
     if isinstance(predicate, ValidOn):
-        return f"valid_on\x1f{predicate.day.isoformat()}"
-    return "\x1f".join(("covers", predicate.name, predicate.operator, *predicate.values))
+        return ["valid_on", predicate.day.isoformat()]
+    return ["covers", predicate.name, predicate.operator, list(predicate.values)]
 
 
 def _valid_on(licence: Licence, changes: Sequence[StatusChange], day: date, now: datetime) -> Answer:
@@ -200,10 +216,12 @@ def _on_past_day(licence: Licence, changes: Sequence[StatusChange], day: date) -
     )
 
 
-def _covers(licence: Licence, kind: LicenceType | None, asked: Covers) -> Answer:
+def _covers(licence: Licence, kind: LicenceType | None, asked: Covers, category: PurposeCategory) -> Answer:
     declared = kind.field(asked.name) if kind else None
-    if declared is None:
+    if kind is None or declared is None:
         return Answer(Verdict.UNKNOWN, FIELD_NOT_DECLARED)
+    if kind.matrix.sight(category, asked.name) is Sight.HIDDEN:
+        return Answer(Verdict.UNKNOWN, NOT_SHOWN)
     if declared.mask is not MaskRule.NONE and asked.operator is not Operator.EQ:
         return Answer(Verdict.UNKNOWN, NOT_ASKABLE)
     value = licence.face.get(asked.name, "")

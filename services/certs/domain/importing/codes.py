@@ -74,6 +74,11 @@ def lineage_key(identifier: str) -> str:
     return ".".join(parts[:3]) if parts else identifier
 
 
+def register_name(type_code: str, issuer_code: str) -> str:
+    """Return the name of a register, under which those who add licences to it wait for each other."""
+    return f"{type_code}|{issuer_code}"
+
+
 def read_status(word: str) -> tuple[LicenceStatus, bool]:
     """Return the status of a register's word, and whether it is a known one.
 

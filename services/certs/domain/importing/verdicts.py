@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -64,6 +65,8 @@ DUPLICATE_NUMBER = declare(
 _FINAL = frozenset(
     {LicenceStatus.CANCELLED, LicenceStatus.REVOKED, LicenceStatus.FORFEITED, LicenceStatus.REPLACED}
 )
+_FELL = _FINAL - {LicenceStatus.REPLACED}
+_RUNNING = frozenset({LicenceStatus.VALID, LicenceStatus.SUSPENDED, LicenceStatus.EXPIRED})
 _ACTS = {
     LicenceStatus.VALID: Act.RESTORE,
     LicenceStatus.SUSPENDED: Act.SUSPEND,
@@ -112,6 +115,17 @@ class Met:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """A registered version of the licence that a new row is a version of."""
+
+    serial_version: int
+    county_code: str
+    status: LicenceStatus
+    is_issued_here: bool
+    """Made by this registry, and in force at some time, or to be so with its seal whatever becomes of others."""
+
+
+@dataclass(frozen=True, slots=True)
 class Comes:
     """Who brings a row: its source, None for an operator, and what that counts for."""
 
@@ -137,6 +151,28 @@ def changes_content(
     if operation is Operation.INSERT:
         return LICENCE_ALREADY_REGISTERED.at("ZZBS")
     return LICENCE_STATUS_FINAL.at("ZZZT") if met.status in _FINAL and fresh not in _FINAL else None
+
+
+def brings_back(met: Met, fresh: LicenceStatus) -> Violation | None:
+    """Return why a row that says nothing new cannot stand: the licence fell, and the row has it in force.
+
+    The register that sends it does not know of the fall yet. A version that a later one took the place of is
+    no such case: a register's whole stock has both.
+    """
+    return LICENCE_STATUS_FINAL.at("ZZZT") if met.status in _FELL and fresh not in _FINAL else None
+
+
+def joins_line(line: Iterable[Version], serial_version: int, county_code: str) -> Violation | None:
+    """Return why a row may not become a new version of a registered licence, None when it may.
+
+    Whoever issued a version here makes the next one here; no county's register follows on another's.
+    """
+    for each in line:
+        if each.is_issued_here and each.serial_version < serial_version:
+            return LICENCE_MADE_HERE.at("ZZBS")
+        if each.county_code != county_code and each.status in _RUNNING:
+            return LICENCE_OF_ANOTHER_COUNTY.at("ZZBS")
+    return None
 
 
 def cancels(met: Met | None, comes: Comes) -> Violation | None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from services.certs.domain.licence_type.quality import QualityRule
 from services.certs.domain.licence_type.sights import Matrix, Sight
 from services.certs.domain.licence_type.terms import (
+    TWO_PEOPLE,
     AuthorityLevel,
     Category,
     CodeStatus,
@@ -94,6 +95,8 @@ class LicenceType:
     """The layout of the readable licence; empty means the common sheet."""
     copies_allowed: int = 0
     """Attached copies (副本) beside the original."""
+    second_person_acts: tuple[str, ...] = TWO_PEOPLE
+    """The acts that an issuer orders by two people."""
     inspection_months: int = 0
     """Months from one annual inspection (年检) to the next; 0 means that there is none."""
     freshness_hours: int = 24

@@ -111,6 +111,7 @@ def document_of(kind: LicenceType) -> dict[str, Any]:
             "related_items": list(kind.related_items),
             "template": kind.template,
             "copies_allowed": kind.copies_allowed,
+            "second_person_acts": list(kind.second_person_acts),
             "inspection_months": kind.inspection_months,
             "freshness_objective_seconds": kind.freshness_objective_seconds,
             "retention_years": kind.retention_years,
@@ -182,6 +183,7 @@ def _kept(entry: Entry, names: frozenset[str]) -> dict[str, Any]:
         "related_items": entry.texts("related_items"),
         "template": entry.text("template", "", limit=64),
         "copies_allowed": entry.number("copies_allowed", 0, 99),
+        "second_person_acts": _second_person_acts(entry),
         "inspection_months": entry.number("inspection_months", 0, 120),
         "freshness_objective_seconds": entry.number(
             "freshness_objective_seconds", DAY_SECONDS, TEN_YEARS_SECONDS
@@ -190,6 +192,15 @@ def _kept(entry: Entry, names: frozenset[str]) -> dict[str, Any]:
         "quality_rules": tuple(_rule(each, names) for each in entry.each("quality_rules")),
         "matrix": _matrix(entry.inner("disclosure"), names),
     }
+
+
+def _second_person_acts(entry: Entry) -> tuple[str, ...]:
+    """Return the acts that take two people: those named, none for an empty list, the usual without a word."""
+    named = entry.texts("second_person_acts")
+    for act in named:
+        if act not in terms.ORDERED_ACTS:
+            entry.wrong("second_person_acts", f"{act} is not one of {', '.join(terms.ORDERED_ACTS)}")
+    return tuple(sorted(set(named))) if "second_person_acts" in entry.values else terms.TWO_PEOPLE
 
 
 def _basis(entry: Entry) -> terms.LegalBasis:

@@ -91,3 +91,9 @@ class LegalBasis:
 
     instrument: str
     article: str = ""
+
+
+ORDERED_ACTS = ("suspend", "restore", "cancel", "revoke", "forfeit", "change", "renew", "copy", "inspect")
+"""What an issuer orders about a licence, by the words of `services.certs.domain.life.order`."""
+TWO_PEOPLE = ("forfeit", "revoke")
+"""Acts that take two people where a type says nothing: a penalty (行政处罚法 42) and what undoes an issue."""

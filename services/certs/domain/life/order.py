@@ -15,6 +15,7 @@ from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, decl
 from services.certs.domain.life.rules import LifeRules
 from services.certs.domain.status import (
     BASIS_DOCUMENT_LIMIT,
+    LICENCE_SECOND_PERSON_SAME,
     OPERATOR_LIMIT,
     REASON_LIMIT,
     Act,
@@ -39,12 +40,6 @@ ACT_NOT_ORDERABLE = declare(
     Kind.INVALID_ARGUMENT,
     "该行为有专门的接口或不能由颁发机构指令",
     "This act has a call of its own, or cannot be ordered",
-)
-LICENCE_SECOND_PERSON_SAME = declare(
-    "LICENCE_SECOND_PERSON_SAME",
-    Kind.INVALID_ARGUMENT,
-    "复核人不能与经办人相同",
-    "The second person must be another one than the operator",
 )
 EFFECTIVE_BEFORE_ISSUE = declare(
     "EFFECTIVE_BEFORE_ISSUE",

@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.certs.domain.licence_type import LicenceType
+from services.certs.domain.licence_type.terms import TWO_PEOPLE
 
 INSPECTION_NOTICE_DAYS = 60
 """[M]: how long before its last day an inspection is announced."""
 RETENTION_YEARS = 30
 """[M]: how long a fallen licence keeps its personal data where its type names no term."""
-TWO_PEOPLE = frozenset({"revoke", "forfeit"})
-"""Acts that take two people: a penalty (行政处罚法 42) and what undoes an issue."""
 
 
 @dataclass(frozen=True, slots=True)
 class LifeRules:
     """What holds for the licences of one type; months and copies of 0 mean none."""
 
-    second_person_acts: frozenset[str] = TWO_PEOPLE
+    second_person_acts: frozenset[str] = frozenset(TWO_PEOPLE)
     copies_allowed: int = 0
     inspection_months: int = 0
     inspection_notice_days: int = INSPECTION_NOTICE_DAYS

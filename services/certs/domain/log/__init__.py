@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from services.certs.domain.log.leaf import Leaf, leaf_bytes
 from services.certs.domain.log.leaves import (
+    ADOPT,
     LICENCE,
+    STATUS_CHANGE,
     USAGE,
     USE_CODE,
+    adopted_change_leaf,
     content_commitment,
     holds_content,
     licence_leaf,
@@ -15,10 +18,13 @@ from services.certs.domain.log.leaves import (
 )
 
 __all__ = [
+    "ADOPT",
     "LICENCE",
+    "STATUS_CHANGE",
     "USAGE",
     "USE_CODE",
     "Leaf",
+    "adopted_change_leaf",
     "content_commitment",
     "holds_content",
     "leaf_bytes",

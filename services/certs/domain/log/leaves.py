@@ -18,6 +18,10 @@ LICENCE = "licence"
 USE_CODE = "use_code"
 USAGE = "usage"
 ORDER = "order"
+STATUS_CHANGE = "status_change"
+"""Kind of a leaf that adopts a change of status; what a licence's newest leaf says goes on counting."""
+ADOPT = "adopt"
+"""Act of a leaf that was given afterwards: the row was written before the log began, or by an older release."""
 SALT_BYTES = 16
 
 
@@ -82,6 +86,12 @@ def usage_leaf(usage: Usage, mac: bytes) -> Leaf:
 def use_code_leaf(licence_id: str, use_code_id: str, act: str, at: datetime) -> Leaf:
     """Return the leaf of a use-code given or taken back; what it allows stays with the use-code."""
     return Leaf(USE_CODE, licence_id, at, {"act": act, "use_code_id": use_code_id})
+
+
+def adopted_change_leaf(licence_id: str, version: int, status: str, act: str, at: datetime) -> Leaf:
+    """Return the leaf given afterwards of a change of status; ``act`` is what was done then."""
+    facts: dict[str, str | int] = {"act": ADOPT, "adopted": act, "status": status, "version": version}
+    return Leaf(STATUS_CHANGE, licence_id, at, facts)
 
 
 def _salted(salt: bytes, content: bytes) -> str:

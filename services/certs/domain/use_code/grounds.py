@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
+from services.certs.domain.purpose import PurposeCategory
 
 ARTICLE_LIMIT = 200
 _ARTICLE = re.compile(r"《[^《》]+》.*第[一二三四五六七八九十百千零〇0-9]+条.*")
@@ -26,6 +27,18 @@ class Mode(StrEnum):
     CONSENT = "consent"
     STATUTORY_DUTY = "statutory_duty"
     ENTRUSTMENT = "entrustment"
+
+    @property
+    def category(self) -> PurposeCategory:
+        """The column of a type's disclosure matrix that such a code sees."""
+        return _CATEGORIES[self]
+
+
+_CATEGORIES = {
+    Mode.CONSENT: PurposeCategory.CONSENT_CODE,
+    Mode.STATUTORY_DUTY: PurposeCategory.DUTY_CODE,
+    Mode.ENTRUSTMENT: PurposeCategory.ENTRUSTED_CODE,
+}
 
 
 @dataclass(frozen=True, slots=True)

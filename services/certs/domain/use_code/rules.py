@@ -21,8 +21,9 @@ from chassis.errors import (
 from services.certs.domain.holder import holder_violations
 from services.certs.domain.licence import LICENCE_NOT_USABLE, Licence
 from services.certs.domain.licence_type import LicenceType
+from services.certs.domain.licence_type.sights import Sight
 from services.certs.domain.purpose import CODE_LIMIT, PURPOSE_REQUIRED, USE_CAUSE_LIMIT
-from services.certs.domain.use_code.grounds import CONSENTED, Grounds
+from services.certs.domain.use_code.grounds import CONSENTED, Grounds, Mode
 
 LONGEST_LIFE = timedelta(days=180)
 """A case that outlives this asks the holder again; [M], no rule names a figure."""
@@ -86,6 +87,12 @@ FACE_FIELD_UNKNOWN = declare(
     Kind.INVALID_ARGUMENT,
     "该证照没有此照面信息项",
     "The licence has no such face field",
+)
+FACE_FIELD_NOT_DISCLOSED = declare(
+    "FACE_FIELD_NOT_DISCLOSED",
+    Kind.INVALID_ARGUMENT,
+    "该类证照的此照面信息项不向此用途提供",
+    "The licence type does not show this face field for such a use",
 )
 LICENCE_OF_ANOTHER_HOLDER = declare(
     "LICENCE_OF_ANOTHER_HOLDER", Kind.NOT_FOUND, "没有找到该证照", "No such licence"
@@ -185,23 +192,33 @@ def binding_violations(binding: Binding, now: datetime) -> list[Violation]:
 
 
 def check_grant(
-    binding: Binding, licence: Licence, kind: LicenceType | None, holder: tuple[str, str], now: datetime
+    binding: Binding,
+    licence: Licence,
+    kind: LicenceType | None,
+    holder: tuple[str, str],
+    now: datetime,
+    mode: Mode = Mode.CONSENT,
 ) -> None:
     """Refuse a grant over someone else's licence, one not in force, or of fields it does not have."""
     if not licence.is_held_by(*holder):
         raise LICENCE_OF_ANOTHER_HOLDER()
     if not licence.is_usable(now):
         raise LICENCE_NOT_USABLE(status=licence.usability(now))
-    check_fields(binding, licence, kind)
+    check_fields(binding, licence, kind, mode)
 
 
-def check_fields(binding: Binding, licence: Licence, kind: LicenceType | None) -> None:
-    """Refuse fields that neither the licence nor its type has. Raises INVALID_REQUEST."""
-    refuse(
-        FACE_FIELD_UNKNOWN.at(f"face_fields[{index}]")
-        for index, name in enumerate(binding.face_fields)
-        if name not in licence.face and not (kind and kind.field(name))
-    )
+def check_fields(binding: Binding, licence: Licence, kind: LicenceType | None, mode: Mode) -> None:
+    """Refuse fields that neither the licence nor its type has, and those that the type hides from such a code.
+
+    A code that names a hidden field would promise what nobody gets. Raises INVALID_REQUEST.
+    """
+    found: list[Violation] = []
+    for index, name in enumerate(binding.face_fields):
+        if name not in licence.face and not (kind and kind.field(name)):
+            found.append(FACE_FIELD_UNKNOWN.at(f"face_fields[{index}]"))
+        elif kind and kind.matrix.sight(mode.category, name) is Sight.HIDDEN:
+            found.append(FACE_FIELD_NOT_DISCLOSED.at(f"face_fields[{index}]"))
+    refuse(found)
 
 
 def refusal_of(code: UseCode, attempt: Attempt, now: datetime) -> Reason | None:

@@ -84,10 +84,6 @@ create table licence_walk (
   walked_at timestamptz not null
 );
 """
-FALLEN = """
-create index licence_fallen on licence (updated_at)
-  where status in ('expired', 'replaced', 'cancelled', 'revoked', 'forfeited') and holder_key <> ''::bytea
-"""
 PAST = """
 create or replace function refuse_change_but_rewrap() returns trigger language plpgsql as $$
 begin
@@ -114,11 +110,10 @@ end $$;
 
 
 def upgrade() -> None:
-    for statement in (LIFE, FALLEN, PAST):
+    for statement in (LIFE, PAST):
         op.execute(statement)
 
 
 def downgrade() -> None:
     op.execute(PAST_BEFORE)
-    op.execute("drop index licence_fallen")
     op.execute("drop table licence_walk, licence_erasure, licence_inspection, licence_link, licence_order")

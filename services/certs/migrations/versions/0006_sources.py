@@ -1,4 +1,8 @@
-"""Where licence data come from: sources, their freshness, conflicts between them; an import's row may cancel."""
+"""Where licence data come from: sources, their freshness, conflicts between them; an import's row may cancel.
+
+The wider check of the answers holds for what is written from here on; 0013, which needs no lock for it, looks at
+the rows there are, and builds the indexes on licences.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ contracts = "0.1.0"
 code_floor = "0001"
 
 OUTCOMES = """alter table import_answer drop constraint import_answer_outcome_check;
-alter table import_answer add constraint import_answer_outcome_check check (outcome in {outcomes})"""
+alter table import_answer add constraint import_answer_outcome_check check (outcome in {outcomes}) not valid"""
 WIDE = "('created', 'unchanged', 'updated', 'refused', 'conflict_kept', 'cancelled')"
 NARROW = "('created', 'unchanged', 'updated', 'refused')"
 
@@ -63,14 +67,14 @@ create table import_conflict (
   mac bytea not null
 );
 create unique index import_conflict_open on import_conflict (licence_id, offered_key) where resolution is null;
+create index import_conflict_taken on import_conflict (licence_id, held_source_id, resolved_at desc)
+  where resolution = 'taken';
 create index import_conflict_source on import_conflict (source_id, found_at desc, conflict_id desc);
 create index import_conflict_issuer on import_conflict (issuer_code, found_at desc, conflict_id desc);
 """
 LICENCES = """
 alter table licence add column source_id text, add column number_key bytea;
 alter table licence_past add column source_id text;
-create index licence_by_number on licence (number_key) where number_key is not null;
-create index licence_source_day on licence (source_id, type_code, issued_date) where source_id is not null;
 """
 
 

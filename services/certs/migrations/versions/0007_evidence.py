@@ -1,4 +1,4 @@
-"""Grounds of use-codes and uses, entrustments, cases they may be bound to, annotated copies, numbers to search by."""
+"""Grounds of use-codes and uses, entrustments, cases they may be bound to, annotated copies."""
 
 from __future__ import annotations
 
@@ -92,22 +92,14 @@ create trigger annotated_copy_append_only before update or delete on annotated_c
   for each row execute function refuse_change();
 """
 
-NUMBERS = """
-create table licence_number (
-  licence_id uuid primary key references licence,
-  number_key bytea not null
-);
-create index licence_number_key on licence_number (number_key);
-"""
-
 
 def upgrade() -> None:
-    for statement in (*LIMITS_V1, CASES, ENTRUSTMENTS, GROUNDS, COPIES, NUMBERS):
+    for statement in (*LIMITS_V1, CASES, ENTRUSTMENTS, GROUNDS, COPIES):
         op.execute(statement)
 
 
 def downgrade() -> None:
     op.execute(
         "drop table annotated_copy_fetch, annotated_copy, usage_grounds, use_code_grounds, entrustment, case_part,"
-        " licence_number, rate_window"
+        " rate_window"
     )

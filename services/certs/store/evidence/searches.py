@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.db import Transaction
+from chassis.errors import Fault
 from services.certs.domain.status import Act, LicenceStatus, StatusChange
 from services.certs.domain.use_code.entrustment import Person
 from services.certs.store.coded import STATUS_CHANGE
@@ -16,7 +17,7 @@ from services.certs.usecases.evidence_ports import Place, Sees
 
 _HOLDERS = """select licence_id from licence where holder_key = $1
  union select licence_id from licence_co_holder where holder_key = $1"""
-_NUMBERS = "select licence_id from licence_number where number_key = $1"
+_NUMBERS = "select licence_id from licence where number_key = $1"
 _PAGE = """
 select l.created_at, l.licence_id from licence l
 where l.licence_id in ({ids})
@@ -30,13 +31,14 @@ _CHANGES = f"""
 select {STATUS_CHANGE.names} from licence_status_change where licence_id = $1
 order by effective_at, version
 """  # noqa: S608 - constants
-SETTLED = "15 seconds"
-"""An id is made before its row is seen; what came in just now waits for the next round of the index."""
-_LAST = "select licence_id from licence_number order by licence_id desc limit 1"
-_NEXT = f"""
-select licence_id, subject from licence where licence_id > $1 and created_at < now() - interval '{SETTLED}'
-order by licence_id limit $2
-"""  # noqa: S608 - constants
+_UNNUMBERED = """
+select licence_id, subject from licence where number_key is null and licence_id > $1
+order by licence_id limit $2 for update skip locked
+"""
+_NUMBER = """
+update licence l set number_key = u.number_key from unnest($1::uuid[], $2::bytea[]) as u (licence_id, number_key)
+where l.licence_id = u.licence_id
+"""
 
 
 class SearchStore:
@@ -64,23 +66,20 @@ class SearchStore:
             self._vault.check_row(STATUS_CHANGE, row)
         return [_change(row) for row in rows]
 
-    async def index_numbers(self, after: str, limit: int) -> str:
-        """Index the numbers of up to ``limit`` licences after an id; no id begins where the index ends."""
-        if not after:
-            after = str(await self._tx.fetchval(_LAST) or UUID(int=0))
-        rows = await self._tx.fetch(_NEXT, UUID(after), limit)
-        if not rows:
-            return after
-        await self._tx.execute(
-            """
-            insert into licence_number (licence_id, number_key) select * from unnest($1::uuid[], $2::bytea[])
-            on conflict (licence_id) do update set number_key = excluded.number_key
-              where licence_number.number_key <> excluded.number_key
-            """,
-            [row["licence_id"] for row in rows],
-            [self._vault.number_key(self._vault.open_subject(row["subject"])[1]) for row in rows],
-        )
-        return str(rows[-1]["licence_id"])
+    async def index_numbers(self, after: str, limit: int) -> tuple[str, int]:
+        """Index the numbers of licences of earlier releases after an id, up to ``limit`` that nobody else holds."""
+        rows = await self._tx.fetch(_UNNUMBERED, UUID(after) if after else UUID(int=0), limit)
+        keys = [self._number_key(row["subject"]) for row in rows]
+        indexed = [(row["licence_id"], key) for row, key in zip(rows, keys, strict=True) if key]
+        if indexed:
+            await self._tx.execute(_NUMBER, *(list(column) for column in zip(*indexed, strict=True)))
+        return (str(rows[-1]["licence_id"]) if len(rows) == limit else ""), len(rows) - len(indexed)
+
+    def _number_key(self, subject: bytes) -> bytes | None:
+        try:
+            return self._vault.number_key(self._vault.open_subject(subject)[1])
+        except Fault:  # that no key opens it is told by the walk over what is encrypted
+            return None
 
     async def _page(
         self,

@@ -58,7 +58,8 @@ cross join lateral (select 1 from licence l where l.lineage_id = a.lineage_id of
 REPLACE_OLDER = """
 with newest as (
   select lineage_id, county_code, max(serial_version) as serial_version from licence
-  where lineage_id = any($1::uuid[]) group by lineage_id, county_code having count(*) > 1),
+  where lineage_id = any($1::uuid[]) and not (origin = 'made' and status in ('draft', 'pending_seal', 'cancelled'))
+  group by lineage_id, county_code having count(*) > 1),
 older as (
   select l.licence_id, l.status as previous from licence l join newest n using (lineage_id, county_code)
   where l.serial_version < n.serial_version and l.status in ('valid', 'suspended', 'expired')
@@ -68,6 +69,19 @@ update licence l set status = 'replaced', version = l.version + 1, updated_at = 
 from older where l.licence_id = older.licence_id
 returning l.licence_id, l.identifier, older.previous, l.version
 """
+"""A version made here counts once it is in force; until then it takes nobody's place."""
+LOCK_LINES = """
+select lineage_id from licence where lineage_id = any($1::uuid[])
+order by lineage_id, serial_version for update
+"""
+LINES = """
+select l.lineage_id, l.serial_version, l.county_code, l.status, l.origin = 'made' and (
+    exists (select from licence_status_change c where c.licence_id = l.licence_id and c.act = 'seal')
+    or l.status in ('draft', 'pending_seal')
+      and not exists (select from licence_link k where k.licence_id = l.licence_id)) as is_issued_here
+from licence l where l.lineage_id = any($1::uuid[])
+"""
+"""Read after the versions are locked, so that one that came in meanwhile is seen."""
 HOLD = """
 select set_config('plan_cache_mode', 'force_custom_plan', true), pg_advisory_xact_lock(key)
 from (select distinct unnest($1::bigint[]) as key order by 1) as keys

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,13 +13,15 @@ from chassis.db import Transaction
 from chassis.event import Event
 from services.certs.domain.importing import RowAnswer
 from services.certs.domain.importing.source import OWN_PRIORITY
+from services.certs.domain.importing.verdicts import Version
 from services.certs.domain.log import LICENCE, Leaf
 from services.certs.domain.log.leaf import moment
+from services.certs.domain.status import LicenceStatus
 from services.certs.store.coded import IMPORT_CONFLICT, STATUS_CHANGE
 from services.certs.store.falls import note_changes, note_corrections
 from services.certs.store.imports import statements
 from services.certs.store.imports.answers import answer_of, answer_row
-from services.certs.store.licences import ADD_CHANGE
+from services.certs.store.licences import ADD_CHANGE, hold_key
 from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
 from services.certs.store.sources import SourceStore
@@ -42,8 +43,7 @@ class ImportStore:
 
     async def hold(self, registers: Sequence[str]) -> None:
         """Hold names, in one order for all imports, so that two never wait for each other."""
-        keys = [int.from_bytes(hashlib.sha256(each.encode()).digest()[:8], signed=True) for each in registers]
-        await self._tx.execute(statements.HOLD, keys)
+        await self._tx.execute(statements.HOLD, [hold_key(each) for each in registers])
 
     async def answered(
         self, caller: str, batch_id: str, row_numbers: Sequence[int]
@@ -73,6 +73,17 @@ class ImportStore:
             )
             for row in rows
         }
+
+    async def lock_lines(self, lineage_ids: Sequence[UUID]) -> dict[UUID, list[Version]]:
+        """Lock and return the versions of lineages; nearly all new rows begin one, and then nothing is read twice."""
+        found: dict[UUID, list[Version]] = {}
+        held = await self._tx.fetch(statements.LOCK_LINES, sorted(lineage_ids)) if lineage_ids else ()
+        several = sorted({row["lineage_id"] for row in held})
+        for row in await self._tx.fetch(statements.LINES, several) if several else ():
+            status = LicenceStatus(row["status"])
+            version = Version(row["serial_version"], row["county_code"], status, row["is_issued_here"])
+            found.setdefault(row["lineage_id"], []).append(version)
+        return found
 
     async def numbered(self, number_keys: Sequence[bytes]) -> dict[tuple[bytes, str, str], list[Numbered]]:
         """Return the licences with these numbers, by the number's key, type and issuer."""

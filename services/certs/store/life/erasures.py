@@ -28,8 +28,8 @@ where {_FALLEN} and l.updated_at < $1 and {{types}}
 order by l.updated_at limit $3 for update skip locked
 """  # noqa: S608 - constants
 _ERASE = """
-update licence set identifier_key = $3, holder_key = ''::bytea, subject = $4, face = $5, content_key = null,
-  unsealed_sha256 = '', sealed_sha256 = '', version = $2, updated_at = $6
+update licence set identifier_key = $3, holder_key = ''::bytea, number_key = ''::bytea, subject = $4, face = $5,
+  content_key = null, unsealed_sha256 = '', sealed_sha256 = '', version = $2, updated_at = $6
 where licence_id = $1 and version = $2 - 1
 """
 _INSERT = f"""insert into licence_erasure ({LICENCE_ERASURE.names})
@@ -50,7 +50,7 @@ class ErasureStore:
         codes = list(term.type_codes or others)
         types = "l.type_code = any($2)" if term.type_codes else "l.type_code <> all($2)"
         rows = await self._tx.fetch(_CLAIM.format(types=types), term.fell_before, codes, limit)
-        return [(self._licences.read(row), row["updated_at"]) for row in rows]
+        return [(self._licences.licence_of(row), row["updated_at"]) for row in rows]
 
     async def erase(self, skeleton: Licence, erasure: Erasure) -> None:
         """Overwrite what is personal, delete earlier contents and indexes, and store the proof.

@@ -26,6 +26,7 @@ from services.certs.domain.federation import (
     replica_says,
 )
 from services.certs.domain.holder import Holder
+from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.purpose import Basis, category_of
 from services.certs.domain.usage import Reader, Usage, UsageKind
@@ -178,7 +179,12 @@ def _limit(near: Neighbours, agreement: Agreement, type_codes: Sequence[str]) ->
 
 def _shown(near: Neighbours, question: Question, sighting: Sighting) -> tuple[Shown, ...]:
     category = category_of(question.purpose)
-    return tuple(masked(each.licence, near.types.of(each.licence), category) for each in sighting.found)
+    return tuple(masked(_as_found(each), near.types.of(each.licence), category) for each in sighting.found)
+
+
+def _as_found(each: ReplicaLicence) -> Licence:
+    """Return another registry's licence as it may be shown: of one in dispute there only that it exists."""
+    return replace(each.licence, face={}) if each.use_frozen else each.licence
 
 
 async def _record(

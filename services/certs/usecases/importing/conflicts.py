@@ -48,8 +48,8 @@ async def resolve_conflict(
     """Keep the licence as it is, or have it take the content that was offered; return the conflict.
 
     ``issuer_code`` is the deciding department, empty for an operator; of another issuer's licence there is no
-    conflict. What is taken counts for its own source: should the one of higher priority deliver its content
-    again, that one prevails again, so it is to be corrected there.
+    conflict. What is taken counts for its own source. The decision holds against the content that it overruled:
+    the source of that may deliver it again and again, and prevails only with content that differs from it.
     Raises INVALID_REQUEST, CONFLICT_NOT_FOUND, CONFLICT_ALREADY_RESOLVED, CONFLICT_NOT_TAKEABLE.
     """
     refuse(_mistakes(resolution, reason))
@@ -60,7 +60,7 @@ async def resolve_conflict(
     if conflict.resolution:
         raise CONFLICT_ALREADY_RESOLVED(resolution=conflict.resolution)
     if resolution == TAKEN:
-        await _take(registry, vault, types, caller, conflict, fields, new_id, now)
+        conflict = await _take(registry, vault, types, caller, conflict, fields, new_id, now)
     done = replace(conflict, resolution=resolution, resolved_at=now, resolved_by=caller, reason=reason)
     await registry.sources.save_resolution(done)
     return done
@@ -82,13 +82,15 @@ async def _take(
     fields: dict[str, str],
     new_id: NewId,
     now: datetime,
-) -> None:
+) -> Conflict:
+    """Store what was offered; return the conflict with what was held until then."""
     importer = Importer(caller, None, conflict.source_id, OWN_PRIORITY)
     rows = prepare_rows(vault, types, importer, [ImportRow(1, fields)], now)
     problems: tuple[Violation, ...] = rows[0].problems
     if not problems:
         batch = f"conflict-{conflict.conflict_id}"
         settling = Settling(registry, importer, batch, {1: fields}, new_id, now, overrules=True)
+        held = (await registry.imports.lock_held([rows[0].identifier_key])).get(rows[0].identifier_key)
         settled, _ = await settling.settle(rows)
         answers = [answer for _, answer in settled]
         problems = tuple(each for answer in answers for each in answer.problems)
@@ -99,6 +101,8 @@ async def _take(
             raise CONFLICT_NOT_TAKEABLE(cause="LICENCE_NOT_REGISTERED")
     if problems:
         raise CONFLICT_NOT_TAKEABLE(cause=", ".join(sorted({each.reason.code for each in problems})))
+    assert held is not None, "what was updated was held"
+    return replace(conflict, held_source_id=held.source_id, held_key=held.content_key)
 
 
 def _mistakes(resolution: str, reason: str) -> list[Violation]:

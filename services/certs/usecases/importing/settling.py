@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
+from uuid import UUID
 
 from chassis.clock import CHINA_TIME
 from chassis.errors import Violation
@@ -14,9 +15,12 @@ from services.certs.domain.importing.verdicts import (
     LICENCE_NOT_REGISTERED,
     Comes,
     Met,
+    Version,
+    brings_back,
     cancels,
     changes_content,
     is_outranked,
+    joins_line,
     status_change,
 )
 from services.certs.domain.licence import Origin
@@ -53,6 +57,8 @@ class Settling:
         held = await self._registry.imports.lock_held([row.identifier_key for row in wave])
         numbers = [row.stored.number_key for row in wave if row.stored]
         numbered = await self._registry.imports.numbered(numbers)
+        lines = await self._lines(wave, held)
+        overruled = await self._overruled(wave, held)
         settled: list[Settled] = []
         creations: list[Write] = []
         updates: list[Write] = []
@@ -60,8 +66,11 @@ class Settling:
         conflicts: list[tuple[PreparedRow, Held]] = []
         for row in wave:
             known = held.get(row.identifier_key)
-            if (answer := self._refusal_or_same(row, known, numbered)) is not None:
+            if (answer := self._refusal_or_same(row, known, numbered, lines)) is not None:
                 settled.append((row, answer))
+            elif known is not None and overruled.get(known.licence_id) == row.content_key:
+                kept = RowAnswer(row.row_number, Outcome.CONFLICT_KEPT, known.licence_id, row.flags)
+                settled.append((row, kept))
             elif row.cancellation is not None:
                 assert known is not None
                 cancelled.append((row, known))
@@ -81,11 +90,37 @@ class Settling:
         settled += await self._keep(conflicts)
         return settled, lost
 
+    async def _lines(
+        self, wave: Sequence[PreparedRow], held: Mapping[bytes, Held]
+    ) -> Mapping[UUID, Sequence[Version]]:
+        """Return the registered versions of the licences that new rows are versions of."""
+        fresh = {row.stored.lineage_id for row in wave if row.stored and row.identifier_key not in held}
+        return await self._registry.imports.lock_lines(sorted(fresh))
+
+    async def _overruled(
+        self, wave: Sequence[PreparedRow], held: Mapping[bytes, Held]
+    ) -> Mapping[str, bytes]:
+        """Return what of this source somebody decided against, of licences that another source has spoken for."""
+        if self._overrules:
+            return {}
+        differing = [
+            known.licence_id
+            for row in wave
+            if row.stored and (known := held.get(row.identifier_key)) and self._differs(row, known)
+        ]
+        if not differing:
+            return {}
+        return await self._registry.sources.overruled(self._importer.source_id, differing)
+
+    def _differs(self, row: PreparedRow, known: Held) -> bool:
+        return known.content_key != row.content_key and known.source_id != self._importer.source_id
+
     def _refusal_or_same(
         self,
         row: PreparedRow,
         known: Held | None,
         numbered: Mapping[tuple[bytes, str, str], Sequence[Numbered]],
+        lines: Mapping[UUID, Sequence[Version]],
     ) -> RowAnswer | None:
         """Return the answer of a row that changes nothing."""
         if row.cancellation is not None:
@@ -95,7 +130,12 @@ class Settling:
         if known is None and row.operation == Operation.UPDATE:
             return _refused(row, LICENCE_NOT_REGISTERED.at("ZZBS"))
         if known and known.content_key == row.content_key and known.county_code == fresh.county_code:
-            return RowAnswer(row.row_number, Outcome.UNCHANGED, known.licence_id, row.flags)
+            same = RowAnswer(row.row_number, Outcome.UNCHANGED, known.licence_id, row.flags)
+            return _refused(row, brings_back(_met(known), LicenceStatus(fresh.status))) or same
+        if known is None and (
+            problem := joins_line(lines.get(fresh.lineage_id, ()), fresh.serial_version, fresh.county_code)
+        ):
+            return _refused(row, problem)
         if known:
             operation, status = Operation(row.operation), LicenceStatus(fresh.status)
             problem = changes_content(_met(known), self._comes, status, fresh.county_code, operation)

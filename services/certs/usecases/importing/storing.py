@@ -18,6 +18,7 @@ from chassis.clock import CHINA_TIME
 from chassis.errors import Kind, declare
 from events.certs import LicenceStatusChanged
 from services.certs.domain.importing import Outcome, RowAnswer
+from services.certs.domain.importing.codes import register_name
 from services.certs.domain.importing.source import arrivals
 from services.certs.domain.status import LicenceStatus
 from services.certs.usecases.import_ports import PreparedRow
@@ -47,7 +48,7 @@ async def import_rows(
     now: datetime,
 ) -> list[RowAnswer]:
     """Store one chunk in the registry's transaction and return one answer per row, in order."""
-    registers = {f"{row.stored.type_code}|{row.stored.issuer_code}" for row in rows if row.stored}
+    registers = {register_name(row.stored.type_code, row.stored.issuer_code) for row in rows if row.stored}
     await registry.imports.hold([f"batch|{importer.caller}|{batch_id}", *registers])
     answers, unanswered = await _answered(registry, importer, batch_id, rows)
     settling = Settling(registry, importer, batch_id, fields, new_id, now)

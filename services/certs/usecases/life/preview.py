@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from chassis.errors import FIELD_REQUIRED
+from services.certs.domain.disclosure import narrowed
 from services.certs.domain.issuing import LICENCE_TYPE_UNKNOWN
 from services.certs.domain.licence import LICENCE_NOT_FOUND, Licence
 from services.certs.domain.licence_type import LicenceType, LicenceTypes
-from services.certs.domain.purpose import Purpose, check_purpose
+from services.certs.domain.purpose import Purpose, category_of, check_purpose
 from services.certs.domain.usage import Reader, Usage, UsageKind
+from services.certs.usecases.annotate import may_have_original
 from services.certs.usecases.ports import NewId, Registry
 from services.certs.usecases.read import may_read
 
@@ -25,6 +27,7 @@ async def read_for_preview(
 ) -> tuple[Licence, LicenceType]:
     """Return a licence and its type, to be drawn; the use record has the reading.
 
+    It says no more than the reader may see; who may have the original sees all of it.
     Raises INVALID_REQUEST, LICENCE_NOT_FOUND for one the reader may not know of, LICENCE_TYPE_UNKNOWN.
     """
     check_purpose(purpose, [] if licence_id else [FIELD_REQUIRED.at("licence_id")])
@@ -45,4 +48,6 @@ async def read_for_preview(
         version_read=licence.version,
     )
     await registry.usages.add([line])
-    return licence, kind
+    if may_have_original(reader, purpose, licence):
+        return licence, kind
+    return narrowed(licence, kind, category_of(purpose)), kind

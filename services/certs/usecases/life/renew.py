@@ -98,12 +98,12 @@ async def _make(
     version = waiting_version(content, subject.kind, new_id(), used, wish.case, now)
     order = ordered(wish, act, new_id, now)
     made = await make_linked(
-        registry, documents, subject, version, order, _change_record(wish, now), 0, "", now
+        registry, documents, subject, version, order, change_record(wish, now), 0, "", now
     )
     return masked(made, subject.kind), _with_result(order, made)
 
 
-def _change_record(wish: Wish, now: datetime) -> Mapping[str, str]:
+def change_record(wish: Wish, now: datetime) -> Mapping[str, str]:
     """Return the fields of GB/T 36903 that a changed licence says of its change."""
     said = now.astimezone(CHINA_TIME).strftime("%Y-%m-%d %H:%M:%S")
     return {"ZZBGSJ": said, "ZZBGYY": wish.decision.reason}

@@ -12,7 +12,7 @@ from services.certs.domain.holder import holder_violations
 from services.certs.domain.licence import LICENCE_NOT_USABLE, Licence, require_usable
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.presentation import code_digest
-from services.certs.domain.purpose import CODE_LIMIT, USE_CAUSE_LIMIT, Basis, Purpose, PurposeCategory
+from services.certs.domain.purpose import CODE_LIMIT, USE_CAUSE_LIMIT, Basis, Purpose
 from services.certs.domain.usage import Reader, Usage, UsageKind
 from services.certs.domain.use_code import (
     USE_CODE_CASE_EMPTY,
@@ -51,11 +51,6 @@ REFUSALS: frozenset[Reason] = frozenset(
 )
 """What a consumption is refused for; each such refusal leaves a usage line of its own."""
 FIELDS_LIMIT = 100
-_CATEGORIES = {
-    Mode.CONSENT: PurposeCategory.CONSENT_CODE,
-    Mode.STATUTORY_DUTY: PurposeCategory.DUTY_CODE,
-    Mode.ENTRUSTMENT: PurposeCategory.ENTRUSTED_CODE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +98,7 @@ async def consume_use_code(
     await registry.licences.save_state(used)
     registry.publish(_used(usage, attempt), used.version)
     fields = attempt.face_fields or held.binding.face_fields
-    shown = disclosed(used, types.of(used), fields, _CATEGORIES[held.grounds.mode])
+    shown = disclosed(used, types.of(used), fields, held.grounds.mode.category)
     return Consumption(usage.usage_id, shown)
 
 

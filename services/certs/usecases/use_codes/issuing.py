@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from chassis.errors import FIELD_TOO_LONG, Reason, Violation, refuse
+from chassis.errors import FIELD_TOO_LONG, Fault, Reason, Violation, refuse
 from services.certs.domain.dispute import LICENCE_IN_DISPUTE
 from services.certs.domain.licence import LICENCE_NOT_FOUND, LICENCE_NOT_USABLE, Licence, require_usable
 from services.certs.domain.licence_type import LicenceTypes
@@ -88,7 +88,7 @@ async def issue_use_code(
     licence = await registry.licences.get(binding.licence_id)
     if licence is None:
         raise LICENCE_NOT_FOUND()
-    check_grant(binding, licence, types.of(licence), holder, now)
+    check_grant(binding, licence, types.of(licence), holder, now, order.grounds.mode)
     await _require_open(registry, binding)
     if order.agent is not None:
         scope = (licence.type_code, binding.item_code)
@@ -127,11 +127,16 @@ async def issue_duty_code(
     if part.closed_at is not None:
         raise USE_CODE_CASE_CLOSED()
     require_usable(licence, now)
-    check_fields(binding, licence, types.of(licence))
+    check_fields(binding, licence, types.of(licence), Mode.STATUTORY_DUTY)
     code, use_code_id = await _issued(registry, binding, Consent("", now), grounds, new_id)
     grounds = replace(grounds, licence_version=licence.version)
     await _record(registry, reader, binding, grounds, licence, new_id(), now, ALLOWED, use_code_id)
     return code, binding.expires_at
+
+
+def as_told(refusal: Fault) -> Fault:
+    """Return a refusal as its caller is told: somebody else's licence is as one that there is not."""
+    return LICENCE_NOT_FOUND() if refusal.reason is LICENCE_OF_ANOTHER_HOLDER else refusal
 
 
 async def record_refused_issue(

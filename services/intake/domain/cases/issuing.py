@@ -12,7 +12,7 @@ from services.intake.domain.cases.case import Case
 from services.intake.domain.cases.deadlines import china_date
 from services.intake.domain.cases.part import Part
 from services.intake.domain.cases.states import PartState
-from services.intake.domain.catalogue.items import MaterialHolder, Product
+from services.intake.domain.catalogue.items import MaterialHolder, Operation, Product
 from services.intake.domain.catalogue.licences import ValidityKind
 from standards.identifiers import citizen_birth_date
 from standards.working_days import add_months
@@ -49,6 +49,9 @@ class IssueData:
     validity_years: int
     """0 = 长期."""
     decided_at: datetime
+    operation: Operation = Operation.ISSUE
+    predecessor_id: str = ""
+    """The licence that is renewed or changed, where the applicant gave it as a material."""
 
 
 def issue_data(case: Case, part: Part, applicant: Applicant, division_name: str) -> IssueData:
@@ -67,7 +70,22 @@ def issue_data(case: Case, part: Part, applicant: Applicant, division_name: str)
         {code: value for code, value in face.items() if value},
         years or 0,
         decided_at,
+        product.operation,
+        predecessor_of(case, part, product),
     )
+
+
+def predecessor_of(case: Case, part: Part, product: Product) -> str:
+    """Return the licence that an item renews or changes, if the applicant supplied it to the part; else empty."""
+    if product.operation is Operation.ISSUE:
+        return ""
+    given = (
+        case.supply_of(part, need.material.code)
+        for need in case.plan.needs
+        if part.item.item_id in need.parts
+    )
+    found = (each.licence_id for each in given if each and each.licence_type_code == product.licence_type)
+    return next(found, "")
 
 
 def _holder(case: Case, part: Part, applicant: Applicant, product: Product) -> Holder:

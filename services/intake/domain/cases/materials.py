@@ -105,6 +105,8 @@ class Supplied:
     licence_issuer_name: str = ""
     licence_county_code: str = ""
     consent_version: str = ""
+    consent_id: str = ""
+    """Of a licence: the one agreement that all its use-codes were issued under; none before there was one."""
     use_codes: tuple[BoundUseCode, ...] = ()
     face: Mapping[str, str] = field(default_factory=dict)
     """Of a licence: the face fields that the product of an item takes over, as previewed."""

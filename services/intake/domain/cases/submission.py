@@ -106,6 +106,8 @@ def supply_record(supplied: Supplied) -> dict[str, Any]:
     match supplied.kind:
         case SupplyKind.LICENCE:
             record |= {"licence_id": supplied.licence_id, "consent_version": supplied.consent_version}
+            if supplied.consent_id:  # a case of a release before has none, and its digest stays
+                record["consent_id"] = supplied.consent_id
         case SupplyKind.UPLOAD:
             record |= {"sha256": supplied.sha256, "size_bytes": supplied.size_bytes}
         case _:

@@ -15,6 +15,7 @@ from chassis.event import Event
 from chassis.fields import FieldCipher
 from services.intake.domain.identity.representation import Representation
 from services.intake.store.coded import CONTACT_READ, REPRESENTATION
+from services.intake.store.identity.entrustments import EntrustmentRows
 from services.intake.store.identity.log_ins import AssertionRows, ChallengeRows, SessionRows
 from services.intake.store.identity.persons import PersonRows
 from services.intake.usecases.identity.ports import ContactRead
@@ -117,6 +118,7 @@ class PostgresIdentityWork:
         self.assertions = AssertionRows(tx)
         self.representations = RepresentationRows(tx, cipher)
         self.contact_reads = ContactReadRows(tx, cipher)
+        self.entrustments = EntrustmentRows(tx, cipher)
 
     def now(self) -> datetime:
         """Return the present, aware, UTC."""

@@ -281,6 +281,8 @@ class UseCodeOrder:
     expires_at: datetime
     consent_version: str
     consented_at: datetime
+    consent_id: str
+    """Of the agreement in the case that the code is issued under."""
 
 
 class Licences(Protocol):

@@ -215,10 +215,11 @@ async def _bind_licence(
     if licence is None or holder is None:
         raise LICENCE_NOT_ACCEPTED()
     face_fields = require_licence(need, licence.type_code, licence.trust_grade)
+    consent_id = str(uuid_utils.compat.uuid7())
     codes: list[BoundUseCode] = []
     for part in case.editable_parts():
         if part.item.item_id in need.parts:
-            order = _order(case, part, holder, licence, face_fields, choice, now)
+            order = _order(case, part, holder, licence, face_fields, choice, consent_id, now)
             code, expires_at = await licences.issue_use_code(order, str(uuid_utils.compat.uuid7()))
             codes.append(BoundUseCode(part.part_id, code, expires_at))
     return Supplied(
@@ -229,6 +230,7 @@ async def _bind_licence(
         licence_issuer_name=licence.issuer_name,
         licence_county_code=licence.county_code,
         consent_version=choice.consent_version,
+        consent_id=consent_id,
         use_codes=tuple(codes),
         face={code: value for code, value in licence.face.items() if code in _kept(case, licence)},
     )
@@ -247,6 +249,7 @@ def _order(
     licence: FoundLicence,
     face_fields: tuple[str, ...],
     choice: SupplyChoice,
+    consent_id: str,
     now: datetime,
 ) -> UseCodeOrder:
     return UseCodeOrder(
@@ -261,6 +264,7 @@ def _order(
         expires_at=now + USE_CODE_LIFETIME,
         consent_version=choice.consent_version,
         consented_at=now,
+        consent_id=consent_id,
     )
 
 

@@ -11,7 +11,10 @@ import pytest
 import yaml
 
 from services.certs.domain.licence_type import document_of, parse_licence_types, read_type
+from services.certs.domain.licence_type.terms import ORDERED_ACTS
 from services.certs.domain.licence_type.values import pattern_problem
+from services.certs.domain.life.order import OrderedAct
+from services.certs.domain.life.rules import life_rules
 
 CATALOGUE = yaml.safe_load((Path(__file__).parents[4] / "catalogue/licence_types.yaml").read_text())
 CARD = CATALOGUE["licence_types"][0]
@@ -22,6 +25,22 @@ def test_every_type_of_the_catalogue_reads_back_from_its_own_document() -> None:
     assert len(types) == len(CATALOGUE["licence_types"])
     for kind in types.values():
         assert read_type(document_of(kind)) == (kind, [])
+
+
+@pytest.mark.parametrize(
+    ("registry", "acts"),
+    [
+        ({}, ("forfeit", "revoke")),
+        ({"second_person_acts": []}, ()),
+        ({"second_person_acts": ["cancel"]}, ("cancel",)),
+    ],
+)
+def test_a_type_says_which_acts_take_two_people(registry: dict[str, object], acts: tuple[str, ...]) -> None:
+    kind, problems = read_type(CARD | {"registry": registry})
+    assert problems == []
+    assert kind.second_person_acts == acts
+    assert life_rules(kind).second_person_acts == set(acts)
+    assert set(ORDERED_ACTS) == {each.value for each in OrderedAct}
 
 
 def test_every_mistake_of_a_document_is_named_at_once() -> None:
@@ -39,6 +58,7 @@ def test_every_mistake_of_a_document_is_named_at_once() -> None:
         "quality_rules": [{"rule": "magic"}, {"rule": "pattern", "field": "KZ_NONE"}],
         "disclosure": {"curiosity": {}, "preview": {"KZ_NONE": "full", "KZ_XM": "a little"}},
         "copies_allowed": "many",
+        "second_person_acts": ["revoke", "dance"],
     }
     _, problems = read_type(document, "types[3]")
     assert {each.field_path.removeprefix("types[3].") for each in problems} == {
@@ -58,6 +78,7 @@ def test_every_mistake_of_a_document_is_named_at_once() -> None:
         "registry.disclosure.preview.KZ_NONE",
         "registry.disclosure.preview.KZ_XM",
         "registry.copies_allowed",
+        "registry.second_person_acts",
     }
 
 

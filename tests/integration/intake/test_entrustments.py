@@ -1,0 +1,160 @@
+"""A holder entrusts an agent: kept encrypted with a code, signed, handed over once, open to revocation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from chassis.auth import public_keys, verify_document
+from services.certs.domain.use_code import read_entrustment
+from services.intake.usecases.entrusting import ENTRUSTMENTS_BY_PERSON
+from tests.integration.intake.stage import Stage, card, key, open_stage
+from tests.stacks.postgres import PostgresServer
+
+PATH = "/v1/entrustments"
+BUSINESS = "11100000MB0143028R001"
+HOLDER, AGENT = card()["id_number"], card(78)["id_number"]
+WISH: dict[str, Any] = {
+    "agent": {"id_type": "111", "id_number": AGENT},
+    "licence_types": [BUSINESS],
+    "items": [],
+    "powers": ["present", "issue_use_code"],
+    "valid_until": "2026-06-01T00:00:00+08:00",
+}
+
+
+@pytest.fixture
+async def stage(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(postgres_server, tmp_path) as opened:
+        yield opened
+
+
+async def entrust(
+    stage: Stage, entered: dict[str, str], once: dict[str, str] | None = None, **changed: Any
+) -> httpx.Response:
+    return await stage.web.post(PATH, json=WISH | changed, headers=entered | (once or key()))
+
+
+async def test_an_entrustment_is_signed_as_the_registry_reads_it_and_both_see_it(stage: Stage) -> None:
+    entered = await stage.enter(card(), "19900000001")
+    item = next(iter(stage.doors.catalogue().items.values())).offers[0].task_code
+    made = await entrust(stage, entered, items=[item])
+    assert made.status_code == 201, made.text
+    told = made.json()
+    assert (told["role"], told["state"], told["state_text"]["en"]) == ("given", "in_force", "in force")
+    (statement,) = stage.holdings.recorded
+    claims = verify_document(statement, public_keys([stage.token_key]), kind="entrustment")
+    read = read_entrustment(claims)
+    assert (read.entrustment_id, read.grantor, read.agent) == (
+        told["entrustment_id"],
+        ("111", HOLDER),
+        ("111", AGENT),
+    )
+    assert (read.type_codes, read.item_codes, read.expires_at.isoformat()) == (
+        (BUSINESS,),
+        (item,),
+        "2026-05-31T16:00:00+00:00",
+    )
+    assert AGENT not in made.text
+    agent = await stage.enter(card(78, "测试乙某"), "19900000002")
+    (got,) = (await stage.web.get(PATH, headers=agent)).json()["entrustments"]
+    assert (got["role"], got["entrustment_id"]) == ("received", told["entrustment_id"])
+    third = await stage.enter(card(79, "测试丙某"), "19900000003")
+    assert (await stage.web.get(PATH, headers=third)).json()["entrustments"] == []
+
+
+async def test_a_repeat_is_the_same_and_another_wish_under_the_key_is_refused(stage: Stage) -> None:
+    entered, once = await stage.enter(card(), "19900000001"), key()
+    first = await entrust(stage, entered, once)
+    assert (await entrust(stage, entered, once)).json() == first.json()
+    assert len(stage.holdings.recorded) == 1
+    other = await entrust(stage, entered, once, powers=["present"])
+    assert (other.status_code, other.json()["code"]) == (400, "REQUEST_ID_REUSED")
+    listed = (await stage.web.get(PATH, params={"page_size": 1}, headers=entered)).json()
+    assert (len(listed["entrustments"]), listed["next_page_token"]) == (1, "")
+
+
+async def test_what_could_not_be_handed_over_waits_and_the_same_key_hands_it_over(stage: Stage) -> None:
+    entered, once = await stage.enter(card(), "19900000001"), key()
+    stage.holdings.is_down = True
+    assert (await entrust(stage, entered, once)).status_code == 503
+    (waiting,) = (await stage.web.get(PATH, headers=entered)).json()["entrustments"]
+    assert waiting["state"] == "pending"
+    stage.holdings.is_down = False
+    stage.pass_time(days=1, seconds=-60)
+    entered = await stage.enter(card(), None)
+    again = await entrust(stage, entered, once)
+    assert (again.status_code, again.json()["entrustment_id"]) == (201, waiting["entrustment_id"])
+    assert (again.json()["state"], len(stage.holdings.recorded)) == ("in_force", 1)
+
+
+async def test_every_wrong_field_is_named_at_once(stage: Stage) -> None:
+    entered = await stage.enter(card(), "19900000001")
+    wrong = {"agent": {"id_type": "111", "id_number": HOLDER}, "licence_types": ["x"], "powers": []}
+    answer = await entrust(stage, entered, **wrong, items=["y"], valid_until="2036-01-01T00:00:00Z")
+    assert {each["field"]: each["reason"] for each in answer.json()["violations"]} == {
+        "agent.id_number": "AGENT_IS_GRANTOR",
+        "licence_types[0]": "ENTRUSTED_TYPE_UNKNOWN",
+        "items[0]": "ENTRUSTED_ITEM_UNKNOWN",
+        "powers": "FIELD_REQUIRED",
+        "valid_until": "ENTRUSTMENT_TERM",
+    }
+    bad = await entrust(stage, entered, agent={"id_type": "111", "id_number": AGENT[:-1] + "Y"})
+    assert [each["field"] for each in bad.json()["violations"]] == ["agent.id_number"]
+    assert stage.holdings.recorded == []
+
+
+async def test_only_the_grantor_takes_it_back_and_the_registry_hears_first(stage: Stage) -> None:
+    entered = await stage.enter(card(), "19900000001")
+    name = (await entrust(stage, entered)).json()["entrustment_id"]
+    back = f"{PATH}/{name}/revocation"
+    agent = await stage.enter(card(78, "测试乙某"), "19900000002")
+    assert (await stage.web.post(back, json={}, headers=agent | key())).status_code == 404
+    stage.holdings.is_down = True
+    assert (await stage.web.post(back, json={}, headers=entered | key())).status_code == 503
+    assert (await stage.web.get(PATH, headers=entered)).json()["entrustments"][0]["state"] == "in_force"
+    stage.holdings.is_down = False
+    taken = await stage.web.post(back, json={"reason": "本人自办"}, headers=entered | key())
+    assert (taken.json()["entrustment"]["state"], taken.json()["revoked_use_codes"]) == ("revoked", 2)
+    assert stage.holdings.revoked == [(name, ("111", HOLDER), "本人自办")]
+
+
+async def test_no_number_lies_in_the_database_and_a_row_altered_there_is_told(stage: Stage) -> None:
+    entered = await stage.enter(card(), "19900000001")
+    await entrust(stage, entered)
+    async with stage.database.transaction() as tx:
+        row = await tx.fetchrow("select * from entrustment")
+        assert row is not None
+        seen = " ".join(str(value) for value in row.values())
+        assert not {HOLDER, AGENT, BUSINESS} & set(seen.split())
+        assert HOLDER.encode() not in row["content"]
+        await tx.execute("update entrustment set expires_at = expires_at + interval '1 year'")
+    assert (await stage.web.get(PATH, headers=entered)).status_code == 500
+
+
+async def test_one_person_entrusts_so_often_a_day_and_not_more(stage: Stage) -> None:
+    entered, once = await stage.enter(card(), "19900000001"), key()
+    answers = [
+        (await entrust(stage, entered, once)).status_code for _ in range(ENTRUSTMENTS_BY_PERSON.amount)
+    ]
+    assert set(answers) == {201}
+    assert (await entrust(stage, entered, once)).status_code == 429
+
+
+async def test_one_taken_back_while_it_is_handed_over_is_taken_back_at_the_registry_too(stage: Stage) -> None:
+    entered, hand_over = await stage.enter(card(), "19900000001"), stage.holdings.record
+
+    async def meanwhile(statement: str, request_id: str) -> None:
+        await hand_over(statement, request_id)
+        back = await stage.web.post(f"{PATH}/{request_id}/revocation", json={}, headers=entered | key())
+        assert back.status_code == 200
+        stage.holdings.revoked.clear()  # the registry did not have it yet
+
+    stage.holdings.record = meanwhile  # type: ignore[method-assign]
+    made = (await entrust(stage, entered)).json()
+    assert made["state"] == "revoked"
+    assert [name for name, *_ in stage.holdings.revoked] == [made["entrustment_id"]]
