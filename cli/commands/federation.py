@@ -5,20 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from chassis.bus import BusConfig
-from cli.federation.agreeing import (
-    REGISTRY_NOT_NAMED,
-    Registry,
-    add_peer,
-    agreements,
-    export_file,
-    name_registry,
-)
 from cli.local.authority import open_authority
 from cli.local.credentials import bus_app_dsn
 from cli.local.layout import Layout
@@ -27,6 +19,9 @@ from cli.local.state import read_state
 from cli.output import AsJson, refusals, show
 from cli.places import stack_home
 from cli.transparency.places import LOG_ORIGIN
+
+if TYPE_CHECKING:
+    from cli.federation.agreeing import Registry
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")]
 Directory = Annotated[
@@ -67,6 +62,8 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """命名本登记库 | Give this registry its id among others."""
+    from cli.federation.agreeing import name_registry  # noqa: PLC0415 - loads what registries sign and encrypt with
+
     with refusals(as_json=as_json):
         name_registry(_registry(data_dir, directory, keys, authority), registry_id, name or registry_id)
         show({"registry_id": registry_id}, registry_id, as_json=as_json)
@@ -84,6 +81,8 @@ def peer_export(
     as_json: AsJson = False,
 ) -> None:
     """导出本方文件 | Write our signed file for a peer; tell its fingerprint over another way."""
+    from cli.federation.agreeing import export_file  # noqa: PLC0415 - loads what registries sign and encrypt with
+
     with refusals(as_json=as_json):
         registry = _registry(data_dir, directory, keys, authority, log_origin)
         state = None if directory else read_state(Layout(stack_home(data_dir)).state_file)
@@ -109,6 +108,8 @@ def peer_add(
     as_json: AsJson = False,
 ) -> None:
     """加入或更新对方 | Agree with a peer, or take its newer file."""
+    from cli.federation.agreeing import add_peer  # noqa: PLC0415 - loads what registries sign and encrypt with
+
     with refusals(as_json=as_json):
         registry = _registry(data_dir, directory, keys, authority)
         added = add_peer(
@@ -126,6 +127,8 @@ def peer_list(
     as_json: AsJson = False,
 ) -> None:
     """对方列表 | With whom what was agreed."""
+    from cli.federation.agreeing import agreements  # noqa: PLC0415 - loads what registries sign and encrypt with
+
     with refusals(as_json=as_json):
         found = agreements(_registry(data_dir, directory, keys, authority))
         table = Table("registry", "address", "send", "accept", "fingerprint")
@@ -213,6 +216,8 @@ def _registry(
     authority: Path | None,
     log_origin: str = LOG_ORIGIN,
 ) -> Registry:
+    from cli.federation.agreeing import Registry  # noqa: PLC0415
+
     layout = Layout(stack_home(data_dir))
     return Registry(
         directory or layout.federation,
@@ -237,6 +242,8 @@ def _bus(home: Path | None, dsn_file: Path | None, option: str) -> BusConfig:
 
 def _name(target: Path | None) -> str:
     """Return the target's id among registries. Raises REGISTRY_NOT_NAMED."""
+    from cli.federation.agreeing import REGISTRY_NOT_NAMED, Registry  # noqa: PLC0415 - loads what registries sign and encrypt with
+
     if target is None:
         raise REGISTRY_NOT_NAMED()
     layout = Layout(target.absolute())

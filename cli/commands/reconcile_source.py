@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console, Group
@@ -16,13 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.departments import office_by_uscc, read_offices, registry_keeper
-from cli.local.control import running
 from cli.local.layout import Layout
 from cli.output import EXIT_REFUSED, AsJson, refusals, show
 from cli.places import stack_home
-from cli.reach import Reach
 from cli.row_files import read_register
 from cli.source_manifests import Manifest, manifests_of, read_manifests, stretches, write_manifests
+
+if TYPE_CHECKING:
+    from cli.reach import Reach
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +56,9 @@ def reconcile_source_command(
     as_json: AsJson = False,
 ) -> None:
     """来源对账 | Compare a register with the registry by day of issue; exit status 1 when days differ."""
+    from cli.local.control import running  # noqa: PLC0415 - a deployment has no local stack
+    from cli.reach import Reach  # noqa: PLC0415 - loads gRPC
+
     with refusals(as_json=as_json):
         manifests = read_manifests(file)
         layout = Layout(stack_home(data_dir))

@@ -39,7 +39,13 @@ from cli.operations.tables import (
     set_sequences,
 )
 
-SEEDED = {("intake", "part_step"), ("seal", "ledger_head"), ("bus", "bus_state"), ("bus", "part")}
+SEEDED = {
+    ("intake", "part_step"),
+    ("certs", "log_state"),
+    ("seal", "ledger_head"),
+    ("bus", "bus_state"),
+    ("bus", "part"),
+}
 """Tables that migrations or provisioning fill: they may hold rows in an empty database."""
 
 

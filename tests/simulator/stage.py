@@ -12,7 +12,7 @@ from chassis.db import Database
 from chassis.delivery import decode
 from chassis.errors import Fault
 from chassis.event import Envelope, new_event_id
-from chassis.inbox import Consumer, Handler, Limits
+from chassis.inbox import Consumer, Handler, Inbox, Limits
 from chassis.outbox import outbox_writer
 from chassis.relay import Relay
 from tests.simulator.bus import SimBus
@@ -159,12 +159,23 @@ class Stage(ABC):
         """Do what an operator does with parked events: discard the unreadable, replay the others."""
         inbox = Consumer(service, db, handlers, self.bus, limits=LIMITS).inbox
         for _, key in await dead_letters.list_keys(db, service):
-            for letter in await dead_letters.show(db, service, key):
-                if letter.state == "parked" and decode(letter.record(), inbox.handlers).cause:
-                    await self._discard(db, service, letter.dead_letter_id)
+            await self._discard_unreadable(service, inbox, key)
             replayed = await dead_letters.replay(inbox, key, actor="operator")
-            if replayed.cause and self.mended:
+            if not replayed.cause or not self.mended:
+                continue
+            if not await self._discard_unreadable(
+                service, inbox, key
+            ):  # none came between discarding and replay
                 self.world.wrong.append(f"the replay of {key} at {service} failed: {replayed.cause}")
+
+    async def _discard_unreadable(self, service: str, inbox: Inbox, key: str) -> int:
+        letters = await dead_letters.show(inbox.db, service, key)
+        unreadable = [
+            each for each in letters if each.state == "parked" and decode(each.record(), inbox.handlers).cause
+        ]
+        for letter in unreadable:
+            await self._discard(inbox.db, service, letter.dead_letter_id)
+        return len(unreadable)
 
     async def _discard(self, db: Database, service: str, number: int) -> None:
         try:

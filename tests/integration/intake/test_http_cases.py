@@ -318,7 +318,7 @@ async def test_public_verification_is_limited_by_source(stage: Stage) -> None:
     first = await stage.web.post("/v1/verifications/presentation", json={"code": "x"})
     assert first.json()["verdict"] == "VALID"
     document = await stage.web.post("/v1/verifications/document", content=b"PK\x03\x04")
-    assert document.json() == {"verdict": "UNSIGNED", "signatures": []}
+    assert document.json() == {"verdict": "UNSIGNED", "signatures": [], "is_annotated_copy": False}
     last = [await stage.web.post("/v1/verifications/receipt", json={"receipt": "x"}) for _ in range(30)][-1]
     assert (last.status_code, last.json()["code"]) == (429, "TOO_MANY_REQUESTS")
 

@@ -271,6 +271,13 @@ NOT_ENCRYPTED = {
         "licence.identifier_key", "licence.holder_key", "licence.content_key", "licence_co_holder.holder_key",
         "use_code.code_digest", "usage.holder_key", "presentation.code_digest",
         "import_answer.content_key",
+        "licence.number_key", "licence_number.number_key", "import_conflict.held_key", "import_conflict.offered_key",
+        "entrustment.grantor_key", "entrustment.agent_key", "entrustment.statement_sha256",
+        "annotated_copy.ticket_digest", "dispute.holder_key", "reliance.content_digest",
+        "log_queue.leaf", "log_queue.salt", "log_leaf.leaf", "log_leaf.salt", "log_tile.hashes", "log_checkpoint.root",
+        "replica_licence.holder_key", "replica_licence.identifier_key", "replica_licence.leaf_hash",
+        "replica_licence.message_sha256", "replica_co_holder.holder_key", "replica_state.root",
+        "replica_refusal.message_sha256",
     },
     "seal": {
         "signer_key.public_key", "signer_key.proof", "signer_key.wrapped_key", "seal.certificate", "seal.ses_seal",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -26,7 +26,13 @@ pytestmark = [pytest.mark.promise("P18")]
 NOW = datetime(2026, 3, 2, 2, 0, 0, 123_457, tzinfo=UTC)
 CODED = {"certs": CERTS, "intake": INTAKE, "seal": SEAL}
 TABLES = [(service, table) for service, tables in CODED.items() for table in tables]
-CIPHERTEXTS = {("part_signature", "opinion"), ("seal_application", "particulars")}
+CIPHERTEXTS = {
+    ("part_signature", "opinion"),
+    ("seal_application", "particulars"),
+    ("import_conflict", "offered"),
+    ("dispute", "statement"),
+    ("replica_licence", "content"),
+}
 """Columns that prove themselves."""
 COLUMNS = """
 select column_name as name, data_type as type from information_schema.columns
@@ -41,6 +47,7 @@ SAMPLES: dict[str, Any] = {
     "smallint": 2,
     "boolean": True,
     "timestamp with time zone": NOW,
+    "date": NOW.date(),
     "ARRAY": ["a", "b"],
 }
 
@@ -68,6 +75,8 @@ def flipped(value: Any) -> Any:
             return uuid.UUID(int=value.int ^ 1)
         case datetime():
             return value + timedelta(microseconds=1)
+        case date():
+            return value + timedelta(days=1)
     return [flipped(value[0]), *value[1:]]
 
 
