@@ -23,6 +23,9 @@ from cli.transparency.places import log_origin as local_log_origin
 if TYPE_CHECKING:
     from cli.federation.agreeing import Registry
 
+if TYPE_CHECKING:
+    from cli.federation.agreeing import Registry
+
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="数据目录 | Home of the stack.")]
 Directory = Annotated[
     Path | None,

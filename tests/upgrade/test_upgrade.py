@@ -31,6 +31,7 @@ from tests.upgrade.conftest import Release, stack_of
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 MOVING = {
     "relay_state",
+    "log_state",
     "login_session",
     "login_challenge",
     "terminal_assertion",

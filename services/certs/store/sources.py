@@ -23,6 +23,8 @@ on conflict (source_id) do update set department_code = excluded.department_code
   freshness_seconds = excluded.freshness_seconds, version = excluded.version,
   registered_at = excluded.registered_at, registered_by = excluded.registered_by, mac = excluded.mac
 """  # noqa: S608 - constants
+_FIND = f"select {SOURCE.names} from source where source_id = $1"  # noqa: S608 - constants
+_LOCK = f"{_FIND} for update"
 _ARRIVED = """
 insert into source_freshness as f (source_id, type_code, last_act_on, last_arrival_at, latest_delay_days,
   worst_delay_days, within_1_day, within_7_days, within_30_days, later)
@@ -49,11 +51,11 @@ class SourceStore:
 
     async def find(self, source_id: str) -> Source | None:
         """Return a source. Raises ROW_ALTERED."""
-        return await self._one("where source_id = $1", source_id)
+        return self._read(await self._tx.fetchrow(_FIND, source_id))
 
     async def lock(self, source_id: str) -> Source | None:
         """Return a source and hold its row. Raises ROW_ALTERED."""
-        return await self._one("where source_id = $1 for update", source_id)
+        return self._read(await self._tx.fetchrow(_LOCK, source_id))
 
     async def save(self, source: Source, registered_by: str) -> None:
         """Store a source under its version."""
@@ -206,8 +208,7 @@ class SourceStore:
         store = LicenceStore(self._tx, self._vault)
         return [store.licence_of(row) for row in rows]
 
-    async def _one(self, condition: str, source_id: str) -> Source | None:
-        row = await self._tx.fetchrow(f"select {SOURCE.names} from source {condition}", source_id)  # noqa: S608
+    def _read(self, row: Any) -> Source | None:
         return self._source(row) if row else None
 
     def _source(self, row: Any) -> Source:

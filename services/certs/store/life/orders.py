@@ -28,6 +28,8 @@ _DUE = f"""
 select licence_id from licence_order where state = 'waiting' and {_STATUS_ACTS} and effective_at <= $1
 group by licence_id order by min(effective_at), licence_id limit $2
 """  # noqa: S608 - constants
+_WAITING = f"""{_READ} where licence_id = $1 and state = 'waiting' and {_STATUS_ACTS}
+order by effective_at, ordered_at, order_id for update"""
 _PAGE = f"{_READ} where licence_id = $1 and (ordered_at, order_id) < ($2, $3) order by ordered_at desc, order_id desc limit $4"
 _CHANGES = f"select {STATUS_CHANGE.names} from licence_status_change where licence_id = $1 order by version"  # noqa: S608
 _END = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=(1 << 128) - 1))
@@ -56,10 +58,7 @@ class OrderStore:
 
     async def waiting(self, licence_id: str) -> list[LicenceOrder]:
         """Return the waiting orders of status acts, held, earliest first. Raises ROW_ALTERED."""
-        where = f"where licence_id = $1 and state = 'waiting' and {_STATUS_ACTS}"
-        rows = await self._tx.fetch(
-            f"{_READ} {where} order by effective_at, ordered_at, order_id for update", UUID(licence_id)
-        )
+        rows = await self._tx.fetch(_WAITING, UUID(licence_id))
         return [self._order(row) for row in rows]
 
     async def due_licences(self, now: datetime, limit: int) -> list[str]:
