@@ -42,6 +42,8 @@ from cli.operations.tables import (
 SEEDED = {
     ("intake", "part_step"),
     ("certs", "log_state"),
+    ("certs", "log_adoption"),
+    ("certs", "replica_cursor"),
     ("seal", "ledger_head"),
     ("bus", "bus_state"),
     ("bus", "part"),

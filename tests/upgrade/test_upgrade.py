@@ -32,6 +32,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 MOVING = {
     "relay_state",
     "log_state",
+    "log_adoption",
+    "replica_cursor",
     "login_session",
     "login_challenge",
     "terminal_assertion",

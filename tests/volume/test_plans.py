@@ -33,17 +33,20 @@ SMALL = {
     "grp": "consumer groups times partitions",
     "grp_member": "one row a consumer process",
     "ledger_head": "one row",
+    "licence_type": "the versions of each type",
+    "log_adoption": "one row",
+    "log_state": "one row",
     "part": "topics times partitions",
     "relay_state": "one row a shard",
+    "replica_cursor": "one row",
     "seal": "a few for each authority",
     "seal_application": "one for each seal that was ever asked for",
     "seal_history": "a line for each change of a seal's state",
     "signed_list": "a few a week",
+    "source_freshness": "one row a source and type",
     "trust_certificate": "the certificates of makers and roots",
 }
 """Tables whose size does not follow the number of cases, and why; they may be read from end to end."""
-SELDOM = {"select county_code, type_code, max(updated_at) as at from licence": "a gauge, once in ten minutes"}
-"""Statements that may read a growing table from end to end, by how they begin, and why."""
 EMPTY_WHEN_WELL = {"dead_letter", "delivery_attempt", "parked_key"}
 """Hold rows only while events fail: the planner's choice on an empty table says nothing."""
 _PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
@@ -94,7 +97,7 @@ async def test_no_statement_scans_a_table_that_grows(large: Large, database: str
                 set(scanned(await plan_of(connection, statement))) - SMALL.keys() - EMPTY_WHEN_WELL - unjudged
             )
             words = " ".join(statement.split())
-            if found and not words.startswith(tuple(SELDOM)):
+            if found:
                 scanning[words] = found
         assert scanning == {}
         record_property(

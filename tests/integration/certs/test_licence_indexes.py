@@ -17,7 +17,9 @@ where c.relname = any($1) order by 1
 """
 
 
-async def test_licences_are_written_while_their_indexes_are_built(fresh_database: Callable[[], Awaitable[str]]) -> None:
+async def test_licences_are_written_while_their_indexes_are_built(
+    fresh_database: Callable[[], Awaitable[str]],
+) -> None:
     dsn = await fresh_database()
     await migrate("certs", dsn, revision="0012")
     writer, other = await asyncpg.connect(dsn), await asyncpg.connect(dsn)

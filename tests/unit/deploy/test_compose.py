@@ -16,8 +16,6 @@ import pytest
 import yaml
 
 from chassis.settings import SECRETS_DIR_VARIABLE, MigrationSettings, ServiceSettings, Sourced
-from chassis.tlog.keys import read_signer
-from chassis.tlog.note import ED25519
 from cli.commands.provision import ProvisionSettings
 from cli.local.credentials import SIGNING_KEYS
 from cli.local.kafka.container import image as kafka_image
@@ -333,32 +331,6 @@ def test_the_signer_has_one_secret_one_socket_and_no_network(made, tmp_path, mon
     assert mounting == {SIGNER, "seal", "seal-keys", "tools"}
     service = settings_in("seal", SealSettings, made, tmp_path / "seal", monkeypatch)
     assert service.signer_socket == settings.socket
-
-
-def test_the_log_is_named_after_the_county_and_its_witness_told_nothing_but_its_public_key(
-    made, tmp_path, monkeypatch
-) -> None:
-    from services.certs.settings import CertsSettings
-
-    settings = settings_in("certs", CertsSettings, made, tmp_path, monkeypatch)
-    assert settings.log_origin == f"tongban/certs/{COUNTY}"
-    known, part = variables(made), PARTS[WITNESS]
-    signer = read_signer(settings.log_key.read_bytes(), settings.log_origin, ED25519)
-    assert known["TONGBAN_LOG_VERIFIER"] == str(signer.verifier)
-    assert filled(part["command"][5], known) == f"--log-key={signer.verifier}"
-    assert not {"environment", "secrets", "ports", "depends_on"} & part.keys()
-    assert [each["target"] for each in part["volumes"]] == ["/var/lib/witness"]
-    assert Path(filled(part["volumes"][0]["source"], known)).is_dir()
-    assert part["networks"].keys() == {"inside"}
-
-
-def test_departments_reach_the_door_of_gb_t_36906_by_certificate(made, tmp_path, monkeypatch) -> None:
-    from services.certs.settings import CertsSettings
-
-    settings = settings_in("certs", CertsSettings, made, tmp_path, monkeypatch)
-    assert settings.sharing_host == "0.0.0.0"
-    assert f":{settings.sharing_port}" in PARTS["certs"]["ports"][1]
-    assert settings.sharing_port not in {settings.grpc_port, settings.http_port, settings.metrics_port}
 
 
 def test_the_maker_keeps_its_own_time(made, tmp_path, monkeypatch) -> None:
