@@ -110,7 +110,10 @@ ifneq ($(and $(shell command -v node),$(shell command -v npm)),)
 buf: setup $(BUF_STAMP)
 	$(BIN)/python proto/generate.py --image build/protos.binpb
 	$(BUF) lint build/protos.binpb
-	$(BUF) breaking build/protos.binpb --against '.git#ref=$(LAST_RELEASE)'
+	@# An archive: buf itself would look only through the last 50 commits.
+	rm -rf build/released && mkdir -p build/released
+	git archive $(LAST_RELEASE) buf.yaml proto | tar -x -C build/released
+	$(BUF) breaking build/protos.binpb --against build/released
 
 $(BUF_STAMP): proto/package-lock.json
 	npm install --prefix proto --no-save --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -21,8 +21,8 @@ log = get_logger(__name__)
 
 BACKLOG = 2048
 KEEP_SECONDS = 30
-"""How long an idle connection is kept: longer than clients keep theirs (httpx 5 s, most proxies 15 s), so that a
-request and our close do not cross on the way."""
+"""How long an idle connection is kept: longer than our own clients keep theirs (httpx: 5 s), so that a request and
+our close do not cross on the way."""
 GOODBYE_SECONDS = 1.0
 """How long kept connections are still answered, and told that this was the last answer, before they are closed."""
 

@@ -20,6 +20,7 @@ from cli.local.state import Endpoints, StackState
 from cli.reach import Reach
 from deploy import init
 from tests.stacks.engine import Engine
+from tests.stacks.local import troubles
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "deploy" / "docker-compose.yml"
@@ -105,9 +106,7 @@ class Deployment:
 
     def complaints(self) -> str:
         """Return what the services logged as wrong, and which ended; what a failed test says of the deployment."""
-        lines = self.compose("logs", "--no-color", check=False).stdout.splitlines()
-        told = (line for line in lines if '"level": "error"' in line or '"event": "stopped"' in line)
-        return "\n".join(line[:1_500] for line in told)
+        return troubles(self.compose("logs", "--no-color", check=False).stdout)
 
     def containers(self) -> list[dict[str, Any]]:
         """Return what Compose says of each container."""

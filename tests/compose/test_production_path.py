@@ -33,6 +33,8 @@ KILL_CHILDREN_OF_INIT = (
 LIVELY = ("relay_state", "batch_try", "delivery_attempt", "request")
 
 Record = Callable[[str, object], None]
+Contents = dict[str, dict[str, tuple[int, str]]]
+"""Database → table → number of rows and a hash over all of them."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def do_the_main_job(deployment: Deployment, out: Path, seed: int) -> dict[str, o
         raise
 
 
-def contents(deployment: Deployment) -> dict[str, dict[str, tuple[int, str]]]:
+def contents(deployment: Deployment) -> Contents:
     return {name: tables_of(deployment, name, LIVELY) for name in SERVICES}
 
 
@@ -65,7 +67,7 @@ LEDGER_IS_STAMPED = """select coalesce((select max(sequence) from ledger_checkpo
   = coalesce((select max(sequence) from seal_use), 0)"""
 
 
-def settled(deployment: Deployment) -> dict[str, dict[str, tuple[int, str]]]:
+def settled(deployment: Deployment) -> Contents:
     """Return the contents once nothing changes any more, also not by the next time stamp over the ledger."""
     before, deadline = contents(deployment), time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
@@ -77,9 +79,7 @@ def settled(deployment: Deployment) -> dict[str, dict[str, tuple[int, str]]]:
     raise AssertionError("the databases never come to rest")
 
 
-def backed_up_at_rest(
-    deployment: Deployment, recipient: str
-) -> tuple[dict[str, dict[str, tuple[int, str]]], str]:
+def backed_up_at_rest(deployment: Deployment, recipient: str) -> tuple[Contents, str]:
     """Return what the databases held all through a backup, and the backup's name."""
     for _ in range(BACKUPS_TRIED):
         before = settled(deployment)

@@ -29,6 +29,12 @@ _POLL_SECONDS = 0.05
 _TROUBLE = ('"level": "error"', '"event": "stopped"', "Traceback")
 
 
+def troubles(log: str) -> str:
+    """Return the lines of a log in which something went wrong or a process ended."""
+    lines = (line for line in log.splitlines() if any(word in line for word in _TROUBLE))
+    return "\n".join(line[:1_500] for line in lines)
+
+
 @dataclass(frozen=True)
 class LocalStack:
     """A running stack: its doors through `reach`, its databases for checks, its processes to be killed."""
@@ -74,13 +80,8 @@ class LocalStack:
 
     def complaints(self) -> str:
         """Return what the processes logged as wrong, and which ended; what a failed test says of its stack."""
-        lines = (
-            line
-            for path in sorted(self.layout.logs.glob("*.log"))
-            for line in path.read_text(errors="replace").splitlines()
-            if any(word in line for word in _TROUBLE)
-        )
-        return "\n".join(line[:1_500] for line in lines)
+        logs = (path.read_text(errors="replace") for path in sorted(self.layout.logs.glob("*.log")))
+        return "\n".join(map(troubles, logs))
 
     def _marked(self, service: str) -> int:
         try:

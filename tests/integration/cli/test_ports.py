@@ -22,6 +22,6 @@ def test_processes_that_ask_at_once_are_given_different_ports():
 def test_after_the_last_port_comes_the_first(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     first = free_port()
-    (next(tmp_path.iterdir())).write_text("31999")
+    next(tmp_path.iterdir()).write_text("31999")
     assert 20_000 <= first < 32_000
     assert 20_000 <= free_port() < 20_500
