@@ -83,7 +83,7 @@ def write_manifests(manifests: Sequence[Manifest]) -> str:
 
 def manifests_of(register: Register, source_id: str) -> tuple[list[Manifest], int]:
     """Return what a register has by type and day, and how many rows have no type or day to go by."""
-    from services.certs.app import day_totals, digest_of_row  # noqa: PLC0415 - loads the service
+    from services.certs.app.offline import day_totals, digest_of_row  # noqa: PLC0415 - loads the service
 
     by_type: dict[str, list[tuple[date, bytes]]] = {}
     left_out = 0

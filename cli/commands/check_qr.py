@@ -49,7 +49,7 @@ def check_qr(
 
 
 def _stated(text: str, keys: Path) -> dict[str, Any]:
-    from services.certs.app import check_qr as checked  # noqa: PLC0415 - only this command needs it
+    from services.certs.app.offline import check_qr as checked  # noqa: PLC0415 - only this command needs it
 
     try:
         found = checked(text, keys.read_text(encoding="utf-8"), system_clock())

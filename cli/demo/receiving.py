@@ -75,6 +75,6 @@ async def present(story: Story) -> None:
 
 def _offline_summary(qr_text: str, keys: str) -> str:
     """Return the status that the QR code proves without the network."""
-    from services.certs.app import verify_presentation_offline  # noqa: PLC0415 - only this step needs it
+    from services.certs.app.offline import verify_presentation_offline  # noqa: PLC0415 - only this step needs it
 
     return verify_presentation_offline(qr_text, keys, system_clock()).status

@@ -32,7 +32,7 @@ NOT_SIGNING = declare(
 )
 ROOTS = {
     "intake": "services.intake.app",
-    "certs": "services.certs.app",
+    "certs": "services.certs.app.serving",
     "notify": "services.notify.app",
     "seal": "services.seal.app.serving",
 }

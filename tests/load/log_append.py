@@ -18,10 +18,10 @@ from chassis.migrate import migrate
 from chassis.tlog.keys import new_log_key, read_signer
 from chassis.tlog.note import ED25519
 from chassis.tlog.tree import is_included, leaf_hash
+from services.certs.app.transparency import sequencer
 from services.certs.domain.log import Leaf
 from services.certs.store.log import BookStore, LogQueue
 from services.certs.usecases.log import BATCH_LEAVES, proof_at
-from services.certs.wiring import sequencer
 from tests.load.measured import Measured, Missing, percentiles
 from tests.load.servers import create_database, postgres
 

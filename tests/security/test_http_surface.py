@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from chassis.errors import INTERNAL
 from chassis.web import web_app
 from chassis.web.app import WebOptions
-from services.certs.evidence_parts import sharing_app
+from services.certs.app.evidence import sharing_app
 from services.intake.api import api_router
 from services.notify.api import sandbox_routes
 

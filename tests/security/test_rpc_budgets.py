@@ -15,7 +15,7 @@ from chassis.rpc.call import Caller
 from chassis.rpc.faults import to_rich_status
 from chassis.rpc.peer import Peer
 from chassis.web import problem_of
-from services.certs.evidence_parts import RPC_BUDGETS as CERTS_BUDGETS
+from services.certs.app.evidence import RPC_BUDGETS as CERTS_BUDGETS
 from services.intake.app import RPC_BUDGETS
 from tests.security.test_rpc_rights import METHODS
 

@@ -15,7 +15,7 @@ from chassis.rpc.suspended import SuspendedCallers
 from chassis.web.client import CHAIN, EXTENSION
 from cli.local.authority import Authority, open_authority
 from services.certs.api import Door
-from services.certs.evidence_parts import sharing_app
+from services.certs.app.evidence import sharing_app
 from tests.security.rights import SHARING
 from tests.security.test_http_surface import Broken
 

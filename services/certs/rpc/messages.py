@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from chassis.errors import Violation
 from chassis.rpc.moments import stamp
@@ -15,6 +16,9 @@ from services.certs.domain.use_code import Grounds
 from services.certs.usecases.use_codes import Agent
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import use_code_pb2
+
+WireRow: TypeAlias = pb.ImportRow
+"""A row as received, for those who only pass it on."""
 
 _STATUS_NUMBERS = {
     status: pb.LicenceStatus.Value(f"LICENCE_STATUS_{status.name}") for status in LicenceStatus
@@ -87,6 +91,16 @@ def agent(request: Any) -> Agent | None:
 def import_row(message: pb.ImportRow) -> ImportRow:
     """Return a row as received."""
     return ImportRow(message.row_number, dict(message.fields), _OPERATIONS[message.operation])
+
+
+def pack_rows(rows: Sequence[pb.ImportRow]) -> bytes:
+    """Return rows as received in the form in which another process takes them."""
+    return pb.ImportLicencesRequest(rows=rows).SerializeToString()
+
+
+def unpack_rows(packed: bytes) -> list[ImportRow]:
+    """Return the rows that ``pack_rows`` packed."""
+    return [import_row(row) for row in pb.ImportLicencesRequest.FromString(packed).rows]
 
 
 def names_no_operation(message: pb.ImportRow) -> bool:

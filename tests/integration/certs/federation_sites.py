@@ -27,6 +27,7 @@ from chassis.rpc.peer import Peer
 from chassis.tlog.note import ED25519, Signer
 from events.certs import ReplicaSent
 from services.certs.app import read_catalogue
+from services.certs.app.federation import Exchange
 from services.certs.domain.federation import (
     Agreement,
     Federation,
@@ -37,7 +38,6 @@ from services.certs.domain.federation import (
 )
 from services.certs.domain.status import LicenceStatus
 from services.certs.federated import JoseEnvelopes
-from services.certs.federation_parts import Exchange
 from services.certs.rpc import Desk, IntakeStatements, JwsSigner
 from services.certs.rpc.federation import FederationDesk, FederationServicer
 from services.certs.rpc.imports import LicenceImportServicer

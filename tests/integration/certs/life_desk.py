@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import Fault
-from services.certs.life_work import inspections_step, orders_step, retention_step
+from services.certs.app.life import inspections_step, orders_step, retention_step
 from services.certs.rpc.life import LicenceLifeServicer
 from tests.integration.certs.conftest import MARKET, World
 from tests.integration.certs.test_issuing import Issuing

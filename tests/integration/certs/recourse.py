@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from chassis.errors import Fault
+from services.certs.app.recourse import WorkingDays, read_calendar, recall_step
 from services.certs.domain.dispute import DisputeKind, FreezeRule
 from services.certs.domain.standing import SealStanding
-from services.certs.recourse_parts import WorkingDays, read_calendar, recall_step
 from services.certs.rpc.disputes import DisputeServicer
 from services.certs.rpc.held_uses import HolderServicer
 from services.certs.rpc.reliance import RelianceServicer

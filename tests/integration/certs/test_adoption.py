@@ -12,7 +12,7 @@ import pytest
 
 from chassis.tlog.alignment import Damage
 from cli.transparency.reading import unproved_rows
-from services.certs.adoption_work import adoption_step
+from services.certs.app.adoption import adoption_step
 from services.certs.domain.log import LICENCE, holds_content
 from services.certs.domain.log.leaf import Leaf
 from services.certs.store import Vault

@@ -13,8 +13,8 @@ from datetime import timedelta
 import pytest
 
 from chassis.auth import read_jwks, verify_document
+from services.certs.app.evidence import numbers_step
 from services.certs.domain.evidence.predicate import Covers, Operator, asked_digest
-from services.certs.evidence_parts import numbers_step
 from standards.annotated_copy import copy_mark
 from standards.identifiers import build_licence_identifier
 from tests.integration.certs.conftest import FIRE, MARKET, World, purpose

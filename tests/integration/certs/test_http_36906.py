@@ -20,8 +20,8 @@ from chassis.rpc.suspended import SuspendedCallers
 from chassis.web import bind, serve_web
 from cli.local.authority import open_authority
 from services.certs.api import Door
+from services.certs.app.evidence import read_agreements, sharing_app
 from services.certs.domain.agreement import Agreement
-from services.certs.evidence_parts import read_agreements, sharing_app
 from standards.annotated_copy import copy_mark
 from tests.integration.certs.conftest import BUSINESS, CATALOGUE, FIRE, MARKET, World
 from tests.integration.certs.evidence_room import ARTICLE, offline

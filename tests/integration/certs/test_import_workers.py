@@ -16,8 +16,8 @@ import pytest
 from chassis.fields import FieldCipher
 from chassis.keyring import LiveKeyring, new_keyring
 from services.certs.app import read_catalogue
+from services.certs.app.import_workers import ASIDE_FROM_ROWS, ImportWorkers
 from services.certs.domain.importing.source import own_source
-from services.certs.import_workers import ASIDE_FROM_ROWS, ImportWorkers
 from services.certs.store import Vault
 from services.certs.usecases.importing import Importer, PreparedRow
 from tests.integration.certs.conftest import CATALOGUE, MARKET

@@ -19,9 +19,9 @@ from chassis.tlog.checkpoint import open_checkpoint
 from chassis.tlog.note import ED25519, Signer
 from chassis.tlog.tree import is_consistent, is_included, leaf_hash
 from cli.transparency.reading import read_log, unproved_rows
+from services.certs.app.transparency import sequencer
 from services.certs.rpc.log import LogDesk, TransparencyServicer
 from services.certs.store.log import BookStore
-from services.certs.wiring import sequencer
 from tests.integration.certs.conftest import FIRE, MARKET, World, purpose
 from tests.integration.certs.test_presentations import in_force, present, scan
 from tests.integration.certs.test_reading import change

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from chassis.errors import Fault
-from services.certs.app import check_qr, verify_presentation_offline
+from services.certs.app.offline import check_qr, verify_presentation_offline
 from tests.integration.certs.conftest import FIRE, World
 from tests.integration.certs.evidence_room import entrusted, entrustment, offline
 from tests.integration.certs.test_issuing import Issuing

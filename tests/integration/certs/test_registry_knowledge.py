@@ -20,9 +20,10 @@ from chassis.errors import PEER_UNAVAILABLE, Fault
 from chassis.rpc.call import Caller, calling
 from chassis.rpc.faults import to_rich_status
 from chassis.rpc.peer import Peer
+from services.certs.app.federation import Exchange
+from services.certs.app.transparency import sequencer
 from services.certs.domain.federation import Agreement, Federation, PeerRegistry
 from services.certs.federated import JoseEnvelopes
-from services.certs.federation_parts import Exchange
 from services.certs.rpc.confirmations import ConfirmationServicer
 from services.certs.rpc.disputes import DisputeServicer
 from services.certs.rpc.evidence import EvidenceServicer
@@ -35,7 +36,6 @@ from services.certs.rpc.sources import SourceServicer
 from services.certs.store.log import BookStore
 from services.certs.store.replica import ReplicaStore
 from services.certs.store.replica_reports import reports
-from services.certs.wiring import sequencer
 from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World, purpose
 from tests.integration.certs.known_things import (
     BY_HOLDER,

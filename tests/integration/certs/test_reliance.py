@@ -10,10 +10,10 @@ import asyncpg
 import pytest
 
 from chassis.errors import Fault
+from services.certs.app.recourse import FROZEN, OVERDUE, UNANSWERED, WAITING, watchdog
 from services.certs.domain.holder import Holder
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, Usage, UsageKind
-from services.certs.recourse_parts import FROZEN, OVERDUE, UNANSWERED, WAITING, watchdog
 from services.certs.rpc.desk import new_id
 from services.certs.usecases.reliance import recall_fallen
 from tests.integration.certs.conftest import FIRE, MARKET, World

@@ -21,7 +21,7 @@ from chassis.tlog.keys import LiveSigner
 from chassis.tlog.note import ED25519, Signs
 from chassis.tlog.witness import Request
 from chassis.worker import repeating
-from services.certs.adoption_work import LOOK_SECONDS, adoption_measure, adoption_step
+from services.certs.app.adoption import LOOK_SECONDS, adoption_measure, adoption_step
 from services.certs.rpc import Desk
 from services.certs.rpc.log import LogDesk, log_servicer
 from services.certs.settings import CertsSettings

@@ -27,7 +27,6 @@ from services.certs.domain.licence_type import LicenceType, LicenceTypes
 from services.certs.rpc import messages
 from services.certs.store import Vault
 from services.certs.usecases.importing import Importer, PreparedRow, prepare_rows
-from tongban.certs.v1 import licence_pb2 as pb
 
 ASIDE_FROM_ROWS = 200
 """Fewer rows are prepared in a thread: to start a process costs more."""
@@ -48,13 +47,12 @@ class ImportWorkers:
         self._used_at = time.monotonic()
 
     async def prepare(
-        self, importer: Importer, rows: Sequence[pb.ImportRow], now: datetime
+        self, importer: Importer, rows: Sequence[messages.WireRow], now: datetime
     ) -> list[PreparedRow]:
         """Return a chunk's rows judged and encrypted. A worker that dies costs its chunk only time."""
         if self._processes and len(rows) >= ASIDE_FROM_ROWS:
-            packed = pb.ImportLicencesRequest(rows=rows).SerializeToString()
             try:
-                return await self._aside(importer, packed, now)
+                return await self._aside(importer, messages.pack_rows(rows), now)
             except BrokenProcessPool:
                 log.warning("import_worker_died")
                 self._end()
@@ -112,5 +110,5 @@ def _end_with_parent() -> None:
 def _prepare(
     importer: Importer, packed: bytes, types: Mapping[str, LicenceType], now: datetime
 ) -> list[PreparedRow]:
-    rows = [messages.import_row(row) for row in pb.ImportLicencesRequest.FromString(packed).rows]
+    rows = messages.unpack_rows(packed)
     return prepare_rows(_vault[0], LicenceTypes(types.values()), importer, rows, now)

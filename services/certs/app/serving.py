@@ -1,13 +1,8 @@
-"""The composition root of certs: the only place that knows concrete classes."""
+"""The running service put together: the only place that knows its concrete classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime
-from pathlib import Path
-
-from chassis.auth import PublishedKeys, SigningKeyFile, read_jwks
-from chassis.datafiles import read_tree
+from chassis.auth import PublishedKeys, SigningKeyFile
 from chassis.db import Transaction
 from chassis.files import KeptFiles
 from chassis.object_files import open_files
@@ -16,31 +11,17 @@ from chassis.rewrap import AtRest
 from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
 from chassis.worker import repeating
+from services.certs.app.catalogue import read_catalogue
+from services.certs.app.evidence import RPC_BUDGETS, LogPlaces, evidence_parts
+from services.certs.app.federation import federation_parts
+from services.certs.app.import_workers import ImportWorkers
+from services.certs.app.life import life_parts
+from services.certs.app.recourse import recourse_parts
+from services.certs.app.transparency import log_parts
 from services.certs.clients import Approvals, SealedDocuments
 from services.certs.consumers import Hearing, handlers
-from services.certs.domain.department import Departments, parse_departments
-from services.certs.domain.importing import canonical
-from services.certs.domain.licence_type import LicenceTypes, parse_licence_types
-from services.certs.domain.presentation import (
-    KIND,
-    OFFLINE_KIND,
-    Statement,
-    Summary,
-    check_offline,
-    check_statement,
-    jws_of,
-    offline_jws_of,
-    read_statement,
-    read_summary,
-)
-from services.certs.evidence_parts import RPC_BUDGETS, LogPlaces, evidence_parts
-from services.certs.federation_parts import federation_parts
-from services.certs.import_workers import ImportWorkers
-from services.certs.life_work import life_parts
-from services.certs.recourse_parts import recourse_parts
 from services.certs.rpc import Desk, IntakeStatements, JwsSigner, servicers
-from services.certs.rpc.summary_signer import read_signed
-from services.certs.settings import CertsMigrationSettings, CertsSettings
+from services.certs.settings import CertsSettings
 from services.certs.store import TypeTable, Vault, open_registry
 from services.certs.store.coded import CODED
 from services.certs.store.encrypted import ENCRYPTED
@@ -48,9 +29,6 @@ from services.certs.store.measures import freshness
 from services.certs.store.type_refresh import REFRESH_SECONDS, TypeRefresh
 from services.certs.usecases.change_status import EXPIRY_BATCH, expire_licences
 from services.certs.usecases.ports import Registry
-from services.certs.wiring import log_parts
-
-migration_settings = CertsMigrationSettings
 
 
 async def serve() -> int:
@@ -138,43 +116,3 @@ def _signer(settings: CertsSettings) -> JwsSigner:
 
 def _documents(runtime: Runtime) -> KeptFiles:
     return open_files(runtime.settings, "documents", runtime.cipher)
-
-
-def read_catalogue(directory: Path) -> tuple[LicenceTypes, Departments]:
-    """Return the licence types and departments of a catalogue directory.
-
-    Raises LICENCE_TYPES_MALFORMED, DEPARTMENTS_MALFORMED, or the fault of an unreadable file.
-    """
-    files = read_tree(directory).files
-    types = parse_licence_types(files.get("licence_types.yaml"))
-    return types, parse_departments(files.get("departments.yaml"))
-
-
-def verify_presentation_offline(qr_text: str, jwks_json: str, now: datetime) -> Summary:
-    """Return what a presentation QR code proves without the network.
-
-    ``jwks_json`` is what PresentationService.GetPresentationKeys answered some time before. That the
-    code was not scanned elsewhere cannot be known offline.
-    Raises PRESENTATION_MALFORMED, PRESENTATION_EXPIRED, SIGNATURE_WRONG.
-    """
-    claims = read_signed(jws_of(qr_text), read_jwks(jwks_json), KIND, now.timestamp)
-    return check_offline(read_summary(claims), now)
-
-
-def check_qr(qr_text: str, jwks_json: str, now: datetime) -> Statement:
-    """Return what an offline QR code states, checked with a published key file and nothing else.
-
-    Raises PRESENTATION_MALFORMED, OFFLINE_STATEMENT_EXPIRED, SIGNATURE_WRONG.
-    """
-    claims = read_signed(offline_jws_of(qr_text), read_jwks(jwks_json), OFFLINE_KIND, now.timestamp)
-    return check_statement(read_statement(claims), now)
-
-
-def digest_of_row(fields: Mapping[str, str]) -> tuple[str, date, bytes]:
-    """Return type, day of issue and reconciliation digest of a register's row. Raises ValueError without them."""
-    return canonical.digest_of_row(fields)
-
-
-def day_totals(digests: Iterable[tuple[date, bytes]]) -> list[tuple[date, int, bytes]]:
-    """Return day, count and hash of what a register has, for SourceService.ReconcileSource."""
-    return [(each.day, each.count, each.hash) for each in canonical.totals(digests).values()]
