@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import ClassVar, TypeVar, cast
 from uuid import UUID
 
@@ -120,7 +120,7 @@ class Envelope:
             "ce_type": self.type,
             "ce_source": self.source,
             "ce_subject": self.subject,
-            "ce_time": self.time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "ce_time": _written(self.time),
             "ce_aggregateversion": str(self.version),
             "content-type": "application/json",
         }
@@ -131,6 +131,11 @@ class Envelope:
     def headers(self) -> list[tuple[str, bytes]]:
         """Return the Kafka headers; values are UTF-8 and never null."""
         return [(name, value.encode()) for name, value in self.texts().items()]
+
+
+@lru_cache(maxsize=64)  # the events of one transaction are of one moment
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def new_event_id() -> UUID:

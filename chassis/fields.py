@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -59,10 +60,6 @@ class Suite(Enum):
         """Return the block cipher under a key."""
         return algorithms.SM4(key) if self is Suite.SM4_GCM else algorithms.AES256(key)
 
-    def cipher(self, key: bytes, nonce: bytes) -> Cipher[modes.GCM]:
-        """Return the cipher object of an encryption."""
-        return Cipher(self.algorithm(key), modes.GCM(nonce))
-
 
 SUITES = {"sm4-gcm": Suite.SM4_GCM, "aes-256-gcm": Suite.AES_256_GCM}
 
@@ -71,6 +68,14 @@ class _Reader(NamedTuple):
     """What opens the ciphertexts of one field under one header."""
 
     algorithm: BlockCipherAlgorithm
+    context: bytes
+
+
+class _Writer(NamedTuple):
+    """What makes the ciphertexts of one field under the active key."""
+
+    algorithm: BlockCipherAlgorithm
+    header: bytes
     context: bytes
 
 
@@ -87,6 +92,7 @@ class FieldCipher:
         self._derived: dict[tuple[Suite, str], bytes] = {}
         self._hmacs: dict[tuple[str, str], HMAC] = {}
         self._readers: dict[tuple[bytes, str], _Reader] = {}
+        self._writers: dict[str, _Writer] = {}
 
     @property
     def keyring(self) -> Keyring:
@@ -106,13 +112,21 @@ class FieldCipher:
 
     def encrypt_bytes(self, data: bytes, *, field: str) -> bytes:
         """Return the ciphertext of bytes, e.g. of a document; equal ones give unequal ciphertexts."""
-        active = self.keyring.active
-        header = self._header_of(active)
-        nonce = os.urandom(NONCE_BYTES)
-        encryptor = self._suite.cipher(self._key(self._suite, active), nonce).encryptor()
-        encryptor.authenticate_additional_data(self._context(header, field))
-        body = encryptor.update(data) + encryptor.finalize()
-        return header + nonce + body + encryptor.tag
+        return self.encrypt_many((data,), field=field)[0]
+
+    def encrypt_many(self, values: Iterable[bytes], *, field: str) -> list[bytes]:
+        """Return the ciphertexts of many values of one field; the keyring is looked at once for all."""
+        self.keyring  # noqa: B018 - forgets what another keyring derived
+        algorithm, header, context = self._writers.get(field) or self._writer(field)
+        found = []
+        for data in values:
+            nonce = os.urandom(NONCE_BYTES)
+            encryptor = Cipher(algorithm, modes.GCM(nonce)).encryptor()
+            encryptor.authenticate_additional_data(context)
+            found.append(
+                b"".join((header, nonce, encryptor.update(data), encryptor.finalize(), encryptor.tag))
+            )
+        return found
 
     def decrypt(self, data: bytes, *, field: str) -> str:
         """Return the text of a field.
@@ -156,6 +170,15 @@ class FieldCipher:
         """
         return self._keyed("index", text.encode(), field)[:INDEX_BYTES]
 
+    def blind_indexes(self, texts: Iterable[bytes], *, field: str) -> list[bytes]:
+        """Return the blind index of each of many texts of one field, given in UTF-8."""
+        keyed, found = self._mac_of("index", field), []
+        for text in texts:
+            mac = keyed.copy()
+            mac.update(text)
+            found.append(mac.finalize()[:INDEX_BYTES])
+        return found
+
     def row_mac(self, *values: object, field: str) -> bytes:
         """Return the keyed MAC of a row's values, by which an altered row is known when it is read.
 
@@ -177,20 +200,25 @@ class FieldCipher:
             raise ROW_ALTERED(table=field)
 
     def _keyed(self, purpose: str, data: bytes, field: str) -> bytes:
+        mac = self._mac_of(purpose, field).copy()
+        mac.update(data)
+        return mac.finalize()
+
+    def _mac_of(self, purpose: str, field: str) -> HMAC:
+        """Return the keyed MAC of a purpose and field before any data; to be copied."""
         self.keyring  # noqa: B018 - forgets what another keyring derived
         keyed = self._hmacs.get((purpose, field))
         if keyed is None:
             name = f"tongban {purpose}|{self._service}|{field}"
             keyed = HMAC(_derive(self._keyring.index_key, name, 32), hashes.SHA256())
             self._hmacs[purpose, field] = keyed
-        mac = keyed.copy()
-        mac.update(data)
-        return mac.finalize()
+        return keyed
 
     def _take(self, keyring: Keyring) -> None:
         """Forget keys that were derived from another keyring."""
         if keyring is not self._keyring:
-            self._keyring, self._derived, self._hmacs, self._readers = keyring, {}, {}, {}
+            self._keyring, self._derived, self._hmacs = keyring, {}, {}
+            self._readers, self._writers = {}, {}
 
     def _header_of(self, key_id: str) -> bytes:
         return bytes([_VERSION, self._suite.value, len(key_id)]) + key_id.encode()
@@ -209,6 +237,15 @@ class FieldCipher:
         suite, key_id, header = self._header(data, field)
         made = _Reader(suite.algorithm(self._key(suite, key_id)), self._context(header, field))
         self._readers[header, field] = made
+        return made
+
+    def _writer(self, field: str) -> _Writer:
+        """Return what makes new ciphertexts of a field; kept as long as the keyring."""
+        writers = self._writers  # before the keyring: beside a newer one, what is made here is kept nowhere
+        active = self._keyring.active
+        header = self._header_of(active)
+        key = self._suite.algorithm(self._key(self._suite, active))
+        made = writers[field] = _Writer(key, header, self._context(header, field))
         return made
 
     def _key(self, suite: Suite, key_id: str) -> bytes:

@@ -187,7 +187,7 @@ class Relay:
     ) -> bool:
         """Send one batch and mark what was acknowledged; tell whether more may wait."""
         records = [_new_record(row) for row in rows]
-        began = (dict(record.headers).get("traceparent") for record in records)
+        began = {value for record in records for name, value in record.headers if name == "traceparent"}
         with span(
             "relay publish",
             kind=SpanKind.PRODUCER,

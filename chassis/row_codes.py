@@ -9,10 +9,11 @@ out of the code: they prove themselves, and are encrypted anew when keys rotate.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
+from uuid import UUID
 
 from chassis.db import Database
 from chassis.errors import Fault
@@ -64,15 +65,29 @@ def stable(value: object) -> object:
     """Return a value in the one form that is the same before writing and after reading."""
     if type(value) in _AS_IT_IS:
         return value
+    form = _FORMS.get(type(value))
+    return form(value) if form else _by_kind(value)
+
+
+def _by_kind(value: object) -> object:
+    """Return the stable form of a value of a derived type, or of one that has no form of its own."""
     if isinstance(value, datetime):
-        return (value - _EPOCH) // _MICROSECOND
+        return _moment(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, list | tuple):
         return json.dumps([str(each) for each in value], ensure_ascii=False)
-    return value if value is None or isinstance(value, bool) else str(value)
+    return str(value)
+
+
+def _moment(value: datetime) -> int:
+    return (value - _EPOCH) // _MICROSECOND
+
+
+_FORMS: dict[type, Callable[[Any], object]] = {UUID: str, bytes: bytes.hex, datetime: _moment}
+"""The forms of the most frequent types: every recorded use has these."""
 
 
 async def fill_codes(

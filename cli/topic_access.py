@@ -20,7 +20,7 @@ READS = {
         "notify.message.v1",
     ),
     "certs": ("intake.case.v1", "seal.signature.v1", "certs.mirror.v1"),
-    "seal": ("certs.licence.v1",),
+    "seal": ("certs.licence.v1", "certs.pdf.v1"),
     "notify": ("intake.case.v1",),
 }
 TOOLS = "tools"

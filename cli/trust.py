@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chassis.tlog.held import HeldLog, read_held
+from chassis.tlog.note import Verifier
 from cli.clients.department import Department
 from cli.verification.receipts import TRUST_KEYS
 
 PRESENTATION_KEYS = "presentation_keys.json"
+LOG_TRUST = "log_trust.json"
 
 
 async def keep_trust(
-    department: Department, intake_keys: Mapping[str, Any], presentation_keys: str, directory: Path
+    department: Department,
+    intake_keys: Mapping[str, Any],
+    presentation_keys: str,
+    directory: Path,
+    witnesses: Sequence[Verifier] = (),
 ) -> None:
-    """Have seal's trust bundle, intake's keys and the keys of QR codes in the directory."""
+    """Have seal's trust bundle, intake's keys, the keys of QR codes and what is trusted of the log in the directory.
+
+    The log's key is taken as the registry tells it over mutual TLS this once. Raises LOG_TRUST_UNREADABLE.
+    """
     from services.seal.app import write_trust_bundle  # noqa: PLC0415 - loads a crypto library
 
     found = await department.trust_bundle()
@@ -31,6 +41,9 @@ async def keep_trust(
     )
     _write(directory / TRUST_KEYS, json.dumps(dict(intake_keys), sort_keys=True))
     _write(directory / PRESENTATION_KEYS, presentation_keys)
+    log_key, note, subtrees = await department.log_checkpoint()
+    held = HeldLog((Verifier.parse(log_key), *witnesses), note, tuple(subtrees))
+    _write(directory / LOG_TRUST, read_held(held.text).text.rstrip())
 
 
 def _write(path: Path, content: str) -> None:

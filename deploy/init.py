@@ -23,7 +23,7 @@ if str(HERE.parent) not in sys.path:  # run as a file: the packages lie beside i
 from chassis.errors import Fault  # noqa: E402
 from deploy.making import identities  # noqa: E402
 from deploy.making.closed_files import Owner, hand_over, write  # noqa: E402
-from deploy.making.environment import environment_text  # noqa: E402
+from deploy.making.environment import complete_environment, environment_text  # noqa: E402
 from deploy.making.refusals import (  # noqa: E402
     COUNTY_MISSING,
     DEPLOYMENT_EXISTS,
@@ -75,6 +75,8 @@ def renew(directory: Path, owner: Owner) -> None:
     identities.renew_all(place)
     complete_words(place)
     hand_over(place, owner)
+    if complete_environment(directory):
+        hand_over(directory / ".env", owner)
     for name in KEPT:
         kept = directory / name
         if not kept.exists():

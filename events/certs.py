@@ -103,6 +103,21 @@ class LicenceErased(Event):
     erased_at: datetime
 
 
+LICENCE_PDF = "certs.pdf.v1"
+
+
+@declared_event(LICENCE_PDF, "licence_id", public=True)
+class LicencePdfMade(Event):
+    """The PDF companion of a licence in force was made and waits for its seal; told again while it waits."""
+
+    licence_id: str
+    issuer_code: str
+    case_id: str
+    item_code: str
+    document_sha256: str
+    made_at: datetime
+
+
 RELIANCE = "certs.reliance.v1"
 DISPUTE = "certs.dispute.v1"
 

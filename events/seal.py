@@ -75,3 +75,26 @@ class SealingRefused(Event):
     case_id: str
     reason: str
     refused_at: datetime
+
+
+@declared_event(SIGNATURE, "signature_id", public=True)
+class LicencePdfSealed(Event):
+    """The PDF companion of a licence carries the same seal as its OFD, as the ledger says."""
+
+    signature_id: str
+    seal_id: str
+    licence_id: str
+    case_id: str
+    document_sha256: str
+    sealed_at: datetime
+
+
+@declared_event(SIGNATURE, "signature_id", public=True)
+class LicencePdfRefused(Event):
+    """The PDF companion of a licence was not sealed; the licence itself is as it was."""
+
+    signature_id: str
+    licence_id: str
+    case_id: str
+    reason: str
+    refused_at: datetime

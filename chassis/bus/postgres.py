@@ -43,11 +43,14 @@ KNOWN = """
 select m.topic, m.event_id from msg m
 join unnest($1::text[], $2::uuid[]) w(topic, event_id) on w.topic = m.topic and w.event_id = m.event_id
 """
-INSERT = """
-insert into msg (topic, part, off, event_id, key, headers, body, at)
+COLUMNS = ("topic", "part", "off", "event_id", "key", "headers", "body", "at")
+COPY_FROM = 50
+"""Records from which on a COPY is cheaper than an array per column."""
+INSERT = f"""
+insert into msg ({", ".join(COLUMNS)})
 select * from unnest($1::text[], $2::int[], $3::bigint[], $4::uuid[], $5::bytea[], $6::json[], $7::bytea[],
                      $8::timestamptz[])
-"""
+"""  # noqa: S608 - constants
 ADVANCE = """
 update part p set next_off = w.off from unnest($1::text[], $2::int[], $3::bigint[]) w(topic, part, off)
 where p.topic = w.topic and p.part = w.part
@@ -267,7 +270,10 @@ class PostgresProducer:
             )
             heads[place] += 1
         if fresh:
-            await connection.execute(INSERT, *(list(column) for column in zip(*fresh, strict=True)))
+            if len(fresh) >= COPY_FROM:
+                await connection.copy_records_to_table("msg", records=fresh, columns=COLUMNS)
+            else:
+                await connection.execute(INSERT, *(list(column) for column in zip(*fresh, strict=True)))
             moved = sorted(heads)
             await connection.execute(
                 ADVANCE, [t for t, _ in moved], [p for _, p in moved], [heads[m] for m in moved]

@@ -147,7 +147,7 @@ def parse_note(note: str) -> Note:
     """Take a signed note apart. Raises NOTE_MALFORMED."""
     head, found, tail = note.rpartition("\n\n")
     lines = tuple(tail.split("\n"))
-    printable = all(sign == "\n" or sign.isprintable() for sign in note)
+    printable = note.replace("\n", "").isprintable()
     if (
         not found
         or len(note) > NOTE_LIMIT
@@ -170,7 +170,8 @@ def signed_at(text: str, line: str, verifier: Verifier) -> int | None:
         content = base64.b64decode(match[2], validate=True)
     except binascii.Error:
         return None
-    if not hmac.compare_digest(content[:_ID_BYTES], verifier.key_id):
+    has_one_text = base64.b64encode(content).decode() == match[2]
+    if not has_one_text or not hmac.compare_digest(content[:_ID_BYTES], verifier.key_id):
         return None
     timed = _TIME_BYTES if verifier.kind == COSIGNATURE else 0
     time, signature = content[_ID_BYTES : _ID_BYTES + timed], content[_ID_BYTES + timed :]

@@ -85,11 +85,10 @@ class Citizen:
         """Return the person's own licences in every county."""
         return _rows(await self._ask("GET", "/v1/licences"), "licences")
 
-    async def licence_document(self, licence_id: str) -> bytes:
-        """Return the sealed OFD."""
-        return await self._door.fetch(
-            "GET", f"/v1/licences/{licence_id}/document", headers=dict(self._headers)
-        )
+    async def licence_document(self, licence_id: str, form: str = "ofd") -> bytes:
+        """Return the sealed OFD, or its PDF."""
+        path, wanted = f"/v1/licences/{licence_id}/document", {"format": form}
+        return await self._door.fetch("GET", path, params=wanted, headers=dict(self._headers))
 
     async def uses(self, licence_id: str = "") -> list[dict[str, Any]]:
         """Return who used the person's licences, or one of them; the newest."""

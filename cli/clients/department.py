@@ -17,6 +17,8 @@ from tongban.certs.v1 import (
     presentation_pb2_grpc,
     source_pb2,
     source_pb2_grpc,
+    transparency_pb2,
+    transparency_pb2_grpc,
     use_code_pb2,
     use_code_pb2_grpc,
 )
@@ -191,6 +193,13 @@ class Department:
         stub: Any = presentation_pb2_grpc.PresentationServiceStub(certs.channel)
         answer = await certs.call(stub.GetPresentationKeys, presentation_pb2.GetPresentationKeysRequest())
         return str(answer.jwks_json)
+
+    async def log_checkpoint(self) -> tuple[str, str, list[bytes]]:
+        """Return the log's key as the registry tells it, its newest checkpoint and the subtrees of its tree."""
+        certs = self._peers["certs"]
+        stub: Any = transparency_pb2_grpc.TransparencyServiceStub(certs.channel)
+        answer = await certs.call(stub.GetCheckpoint, transparency_pb2.GetCheckpointRequest())
+        return answer.verifier_key, answer.note, list(answer.subtrees)
 
     async def trust_bundle(self) -> seal_pb2.GetTrustBundleResponse:
         """Return what verifies sealed documents without the network."""

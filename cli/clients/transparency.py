@@ -50,6 +50,11 @@ class Auditor:
         answer = await self._peer.call(self._stub.GetCheckpoint, pb.GetCheckpointRequest(size=size))
         return answer.note, answer.verifier_key
 
+    async def edge(self) -> tuple[str, list[bytes]]:
+        """Return the newest checkpoint with its cosignatures, and the subtrees that its tree consists of."""
+        answer = await self._peer.call(self._stub.GetCheckpoint, pb.GetCheckpointRequest())
+        return answer.note, list(answer.subtrees)
+
     async def inclusion(self, *, licence_id: str = "", index: int = 0, size: int = 0) -> Inclusion:
         """Return the proof of a licence's newest state, or of a leaf by its index."""
         asked = {"newest_of_licence_id": licence_id} if licence_id else {"leaf_index": index}

@@ -36,6 +36,10 @@ AuthorityDir = Annotated[
     Path | None, typer.Option("--authority", help="本方 CA 目录 | Directory of our authority.")
 ]
 Origin = Annotated[str, typer.Option("--log-origin", help="日志名称 | The log's name in its checkpoints.")]
+Divisions = Annotated[
+    list[str] | None,
+    typer.Option(help="对方代表的行政区划,默认为其编号中的 | Division it issues for; may be repeated."),
+]
 Types = Annotated[list[str] | None, typer.Option(help="证照类型代码 | Licence type code; may be repeated.")]
 
 
@@ -104,6 +108,7 @@ def peer_add(
     send: Types = None,
     accept: Types = None,
     limit_seconds: Annotated[int, typer.Option(min=0, help="副本最长时限(秒) | Replica's age limit.")] = 0,
+    issues_for: Divisions = None,
     data_dir: DataDir = None,
     directory: Directory = None,
     keys: Keys = None,
@@ -115,8 +120,9 @@ def peer_add(
 
     with refusals(as_json=as_json):
         registry = _registry(data_dir, directory, keys, authority)
+        text = file.read_text(encoding="utf-8")
         added = add_peer(
-            registry, file.read_text(encoding="utf-8"), fingerprint, send or (), accept or (), limit_seconds
+            registry, text, fingerprint, send or (), accept or (), limit_seconds, issues_for or ()
         )
         show({"registry_id": added}, added, as_json=as_json)
 
@@ -227,6 +233,7 @@ def _registry(
         keys or layout.secrets("certs"),
         open_authority(authority or layout.certificates),
         log_origin or local_log_origin(layout),
+        None if keys else layout.log_keys,
     )
 
 

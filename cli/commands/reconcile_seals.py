@@ -67,6 +67,7 @@ async def compare(places: Places, keys: Mapping[str, Path], settle: timedelta, *
         progress = opened.enter_context(Progress(*columns, console=Console(stderr=True), disable=quiet))
         total = await to["seal"].fetchval("select count(*) from seal_use where outcome = 'sealed'")
         total += await to["certs"].fetchval("select count(*) from licence where sealed_sha256 <> ''")
+        total += await to["certs"].fetchval("select count(*) from licence_pdf where state = 'sealed'")
         task = progress.add_task("用印记录 | ledger", total=total)
         compared = SealPlaces(to["seal"], to["certs"], own.digests, licences.digests, _reader(places))
         return await reconcile_seals(
@@ -86,8 +87,10 @@ def _described(report: SealReport) -> dict[str, Any]:
 
 
 def _in_words(report: SealReport) -> Group:
-    counts = Table("用印记录 | rows", "文件 | documents", "签名 | signatures", "证照 | licences")
-    counts.add_row(*map(str, (report.rows, report.documents, report.signatures, report.licences)))
+    counts = Table("用印记录 | rows", "文件 | documents", "签名 | signatures", "证照 | licences", "PDF")
+    counts.add_row(
+        *map(str, (report.rows, report.documents, report.signatures, report.licences, report.pdfs))
+    )
     lines = [f"{each.kind} {each.named} {each.detail}" for each in report.discrepancies[:SHOWN]]
     if len(report.discrepancies) > SHOWN:
         lines.append(f"… {len(report.discrepancies) - SHOWN}")

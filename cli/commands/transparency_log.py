@@ -10,30 +10,34 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Column, Table
 from rich.text import Text
 
 from chassis.clock import system_clock
-from chassis.errors import Kind, declare
+from chassis.errors import Fault, Kind, declare
 from chassis.tlog.alignment import Finding
 from chassis.tlog.audit import Verdict, audit
 from chassis.tlog.checkpoint import open_checkpoint
+from chassis.tlog.held import HeldLog
 from chassis.tlog.note import COSIGNATURE, Verifier
 from chassis.tlog.tree import is_consistent, is_included, leaf_hash
 from cli.clients.transparency import Auditor
 from cli.local.layout import LOG_WITNESS, Layout
-from cli.operations.places import find_places
+from cli.operations.faults import KEYRING_NOT_GIVEN
+from cli.operations.places import find_places, reading_keys
 from cli.output import EXIT_REFUSED, AsJson, refusals, show
 from cli.places import stack_home
 from cli.reach import log_auditor
-from cli.transparency.export import read_export, write_export
+from cli.transparency.export import keep_verdict, read_export, write_export
+from cli.transparency.held import fetch_held, held_log, judge_proof, proof_text
 from cli.transparency.places import local_verifiers, read_anchors
 from cli.transparency.reading import read_deployment
 
 PROOF_DOES_NOT_HOLD = declare(
     "PROOF_DOES_NOT_HOLD", Kind.INTERNAL, "日志给出的证明不成立", "The log's proof does not hold"
 )
+CODES_UNCHECKED = "未提供 certs 密钥环,行校验码未核对 | the keyring of certs is not given: integrity codes of rows were not checked"
 T = TypeVar("T")
 LogKeys = Annotated[
     list[str] | None,
@@ -72,12 +76,34 @@ def verify(
     witness: Annotated[
         Path | None, typer.Option("--witness", help="见证目录 | Directory of a witness.")
     ] = None,
+    proof: Annotated[
+        Path | None,
+        typer.Option(
+            "--proof", help="离线核验随证照的证明 | Verify the .tlog-proof beside a licence, offline."
+        ),
+    ] = None,
+    document: Annotated[
+        Path | None, typer.Option("--document", help="签章原件 | The sealed document that --proof must name.")
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", help="日志信任文件 | For --proof, instead of --log-key.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state", help="写出结果供监测 | Leave time and findings for the alarms: for a nightly run."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """核验整个日志 | Recompute the whole log and name whatever was altered."""
+    """核验整个日志,或一份随证照的证明 | Recompute the whole log and name whatever was altered; or verify one proof."""
     home = stack_home(data_dir)
     with refusals(as_json=as_json):
+        if proof is not None:
+            shown = judge_proof(proof, document, _trusted(log_key, trust, home))
+            show(shown, _table(shown), as_json=as_json)
+            return
         verifiers = _verifiers(log_key, home)
         ours = Layout(home).data(LOG_WITNESS)
         anchors = read_anchors(anchor or [], witness or (ours if ours.is_dir() else None))
@@ -85,11 +111,16 @@ def verify(
         if export is not None:
             log = read_export(export, anchors)
         elif database:
-            log, rows = asyncio.run(read_deployment(find_places(Layout(home)), anchors))
+            keyring = _keyring(home)
+            log, rows = asyncio.run(read_deployment(find_places(Layout(home)), anchors, keyring))
+            if keyring is None:
+                Console(stderr=True).print(CODES_UNCHECKED)
         else:
             log = _ask(lambda auditor: auditor.whole(anchors), home)
         verdict = audit(log, *verifiers)
         findings = sorted({*verdict.findings, *rows})
+        if state is not None:
+            keep_verdict(state, verdict.size, len(findings), system_clock())
         show(_described(verdict, findings, len(anchors)), _in_words(verdict, findings), as_json=as_json)
     if findings:
         raise typer.Exit(EXIT_REFUSED)
@@ -99,6 +130,9 @@ def proof(
     licence_id: Annotated[str, typer.Argument(help="证照编号 | Licence id.")] = "",
     *,
     index: Annotated[int, typer.Option("--index", min=0, help="日志序号 | Index of a leaf.")] = 0,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="保存为 .tlog-proof | File to write (C2SP).")
+    ] = None,
     log_key: LogKeys = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -112,6 +146,8 @@ def proof(
         hashed = leaf_hash(found.leaf)
         if not is_included(found.index, signed.size, hashed, found.hashes, signed.root):
             raise PROOF_DOES_NOT_HOLD()
+        if to is not None:
+            to.write_text(proof_text(found), encoding="utf-8")
         data = {
             "leaf_index": found.index,
             "leaf": json.loads(found.leaf),
@@ -131,6 +167,10 @@ def checkpoint(
         typer.Option("--since", help="较早的检查点 | An earlier one: prove that the log only grew."),
     ] = None,
     to: Annotated[Path | None, typer.Option("--to", help="保存到文件 | File to write.")] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option("--trust", help="写出日志信任文件,供离线核验 | Write what check-qr needs offline."),
+    ] = None,
     log_key: LogKeys = None,
     witness_key: Annotated[
         list[str] | None, typer.Option("--witness-key", help="见证方公钥 | Verifier keys of witnesses.")
@@ -151,6 +191,9 @@ def checkpoint(
                 raise PROOF_DOES_NOT_HOLD()
         if to is not None:
             to.write_text(note)
+        if trust is not None:
+            keys = [*verifiers, *_witnesses(witness_key)]
+            trust.write_text(_ask(lambda auditor: fetch_held(auditor, keys), home).text, encoding="utf-8")
         seen = {each.name: taken.cosigned_at(each) for each in _witnesses(witness_key)}
         data = {"size": signed.size, "root": signed.root.hex(), "note": note, "cosigned_at": seen}
         if as_json:
@@ -183,6 +226,22 @@ def _verifiers(given: list[str] | None, home: Path) -> list[Verifier]:
     if given:
         return [Verifier.parse(each) for each in given]
     return local_verifiers(Layout(home))
+
+
+def _keyring(home: Path) -> Path | None:
+    """Return the registry's keyring, by which its rows are checked word for word; None where it is not given."""
+    try:
+        return reading_keys(Layout(home), "certs")
+    except Fault as fault:
+        if fault.reason is not KEYRING_NOT_GIVEN:
+            raise
+        return None
+
+
+def _trusted(given: list[str] | None, trust: Path | None, home: Path) -> HeldLog:
+    if given or trust is not None:
+        return held_log(given, trust or home, needed=True)
+    return HeldLog(tuple(local_verifiers(Layout(home))))
 
 
 def _witnesses(keys: list[str] | None) -> list[Verifier]:

@@ -8,9 +8,12 @@ from typing import Any
 import segno
 
 from chassis.clock import system_clock
+from chassis.tlog.note import Verifier
 from cli.demo.registers import LAIFENG
 from cli.demo.story import Story, expect, follow, or_none, wait_for
 from cli.departments import office_by_id
+from cli.local.credentials import witness_key_file
+from cli.transparency.places import witness_verifier
 from cli.trust import keep_trust
 from cli.verification import verify_file
 
@@ -38,9 +41,16 @@ async def await_licences(story: Story) -> None:
         "licence_id": main["licence_id"],
     }
     (story.out / "licence.ofd").write_bytes(await story.person.licence_document(main["licence_id"]))
+    (story.out / "licence.pdf").write_bytes(await wait_for("the PDF is sealed", lambda: _pdf(story)))
     told = await wait_for("the applicant is told", lambda: _messages(story))
     story.figures["notifications"] = len(told)
     await follow(story)
+
+
+async def _pdf(story: Story) -> bytes | None:
+    """Return the PDF of the licence once it carries its seal, shortly after the licence is in force."""
+    asked = story.person.licence_document(story.figures["licence_id"], "pdf")
+    return await or_none(asked, "LICENCE_PDF_NOT_READY")
 
 
 async def _messages(story: Story) -> list[dict[str, Any]] | None:
@@ -60,7 +70,7 @@ async def present(story: Story) -> None:
         keys = await department.presentation_keys()
         answer = await department.verify_presentation(shown["code"])
         again = await or_none(department.verify_presentation(shown["code"]), "PRESENTATION_SCANNED")
-        await keep_trust(department, await story.kiosk.jwks(), keys, story.trust)
+        await keep_trust(department, await story.kiosk.jwks(), keys, story.trust, _witnesses(story))
     expect(answer.verdict == "VALID", f"the inspector is told VALID, not {answer.verdict}")
     expect(again is None, "a code is scanned once")
     story.note(LAIFENG, inspector.department_id, "scanned_online", answer.verdict)
@@ -71,6 +81,12 @@ async def present(story: Story) -> None:
     story.figures["presentation"] = {"online": answer.verdict, "offline": summary}
     expect(report.verdict == "VALID", f"the sealed document verifies offline, not {report.verdict}")
     story.note(LAIFENG, inspector.department_id, "document_verified_offline", report.verdict)
+
+
+def _witnesses(story: Story) -> list[Verifier]:
+    """Return the key of the log's witness, which the inspector has from the witness itself."""
+    reach = story.reach
+    return [witness_verifier(witness_key_file(reach.layout))] if reach.state.witness else []
 
 
 def _offline_summary(qr_text: str, keys: str) -> str:

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from chassis.errors import Kind, declare
 from chassis.rpc.peer import Peer
-from chassis.tlog.keys import read_signer
+from chassis.tlog.keys import read_signer, read_verifiers
 from chassis.tlog.note import ED25519
 from cli.local.authority import Authority
 from services.certs.federated.peer_files import FILE, OwnKeys, describe_self, read_federation, read_peer_file
@@ -55,6 +55,8 @@ class Registry:
     """Directory with certs' own keys."""
     authority: Authority
     log_origin: str
+    log_keys: Path | None = None
+    """Where the log's former keys are listed, the newest first; beside certs' own keys unless told otherwise."""
 
     @property
     def file(self) -> Path:
@@ -92,17 +94,17 @@ def export_file(registry: Registry, address: str) -> tuple[str, str]:
         path.name.removesuffix(".issued.pem"): path.read_text()
         for path in sorted((registry.directory / "peers").glob("*.issued.pem"))
     }
-    signer = read_signer((registry.keys / "log_key.pem").read_bytes(), registry.log_origin, ED25519)
+    present, log_keys = _log_keys(registry)
     said = {
         "registry_id": content["registry_id"],
         "name": content["name"],
         "address": address,
-        "log_key": str(signer.verifier),
+        "log_key": present,
         "authority": registry.authority.root_file.read_text(),
         "request": _request(registry.keys / "registry_tls_key.pem", content["registry_id"]),
     }
     own = OwnKeys(registry.keys / "registry_key.pem", registry.keys / "replica_key.pem")
-    signed = describe_self(own, said, issued)
+    signed = describe_self(own, said, issued, log_keys)
     return signed, read_peer_file(signed)[1]
 
 
@@ -113,9 +115,11 @@ def add_peer(
     send: Sequence[str],
     accept: Sequence[str],
     limit_seconds: int = 0,
+    issues_for: Sequence[str] = (),
 ) -> str:
     """Agree with a peer, or anew with its newer file; return its id. Its certificate for asking us is issued.
 
+    ``issues_for`` are the divisions of whose issuers it speaks, by default that of its id.
     Raises PEER_FILE_WRONG, FINGERPRINT_WRONG, REQUEST_WRONG, REGISTRY_NOT_NAMED.
     """
     peer, found = read_peer_file(signed)
@@ -127,7 +131,13 @@ def add_peer(
         for each in content["agreements"]
         if read_peer_file(each["file"])[0].registry_id != peer.registry_id
     ]
-    agreed = {"file": signed.strip(), "send": sorted(send), "accept": sorted(accept)}
+    agreed = {
+        "file": signed.strip(),
+        "send": sorted(send),
+        "accept": sorted(accept),
+        "limit_seconds": limit_seconds,
+        "issues_for": list(issues_for),
+    }
     folder = registry.directory / "peers"
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / f"{peer.registry_id}.authority.pem", peer.authority)
@@ -136,7 +146,7 @@ def add_peer(
         _replace(folder / f"{peer.registry_id}.certificate.pem", ours)
     issued = registry.authority.certify(Peer("registry", peer.registry_id), _checked(peer.request))
     _replace(folder / f"{peer.registry_id}.issued.pem", issued.decode())
-    registry.write(content | {"agreements": [*others, agreed | {"limit_seconds": limit_seconds}]})
+    registry.write(content | {"agreements": [*others, agreed]})
     return peer.registry_id
 
 
@@ -153,11 +163,26 @@ def agreements(registry: Registry) -> list[dict[str, Any]]:
                 "send": each["send"],
                 "accept": each["accept"],
                 "limit_seconds": each.get("limit_seconds", 0),
+                "issues_for": each.get("issues_for", []),
                 "fingerprint": fingerprint,
                 "may_ask": (registry.directory / "peers" / f"{peer.registry_id}.certificate.pem").is_file(),
             }
         )
     return found
+
+
+def _log_keys(registry: Registry) -> tuple[str, list[str]]:
+    """Return the key that signs the log, and every key of it, the newest last: an announced one after the present."""
+
+    def key(name: str) -> str:
+        return str(read_signer((registry.keys / name).read_bytes(), registry.log_origin, ED25519).verifier)
+
+    present = key("log_key.pem")
+    former = [str(each) for each in read_verifiers(registry.log_keys or registry.keys / "log_keys.txt")]
+    coming = [key("log_key.next.pem")] if (registry.keys / "log_key.next.pem").is_file() else []
+    return present, [
+        *dict.fromkeys((*reversed([each for each in former if each != present]), present, *coming))
+    ]
 
 
 def _request(key_file: Path, registry_id: str) -> str:

@@ -48,7 +48,9 @@ _REFERRED = {
     "certs/documents": (
         "certs",
         """select unsealed_sha256 from licence where unsealed_sha256 <> ''
-        union select sealed_sha256 from licence where sealed_sha256 <> ''""",
+        union select sealed_sha256 from licence where sealed_sha256 <> ''
+        union select unsealed_sha256 from licence_pdf where unsealed_sha256 <> ''
+        union select sealed_sha256 from licence_pdf where sealed_sha256 <> ''""",
     ),
     "intake/files": ("intake", "select file_id from case_archive"),
 }

@@ -81,6 +81,18 @@ def read_export(path: Path, anchors: Sequence[str] = ()) -> Log:
     return Log(leaves, hashes, notes, tuple(anchors))
 
 
+def keep_verdict(path: Path, size: int, findings: int, now: datetime) -> None:
+    """Leave when a log was verified and how many things were wrong, for the alarms. Raises EXPORT_UNWRITABLE."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_text(_line({"finished_at": now.isoformat(), "size": size, "findings": findings}))
+        fresh.replace(path)
+    except OSError as problem:
+        raise EXPORT_UNWRITABLE(path=path.name, cause=type(problem).__name__) from problem
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
 def _lines(file: Iterator[str]) -> Iterator[dict[str, Any]]:
     """Return the lines between head and end. Raises ValueError where one of them is missing."""
     head = json.loads(next(file, "{}"))

@@ -1,4 +1,4 @@
-"""What certs asks of others: the data of an approval, from intake; sealed documents, from seal."""
+"""What certs asks of others: the data of an approval and the parties of a case, from intake; sealed documents, from seal."""
 
 from __future__ import annotations
 
@@ -57,6 +57,27 @@ class Approvals:
             operation=answer.operation or "issue",
             predecessor_id=answer.predecessor_licence_id,
         )
+
+
+class CaseParties:
+    """Whose licences an open case is about; implements the port CaseParties."""
+
+    def __init__(self, intake: PeerChannel) -> None:
+        self._intake = intake
+        self._stub = issuing_pb2_grpc.IssuingServiceStub(intake.channel)
+
+    async def of_part(self, case_id: str, item_code: str, department_code: str) -> list[tuple[str, str]]:
+        """Return the parties; none of a case that is not open or has no such part. Raises PEER_UNAVAILABLE."""
+        asked = issuing_pb2.GetCasePartiesRequest(
+            case_id=case_id, item_code=item_code, department_code=department_code
+        )
+        try:
+            answer = await self._intake.call(self._stub.GetCaseParties, asked)
+        except Fault as problem:
+            if problem.kind is Kind.NOT_FOUND:
+                return []
+            raise
+        return [(each.id_type_code, each.id_number) for each in answer.parties]
 
 
 class SealedDocuments:

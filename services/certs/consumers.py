@@ -12,12 +12,13 @@ from chassis.event import Envelope, mirrored, new_event_id
 from chassis.inbox import Handler
 from events.certs import MIRROR, ReplicaSent
 from events.intake import CaseClosed, CaseSubmitted, CaseWithdrawn, PartDecided
-from events.seal import DocumentSealed, SealingRefused
+from events.seal import DocumentSealed, LicencePdfRefused, LicencePdfSealed, SealingRefused
 from services.certs.domain.issuing import IssueData
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.use_code import CasePart
 from services.certs.usecases.life.from_case import make_from_approval
 from services.certs.usecases.make import SealedDocument, note_seal_refusal, put_in_force
+from services.certs.usecases.pdf_companion import note_pdf_refused, note_pdf_sealed
 from services.certs.usecases.ports import Documents, Registry
 from services.certs.usecases.use_codes import revoke_use_codes
 
@@ -83,6 +84,17 @@ def handlers(hearing: Hearing) -> tuple[Handler[Any, Any], ...]:
         del envelope, nothing
         await note_seal_refusal(hearing.registry_of(tx), event.licence_id, event.reason)
 
+    async def note_pdf(tx: Transaction, event: LicencePdfSealed, envelope: Envelope, nothing: None) -> None:
+        del envelope, nothing
+        registry, now = hearing.registry_of(tx), hearing.clock()
+        await note_pdf_sealed(registry, event.licence_id, event.signature_id, event.document_sha256, now)
+
+    async def note_no_pdf(
+        tx: Transaction, event: LicencePdfRefused, envelope: Envelope, nothing: None
+    ) -> None:
+        del envelope, nothing
+        await note_pdf_refused(hearing.registry_of(tx), event.licence_id, event.reason, hearing.clock())
+
     async def take_back(
         tx: Transaction, event: CaseWithdrawn | CaseClosed, envelope: Envelope, nothing: None
     ) -> None:
@@ -107,6 +119,8 @@ def handlers(hearing: Hearing) -> tuple[Handler[Any, Any], ...]:
         Handler(CaseClosed, take_back),
         Handler(DocumentSealed, issue, fetch_sealed),
         Handler(SealingRefused, note),
+        Handler(LicencePdfSealed, note_pdf),
+        Handler(LicencePdfRefused, note_no_pdf),
     )
 
 

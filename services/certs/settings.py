@@ -33,6 +33,8 @@ class CertsSettings(ServiceSettings):
     """How often queued leaves are taken into the log."""
     log_adoption_hours: float = Field(default=24.0, gt=0, le=8_760)
     """How long after the log began a process of an older release may still write rows without leaf."""
+    log_verified_file: Path | None = None
+    """JSON file of ``tongban log verify --state``; how old it is and what it found is measured."""
     log_witnesses: str = ""
     """Witnesses of the log, comma separated: ``<verifier key>@<url>``."""
     log_witnesses_inside: str = ""
@@ -50,6 +52,8 @@ class CertsSettings(ServiceSettings):
     federation_heartbeat_seconds: float = Field(default=1.0, gt=0, le=60)
     replica_limit_seconds: float = Field(default=86_400.0, gt=0)
     """How old a replica may be that answers in its issuer's place; types and agreements may be stricter."""
+    replica_keep_days: int = Field(default=30, ge=1, le=3_650)
+    """Days after which it is forgotten what other registries were told, where later messages say more, and which uses."""
     import_processes: int = Field(default=1, ge=0, le=32)
     """Processes beside this one that judge and encrypt the rows of larger imports; 0: a thread of this one."""
     sharing_host: str = "127.0.0.1"

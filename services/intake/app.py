@@ -33,6 +33,8 @@ from services.intake.store.identity import IdentityWorks
 from services.intake.store.retention import RetentionWorks
 from services.intake.store.work import Works
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument
+from services.intake.usecases.entrustment_ports import EntrustmentRegistry, OpenEntrustments
+from services.intake.usecases.handing_over import BATCH, hand_over_waiting
 from services.intake.usecases.identity.sessions import end_sessions
 from services.intake.usecases.identity.sweeping import forget_expired as forget_log_ins
 from services.intake.usecases.retention import Retention, forget_files, forget_rows
@@ -84,6 +86,9 @@ async def build(runtime: Runtime) -> Made:
         await forget_log_ins(doors.log_in)
         return False
 
+    async def entrust() -> bool:
+        return await hand_over_entrustments(doors.open_entrustments, doors.entrustments)
+
     async def forget() -> bool:
         await forget_what_is_over(retained, files, settings.retention())
         return False
@@ -105,6 +110,7 @@ async def build(runtime: Runtime) -> Made:
         budgets=RPC_BUDGETS,
         workers=[
             repeating("sweep", sweep, every_seconds=settings.sweep_seconds),
+            repeating("entrustments", entrust, every_seconds=settings.sweep_seconds),
             repeating("retention", forget, every_seconds=min(HOUR_SECONDS, settings.retention_seconds)),
         ],
         measures=[measures.calendar(lambda: parts.catalogue().calendar.last_day)],
@@ -155,6 +161,16 @@ async def forget_what_is_over(works: RetentionWorks, files: EncryptedFiles, rete
     forgotten |= await forget_files(works, files, retention)
     if any(forgotten.values()):
         log.info("retention", **forgotten)
+
+
+async def hand_over_entrustments(open_work: OpenEntrustments, registry: EntrustmentRegistry) -> bool:
+    """Hand over the entrustments that the registry does not know yet; return whether more may be waiting."""
+    done = await hand_over_waiting(open_work, registry)
+    if done.recorded or done.refused or done.waiting:
+        log.info(
+            "entrustments_handed_over", recorded=done.recorded, refused=done.refused, waiting=done.waiting
+        )
+    return done.recorded + done.refused >= BATCH
 
 
 async def sweep_cases(parts: CaseParts) -> None:

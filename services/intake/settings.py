@@ -58,6 +58,8 @@ class IntakeSettings(ServiceSettings):
     """Changes in a department's feed that a newer one of the same part has replaced."""
     keep_drafts_days: int = Field(default=180, ge=121)
     """Drafts since they were last touched; longer than the use-codes that they were given live."""
+    keep_entrustments_days: int = Field(default=1_096, ge=1_096)
+    """Entrustments after their end or their taking back: as long as claims are brought (民法典 188)."""
     keep_abandoned_files_days: int = Field(default=30, ge=1)
     """Uploads since they were first seen to belong to no case: replaced, or left behind by a crash."""
 
@@ -80,6 +82,7 @@ class IntakeSettings(ServiceSettings):
             contact_reads=timedelta(days=self.keep_contact_reads_days),
             replaced_changes=timedelta(days=self.keep_replaced_changes_days),
             drafts=timedelta(days=self.keep_drafts_days),
+            entrustments=timedelta(days=self.keep_entrustments_days),
             abandoned_files=timedelta(days=self.keep_abandoned_files_days),
             every=timedelta(seconds=self.retention_seconds),
         )

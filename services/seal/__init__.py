@@ -1,7 +1,7 @@
 """seal: makes e-seals (电子印章), seals OFD documents with them and says check by check whether a sealing holds.
 
-Publishes: SealApplied, SealApplicationDecided, SealMade, SealStatusChanged, DocumentSealed, SealingRefused
-Consumes: LicenceMade
+Publishes: SealApplied, SealApplicationDecided, SealMade, SealStatusChanged, DocumentSealed, SealingRefused, LicencePdfSealed, LicencePdfRefused
+Consumes: LicenceMade, LicencePdfMade
 Answers: SealService, SignatureService, VerificationService, and as its signer process SignerService
 Asks: LicenceService, SignerService (its own other process, over a unix socket)
 Stores: applications for seals (names of persons encrypted), seals with their history, the authorities' private keys

@@ -8,6 +8,7 @@ wrong check characters circulate: an import flags such a record and does not los
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -59,6 +60,17 @@ SERIAL_WRONG = _rule(
 )
 VERSION_WRONG = _rule("VERSION_WRONG", "版本号应为 001 至 999", "The version is not 001 to 999")
 CHECK_WRONG = _rule("CHECK_WRONG", "证照标识校验位不正确，请核对是否抄错", "The check character does not fit")
+_RULES = (
+    (_TYPE, TYPE_WRONG),
+    (_ISSUER, ISSUER_WRONG),
+    (_SERIAL, SERIAL_WRONG),
+    (_VERSION, VERSION_WRONG),
+    (_CHECK, CHECK_WRONG),
+)
+_PARTS = re.compile(
+    rf"{_TYPE.pattern}\.{_ISSUER.pattern}\.{_SERIAL.pattern}\.(?!000){_VERSION.pattern}\.{_CHECK.pattern}"
+)
+"""All parts at once, for the many that are right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +117,19 @@ def check_licence_identifier(value: str) -> Check:
     if len(parts) != _PARTS_AFTER_ROOT or len(value) > IDENTIFIER_LIMIT:
         return Check(PARTS_WRONG)
     type_code, issuer, serial, version, check = parts
-    rules = (
-        (_TYPE, type_code, TYPE_WRONG),
-        (_ISSUER, issuer, ISSUER_WRONG),
-        (_SERIAL, serial, SERIAL_WRONG),
-        (_VERSION, version, VERSION_WRONG),
-        (_CHECK, check, CHECK_WRONG),
-    )
-    for form, part, rule in rules:
-        if not form.fullmatch(part):
-            return Check(rule)
-    if version == "000":
-        return Check(VERSION_WRONG)
+    if not _PARTS.fullmatch(".".join(parts)):
+        return Check(_broken_part(parts))
     expected = check_character(type_code + issuer + serial + version)
     warnings = _definer_and_issuer_warnings(type_code, issuer)
     return Check(None if check == expected else CHECK_WRONG, expected, warnings)
+
+
+def _broken_part(parts: Sequence[str]) -> Reason:
+    """Return the rule of the first part that is not in its form."""
+    for (form, rule), part in zip(_RULES, parts, strict=True):
+        if not form.fullmatch(part):
+            return rule
+    return VERSION_WRONG  # 000
 
 
 def check_licence_identifier_for_issuing(value: str) -> Check:

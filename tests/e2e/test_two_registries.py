@@ -109,6 +109,21 @@ async def test_what_one_registry_issues_the_other_finds_at_once(ground: Ground) 
         assert answer["licences"][0]["licence"]["licence_id"] == licence_id
 
 
+async def test_a_revocation_is_in_the_replica_and_how_long_it_took_is_reported(
+    ground: Ground, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    _, licence_id = await ground.licence(ground.city)
+    await until(lambda: ground.county.replica_of(licence_id), "in the replica")
+    await ground.city.revoke(licence_id)
+    began = time.monotonic()
+
+    async def revoked() -> bool:
+        return await ground.county.replica_of(licence_id) == "revoked"
+
+    await until(revoked, "revoked in the replica")
+    record_testsuite_property("replica_lag_seconds", round(time.monotonic() - began, 3))
+
+
 async def test_while_the_issuer_is_down_its_replica_answers_and_says_how_old_it_is(ground: Ground) -> None:
     holder, licence_id = await ground.licence(ground.city)
     await until(lambda: ground.county.replica_of(licence_id), "in the replica")

@@ -13,8 +13,17 @@ from cli.local.layout import Layout
 from cli.local.postgres import EmbeddedPostgres
 from standards.identifiers import build_citizen_id
 from tests.e2e.test_two_registries import until
+from tests.stacks.catalogues import county_catalogue
 from tests.stacks.local import ROOT, LocalStack, local_stack
-from tests.stacks.registries import BUSINESS, CITY, COUNTY, Mirrors, RunningRegistry, child_environment
+from tests.stacks.registries import (
+    BUSINESS,
+    CITY,
+    COUNTIES,
+    COUNTY,
+    Mirrors,
+    RunningRegistry,
+    child_environment,
+)
 
 NAME = "丰小玉"
 
@@ -55,7 +64,8 @@ async def agree(city: Path, county: Path, exchange: Path) -> None:
 
 
 async def test_a_city_and_a_county_know_each_others_licences(tmp_path: Path) -> None:
-    async with local_stack() as first, local_stack() as second:
+    own = {each: county_catalogue(tmp_path / f"{each}-catalogue", COUNTIES[each]) for each in (CITY, COUNTY)}
+    async with local_stack(catalogue=own[CITY]) as first, local_stack(catalogue=own[COUNTY]) as second:
         await agree(first.layout.home, second.layout.home, tmp_path)
         city, county = registry(first, CITY), registry(second, COUNTY)
         mirrors = Mirrors({CITY: first.layout.home, COUNTY: second.layout.home})

@@ -1,7 +1,6 @@
 """Bugs that were found and fixed, or that the design forbids, kept as patches that re-introduce them.
 
 A patch is a unified diff below header lines: ``# caught-by: <pytest node id>`` (one or more) and ``# what: …``.
-``# tries: 4`` stands where the bug is a race that it does not lose each time: one catch of so many is asked for.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ class Bug:
     path: Path
     what: str
     caught_by: tuple[str, ...]
-    tries: int = 1
 
     @property
     def name(self) -> str:
@@ -44,10 +42,9 @@ def _read(path: Path) -> Bug:
     header = [line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#")]
     what = " ".join(line.partition(":")[2].strip() for line in header if line.startswith("what:"))
     caught_by = tuple(line.partition(":")[2].strip() for line in header if line.startswith("caught-by:"))
-    tries = next((int(line.partition(":")[2]) for line in header if line.startswith("tries:")), 1)
     if not what or not caught_by or not all("::" in node for node in caught_by):
         raise ValueError(f"{path.name} does not say what it breaks and which test catches that")
-    return Bug(path, what, caught_by, tries)
+    return Bug(path, what, caught_by)
 
 
 def copy_tree(target: Path) -> Path:

@@ -1,5 +1,6 @@
-"""Offline QR codes verified per second of one core: text in, statement or refusal out.
+"""Offline QR codes verified per second of one core: text in, statement and proof of the log, or refusal, out.
 
+Each carries the proof of a log of 16 million leaves, with its witness's cosignature.
 Beside it stands the ceiling: bare ES256 verifications of as many bytes.
 """
 
@@ -18,25 +19,36 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import ECKey
 
 from chassis.auth import DocumentSigner, new_signing_key, public_keys, read_jwks
+from chassis.tlog.checkpoint import Checkpoint
+from chassis.tlog.compact import compact
+from chassis.tlog.held import HeldLog
+from chassis.tlog.keys import new_log_key, read_signer
+from chassis.tlog.note import COSIGNATURE, ED25519, Signer
+from chassis.tlog.proof import LogProof
+from chassis.tlog.tree import inclusion_ranges, leaf_hash, root_from_inclusion
 from services.certs.app import read_catalogue
 from services.certs.domain.holder import Holder
 from services.certs.domain.issuing import IssueData, make
+from services.certs.domain.log import leaf_bytes, licence_leaf
 from services.certs.domain.presentation import (
     OFFLINE_KIND,
+    LogEvidence,
     check_statement,
-    offline_jws_of,
+    offline_parts_of,
     qr_text_of,
     read_statement,
     state,
 )
 from services.certs.domain.status import LicenceStatus
 from services.certs.rpc.summary_signer import read_signed
+from services.certs.usecases.offline_log import LogStanding, check_log
 from tests.load.measured import Measured, percentiles
 from tests.load.servers import ROOT
 
 QR_VERIFY = ("qr_verify",)
 CODES = 500
 """Different codes, so that nothing is answered from a cache."""
+TREE_SIZE = 2**24
 _SPAN_SECONDS = 10.0
 _CITIZEN = "11010519491231002X"
 _TYPE, _ISSUER = "11100000MB0143028R901", "11361103TB1000011X"
@@ -52,12 +64,15 @@ async def qr_verify(_names: tuple[str, ...], seconds: float, note: Note) -> Asyn
 def _measure(seconds: float) -> Measured:
     now = datetime.now(UTC)
     key = new_signing_key()
-    texts = _texts(DocumentSigner(key), now)
+    log, witness = _log_signer(), _log_signer(COSIGNATURE)
+    held = HeldLog((log.verifier, witness.verifier))
+    texts = _texts(DocumentSigner(key), log, witness, now)
     published = read_jwks(_json(key))
 
     def check(number: int) -> None:
-        jws = offline_jws_of(texts[number % CODES])
-        check_statement(read_statement(read_signed(jws, published, OFFLINE_KIND)), now)
+        jws, evidence = offline_parts_of(texts[number % CODES])
+        statement = check_statement(read_statement(read_signed(jws, published, OFFLINE_KIND)), now)
+        assert check_log(statement, evidence, held).standing is LogStanding.VERIFIED
 
     spans, cpu = _repeat(check, seconds)
     bare, bare_cpu = _bare(min(seconds, 3.0), len(texts[0]))
@@ -91,7 +106,7 @@ def _bare(seconds: float, size: int) -> tuple[int, float]:
     return len(spans), cpu
 
 
-def _texts(signer: DocumentSigner, now: datetime) -> list[str]:
+def _texts(signer: DocumentSigner, log: Signer, witness: Signer, now: datetime) -> list[str]:
     types, _ = read_catalogue(Path(ROOT) / "catalogue")
     approved = IssueData(
         case_id="load",
@@ -110,9 +125,24 @@ def _texts(signer: DocumentSigner, now: datetime) -> list[str]:
     for number in range(CODES):
         licence = make(f"0195d0f2-0000-7000-8000-{number:012d}", approved, types[_TYPE], number + 1)
         valid = replace(licence, status=LicenceStatus.VALID)
-        statement = state(valid, f"{number:012d}", timedelta(hours=24), None, now)
-        made.append(qr_text_of(signer.sign_document(statement.claims(), kind=OFFLINE_KIND)))
+        evidence = _evidence(leaf_bytes(licence_leaf(valid, "make", now)), number, log, witness)
+        statement = state(valid, f"{number:012d}", timedelta(hours=24), evidence, now)
+        made.append(qr_text_of(signer.sign_document(statement.claims(), kind=OFFLINE_KIND), evidence))
     return made
+
+
+def _evidence(leaf: bytes, index: int, log: Signer, witness: Signer) -> LogEvidence:
+    """Return the proof of a leaf in a log of `TREE_SIZE`, of which only what is beside its way is invented."""
+    hashes = tuple(leaf_hash(f"{each}".encode()) for each in inclusion_ranges(index, TREE_SIZE))
+    root = root_from_inclusion(index, TREE_SIZE, leaf_hash(leaf), hashes)
+    assert root is not None
+    text = Checkpoint(log.name, TREE_SIZE, root).text
+    proof = LogProof(index, hashes, log.sign(text) + witness.line(text))
+    return LogEvidence(leaf, bytes(compact(proof)))
+
+
+def _log_signer(kind: int = ED25519) -> Signer:
+    return read_signer(new_log_key().encode(), f"tongban.bench/{kind}", kind)
 
 
 def _json(key: ECKey) -> str:

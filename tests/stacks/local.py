@@ -91,13 +91,15 @@ class LocalStack:
 
 
 @asynccontextmanager
-async def local_stack(bus: Bus = "postgres", kafka_bootstrap: str | None = None) -> AsyncIterator[LocalStack]:
+async def local_stack(
+    bus: Bus = "postgres", kafka_bootstrap: str | None = None, catalogue: Path = ROOT / "catalogue"
+) -> AsyncIterator[LocalStack]:
     """Run a fresh stack for the block; nothing of it is left afterwards, nor its directory."""
     home = Path(tempfile.mkdtemp(prefix="tbstack"))
     stack = LocalStack(Layout(home))
     broker = ["--kafka-bootstrap", kafka_bootstrap] if kafka_bootstrap else []
     try:
-        await _tongban("up", "--bus", bus, *broker, "--catalogue", str(ROOT / "catalogue"), home=home)
+        await _tongban("up", "--bus", bus, *broker, "--catalogue", str(catalogue), home=home)
         yield stack
     except BaseException:
         print(stack.complaints())

@@ -47,11 +47,18 @@ from cli.local.prepare import make_bus_tables
 from cli.local.services import service_processes
 from cli.local.state import StackState
 from cli.local.supervisor import Supervisor
+from tests.stacks.catalogues import county_catalogue
 from tongban.certs.v1 import federation_pb2, licence_pb2, licence_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[2]
 CITY, COUNTY = "361100-city", "361123-county"
-MARKET = "11361103TB1000011X"
+COUNTIES = {CITY: "361103", COUNTY: "361123"}
+"""Whose departments each registry has."""
+BUREAUS = {
+    CITY: ("11361103TB1000011X", "上饶市广丰区市场监督管理局"),
+    COUNTY: ("11361123TB20000139", "玉山县市场监督管理局"),
+}
+"""Who issues business licences there."""
 BUSINESS = "11100000MB0143028R001"
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
@@ -85,19 +92,25 @@ class RunningRegistry:
         """The database, as its owner."""
         return migrator_dsn(self.layout, self.server.server_dsn, "certs")
 
+    @property
+    def bureau(self) -> str:
+        """The code of its department that issues business licences."""
+        return BUREAUS[self.registry_id][0]
+
     def identity(self, peer: Peer) -> TlsFiles:
         """Return an identity of its authority."""
         return open_authority(self.layout.certificates).identity(peer)
 
-    def department(self, uscc: str = MARKET) -> Department:
-        """Return a department's client."""
-        return Department(uscc, self.identity(Peer("department", uscc)), {"certs": self.address})
+    def department(self) -> Department:
+        """Return its bureau's client."""
+        tls = self.identity(Peer("department", self.bureau))
+        return Department(self.bureau, tls, {"certs": self.address})
 
     def operator(self) -> RegistryOperator:
         """Return an operator's client."""
         return RegistryOperator(self.identity(Peer("operator", "test")), self.address)
 
-    async def find(self, holder: str, uscc: str = MARKET) -> dict[str, dict[str, Any]]:
+    async def find(self, holder: str) -> dict[str, dict[str, Any]]:
         """Return what every registry says of a holder, by registry."""
         request = federation_pb2.FindSharedRequest(
             holder_id_type_code="111",
@@ -109,14 +122,14 @@ class RunningRegistry:
                 case_id="case-1",
             ),
         )
-        tls = self.identity(Peer("department", uscc))
+        tls = self.identity(Peer("department", self.bureau))
         found = await RegistryOperator(tls, self.address).find(request)
         return {each["registry_id"]: each for each in found["answers"]}
 
     async def import_licences(self, holders: Sequence[str], first_serial: int) -> list[str]:
         """Return the ids of one new licence for each holder, imported by its issuer."""
         rows = [
-            (number, business_licence(holder, f"2026{first_serial + number:06d}"))
+            (number, business_licence(self.registry_id, holder, f"2026{first_serial + number:06d}"))
             for number, holder in enumerate(holders, 1)
         ]
 
@@ -128,7 +141,7 @@ class RunningRegistry:
 
     async def revoke(self, licence_id: str) -> None:
         """Have the issuer revoke a licence."""
-        tls = self.identity(Peer("department", MARKET))
+        tls = self.identity(Peer("department", self.bureau))
         peer = open_channel(self.address, service_peer("certs"), tls)
         try:
             stub = licence_pb2_grpc.LicenceServiceStub(peer.channel)
@@ -277,7 +290,8 @@ async def two_registries() -> AsyncIterator[tuple[RunningRegistry, RunningRegist
             layout = Layout(home / name)
             layout.make()
             make_secrets(layout)
-            state = describe(layout, Wanted(ROOT / "catalogue"))
+            catalogue = county_catalogue(home / f"{name}-catalogue", COUNTIES[registry_id])
+            state = describe(layout, Wanted(catalogue))
             one = RunningRegistry(registry_id, layout, state, EmbeddedPostgres(layout.postgres))
             name_registry(one.files, registry_id, registry_id)
             made.append(one)
@@ -293,17 +307,18 @@ async def two_registries() -> AsyncIterator[tuple[RunningRegistry, RunningRegist
         yield city, county, mirrors
 
 
-def business_licence(holder: str, serial: str, **changed: str) -> dict[str, str]:
-    """Return a business licence as a department imports it."""
+def business_licence(registry_id: str, holder: str, serial: str) -> dict[str, str]:
+    """Return a business licence as a registry's bureau imports it."""
     from standards.identifiers import build_licence_identifier
 
+    bureau, name = BUREAUS[registry_id]
     return {
         "ZZMC": "营业执照",
         "ZZLXDM": BUSINESS,
         "ZZBH": serial,
-        "ZZBS": build_licence_identifier(BUSINESS, MARKET, serial),
-        "ZZBFJG": "上饶市广丰区市场监督管理局",
-        "ZZBFJGDM": MARKET,
+        "ZZBS": build_licence_identifier(BUSINESS, bureau, serial),
+        "ZZBFJG": name,
+        "ZZBFJGDM": bureau,
         "ZZBFRQ": "2024-03-05",
         "CZZT": "丰小玉",
         "CZZTDM": holder,
@@ -316,7 +331,7 @@ def business_licence(holder: str, serial: str, **changed: str) -> dict[str, str]
         "KZ_JYFW": "餐饮服务",
         "KZ_CLRQ": "2024-03-05",
         "KZ_ZS": "江西省上饶市广丰区永丰街道一号",
-    } | changed
+    }
 
 
 def new_batch() -> str:

@@ -1,7 +1,8 @@
 """Compares the whole ledger of seal uses with the signatures there are: in seal's documents and in the licence store.
 
-Every signature that names a seal of ours has its row, and every row its signature. Nothing is changed, nothing
-locked; one document at a time is in memory.
+Every signature that names a seal of ours has its row, and every row its signature. The PDF of a licence has a row
+of its own, which names the licence in its detail. Nothing is changed, nothing locked; one document at a time is in
+memory.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ Open = Callable[[bytes], "DocumentDigests | None"]
 ReadFile = Callable[[str], bytes]
 """Returns a file of the licence store as it is stored. Raises FILE_NOT_FOUND, FILE_STORE_FAILED."""
 Advance = Callable[[int], object]
-_SEALED = """
-select u.sequence, u.signature_id::text, u.seal_id, coalesce(u.licence_id, '') as licence_id, u.document_sm3,
+_LICENCE = "coalesce(u.licence_id, case when t.document_type = 'licence' then nullif(t.item_id, '') end, '') as licence_id"
+"""Of which licence a row is: that of a PDF names it in its detail; nobody else seals licences by item."""
+_SEALED = f"""
+select u.sequence, u.signature_id::text, u.seal_id, {_LICENCE}, u.document_sm3,
   u.signature_sm3, u.used_at, d.sha256
-from seal_use u left join sealed_document d using (signature_id)
+from seal_use u left join seal_use_detail t using (sequence) left join sealed_document d using (signature_id)
 where u.outcome = 'sealed' and u.sequence > $1 order by u.sequence limit $2
-"""
+"""  # noqa: S608 - constants
 _DOCUMENT = "select ofd from sealed_document where signature_id = $1::uuid"
 _LONE = """
 select d.signature_id::text from sealed_document d where d.signature_id > $1::uuid
@@ -39,11 +42,15 @@ _LICENCES = """
 select licence_id::text, signature_id, sealed_sha256 from licence
 where origin = 'made' and sealed_sha256 <> '' and licence_id > $1::uuid order by licence_id limit $2
 """
-_BY_SIGNATURE = """
-select u.signature_id::text, u.licence_id, u.signature_sm3, d.sha256 from seal_use u
-left join sealed_document d using (signature_id)
-where u.outcome = 'sealed' and u.signature_id::text = any($1)
+_PDFS = """
+select licence_id::text, signature_id, sealed_sha256 from licence_pdf
+where state = 'sealed' and licence_id > $1::uuid order by licence_id limit $2
 """
+_BY_SIGNATURE = f"""
+select u.signature_id::text, {_LICENCE}, u.signature_sm3, d.sha256 from seal_use u
+left join seal_use_detail t using (sequence) left join sealed_document d using (signature_id)
+where u.outcome = 'sealed' and u.signature_id::text = any($1)
+"""  # noqa: S608 - constants
 _FIRST_ID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -64,6 +71,8 @@ class SealReport:
     documents: int = 0
     signatures: int = 0
     licences: int = 0
+    pdfs: int = 0
+    """PDFs of licences."""
     discrepancies: list[Discrepancy] = field(default_factory=list)
 
     def add(self, kind: str, named: object, detail: str = "") -> None:
@@ -94,6 +103,11 @@ async def reconcile_seals(
             report.add("DOCUMENT_WITHOUT_ROW", row["signature_id"])
     async for page in _pages(places.certs, _LICENCES, "licence_id"):
         await _licences(places, own, page, report)
+        report.licences += len(page)
+        advance(len(page))
+    async for page in _pages(places.certs, _PDFS, "licence_id"):
+        await _licences(places, own, page, report)
+        report.pdfs += len(page)
         advance(len(page))
     return report
 
@@ -160,13 +174,12 @@ async def _judge_signatures(
 
 
 async def _licences(places: SealPlaces, own: set[str], licences: Sequence[Any], report: SealReport) -> None:
-    """Compare sealed licences, their files opened, with the rows of their signatures."""
+    """Compare sealed documents of licences, their files opened, with the rows of their signatures."""
     ids = [row["signature_id"] for row in licences]
     rows = {row["signature_id"]: row for row in await places.seal.fetch(_BY_SIGNATURE, ids)}
     opened: dict[str, DocumentDigests | None] = {}
     for licence in licences:
         named, row = licence["licence_id"], rows.get(licence["signature_id"])
-        report.licences += 1
         if row is None:
             report.add("LICENCE_WITHOUT_ROW", named, licence["signature_id"])
         elif row["licence_id"] != named:

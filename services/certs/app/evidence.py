@@ -20,13 +20,13 @@ from chassis.web import WebOptions, bind, serve_web, web_app
 from chassis.worker import Step, repeating
 from services.certs.api import Door, sharing_router
 from services.certs.domain.agreement import Agreements, parse_agreements
-from services.certs.domain.log import LICENCE
-from services.certs.domain.presentation import LogPlace
+from services.certs.domain.licence import Licence
+from services.certs.domain.log.sidecar import LeafProof
 from services.certs.rpc import Desk
 from services.certs.settings import CertsSettings
 from services.certs.store.log import BookStore
-from services.certs.usecases.log import inclusion
 from services.certs.usecases.ports import Registry
+from services.certs.usecases.travelling import travelling_proof
 
 NUMBERS_EACH = 500
 NUMBERS_SECONDS = 2.0
@@ -53,20 +53,15 @@ class EvidenceParts:
     workers: tuple[Part, ...]
 
 
-class LogPlaces:
-    """The log's place of a licence's newest leaf; implements the port LogProofs."""
+class TravellingProofs:
+    """What the log shows of a licence's state; implements the port LogProofs."""
 
     def __init__(self, tx: Transaction) -> None:
         self._book = BookStore(tx)
 
-    async def place_of(self, licence_id: str) -> LogPlace | None:
-        """Return index, size of the newest signed tree, and the proof; None for what is not in it yet."""
-        newest = await self._book.newest()
-        entry = await self._book.newest_of(licence_id, LICENCE) if newest else None
-        if newest is None or entry is None or entry.index >= newest.size:
-            return None
-        hashes = await inclusion(self._book, entry.index, newest.size)
-        return LogPlace(entry.index, newest.size, tuple(each.hex() for each in hashes))
+    async def proof_of(self, licence: Licence) -> LeafProof | None:
+        """Return leaf and proof under the newest checkpoint a witness saw; None for what is in no tree yet."""
+        return await travelling_proof(self._book, licence)
 
 
 def evidence_parts(runtime: Runtime, desk: Desk) -> EvidenceParts:

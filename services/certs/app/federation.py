@@ -18,6 +18,7 @@ from chassis.auth.keys import signing_keys_from_pem
 from chassis.auth.live import KeySource
 from chassis.db import Database, Transaction
 from chassis.event import Envelope
+from chassis.failures import describe
 from chassis.fresh import FreshFiles
 from chassis.inbox import Handler
 from chassis.logs import get_logger
@@ -30,9 +31,11 @@ from chassis.service import Runtime
 from chassis.telemetry import counter, gauge
 from chassis.worker import repeating
 from events.certs import ReplicaSent
+from services.certs.app.each_peer import of_each
+from services.certs.app.replica_retention import FORGET_SECONDS, forgetting_step
 from services.certs.clients import PeerRegistries
 from services.certs.consumers import federation_handlers
-from services.certs.domain.federation import Federation, PeerRegistry, Refusal
+from services.certs.domain.federation import Agreement, Federation, PeerRegistry, Refusal, ReplicaState
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.federated import JoseEnvelopes, LiveFederation
 from services.certs.rpc import Desk
@@ -43,7 +46,7 @@ from services.certs.store.log import BookStore
 from services.certs.store.replica import ReplicaStore
 from services.certs.store.replica_reports import reports
 from services.certs.store.replica_sending import OutgoingStore
-from services.certs.usecases.federation.exchanging import OwnSide, catch_up, pay_uses
+from services.certs.usecases.federation.exchanging import PAGE, PAGES, OwnSide, catch_up, pay_uses
 from services.certs.usecases.federation.finding import Neighbours
 from services.certs.usecases.federation.ports import Envelopes, Online, ReplicaBook
 from services.certs.usecases.federation.receiving import Received, receive
@@ -63,6 +66,7 @@ FROZEN = gauge(
     "replica_frozen", "1 while a registry's log contradicts its earlier self: the alarm", ["registry"]
 )
 OWED = gauge("replica_owed_uses", "Uses that a registry was not told of yet", ["registry"])
+OWED_AGE = gauge("replica_owed_age_seconds", "How long the oldest of them has waited", ["registry"])
 UNANSWERED = counter(
     "registry_unanswered", "Questions that a registry did not answer", ["registry", "reason"]
 )
@@ -113,20 +117,29 @@ class Exchange:
         return False
 
     async def catch_up(self) -> bool:
-        """Ask every registry whose replica is stale for what is missing."""
+        """Ask every registry whose replica is stale for what is missing; return whether any has more.
+
+        None waits for another's answer.
+        """
         federation = self.federation()
-        for agreement in federation.agreements.values():
+
+        async def ask(agreement: Agreement) -> bool:
             found = await catch_up(
                 self.open_replica, self.online, federation, self.envelopes, agreement, self.now
             )
             for each in found:
                 tell(each)
-        return False
+            return len(found) >= PAGE * PAGES
+
+        return await of_each(federation, ask, _failed)
 
     async def pay(self) -> bool:
-        """Tell every registry of uses of its licences; return whether more wait."""
-        agreements = self.federation().agreements.values()
-        return any([await pay_uses(self.open_replica, self.online, each, self.now) for each in agreements])
+        """Tell every registry of uses of its licences; return whether more wait. None waits for another."""
+
+        async def pay(agreement: Agreement) -> bool:
+            return await pay_uses(self.open_replica, self.online, agreement, self.now)
+
+        return await of_each(self.federation(), pay, _failed)
 
     async def hear(self, tx: Transaction, event: ReplicaSent, envelope: Envelope, nothing: None) -> None:
         """Take one mirrored message, if it is for us."""
@@ -149,6 +162,7 @@ class Exchange:
             self.types,
             self.limit_seconds,
             lambda registry, code: UNANSWERED.labels(registry, code).inc(),
+            tell,
         )
 
     limit_seconds: float = 86_400.0
@@ -159,6 +173,12 @@ class Exchange:
         return OwnSide(
             self.federation(), self.types, self.envelopes, outgoing, registry.licences, registry.usages
         )
+
+
+def _failed(registry_id: str, problem: BaseException) -> None:
+    """Count and log that an exchange with one registry failed; the others' went on."""
+    UNANSWERED.labels(registry_id, "EXCHANGE_FAILED").inc()
+    log.error("registry_exchange_failed", registry=registry_id, cause=describe(problem))
 
 
 def tell(found: Received) -> None:
@@ -175,7 +195,7 @@ def federation_parts(runtime: Runtime, desk: Desk, vault: Vault) -> FederationPa
     """Return federation's parts; they rest until the directory of the federation says who we are."""
     settings = runtime.settings
     assert isinstance(settings, CertsSettings)
-    live = LiveFederation(settings.federation_dir)
+    live = LiveFederation(settings.federation_dir, desk.departments.codes)
     online = PeerRegistries(_opening(settings), time.monotonic)
     exchange = Exchange(
         runtime.database,
@@ -195,6 +215,8 @@ def federation_parts(runtime: Runtime, desk: Desk, vault: Vault) -> FederationPa
         BookStore,
         lambda tx: reports(tx, vault),
     )
+    keep = timedelta(days=settings.replica_keep_days)
+    forgetting = forgetting_step(runtime.database, vault, runtime.clock, keep)
     return FederationParts(
         federation_servicer(desk, tools),
         federation_handlers(exchange.hear),
@@ -202,9 +224,10 @@ def federation_parts(runtime: Runtime, desk: Desk, vault: Vault) -> FederationPa
             repeating("replica_sending", exchange.send, every_seconds=SEND_SECONDS),
             repeating("replica_catch_up", exchange.catch_up, every_seconds=CATCH_UP_SECONDS),
             repeating("replica_uses", exchange.pay, every_seconds=PAY_SECONDS),
+            repeating("replica_retention", forgetting, every_seconds=FORGET_SECONDS),
             _closing(online),
         ),
-        _measure(exchange, vault),
+        replica_measure(exchange, vault),
     )
 
 
@@ -253,15 +276,21 @@ def _closing(online: PeerRegistries) -> Part:
     return Part("peer_registries", run)
 
 
-def _measure(exchange: Exchange, vault: Vault) -> Measure:
+def replica_measure(exchange: Exchange, vault: Vault) -> Measure:
+    """Return the measure of every registry we agreed with; one that tells us and was never heard is infinitely old."""
+
     async def measure(tx: Transaction) -> None:
         agreed = exchange.federation().agreements
         replica, now = ReplicaStore(tx, vault), exchange.now()
-        for registry in agreed:
+        for registry, agreement in agreed.items():
             state = await replica.state(registry)
+            if state is None and agreement.accept:
+                state = ReplicaState(registry)
             if state is not None:
                 AGE.labels(registry).set(state.age_seconds(now))
                 FROZEN.labels(registry).set(float(state.frozen_at is not None))
             OWED.labels(registry).set(await replica.owed_count(registry))
+            since = await replica.owed_since(registry)
+            OWED_AGE.labels(registry).set((now - since).total_seconds() if since else 0.0)
 
     return measure

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
+from functools import lru_cache
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
+from chassis.collecting import spare_what_stays
 from chassis.fields import FieldCipher
 from chassis.keyring import LiveKeyring
 from chassis.logs import get_logger
@@ -45,18 +48,17 @@ class ImportWorkers:
         self._keys, self._vault, self._types, self._processes = keys, vault, types, processes
         self._pool: ProcessPoolExecutor | None = None
         self._used_at = time.monotonic()
+        self._sent: tuple[dict[str, LicenceType], bytes] = ({}, pickle.dumps({}))
 
-    async def prepare(
-        self, importer: Importer, rows: Sequence[messages.WireRow], now: datetime
-    ) -> list[PreparedRow]:
+    async def prepare(self, importer: Importer, rows: messages.WireRows, now: datetime) -> list[PreparedRow]:
         """Return a chunk's rows judged and encrypted. A worker that dies costs its chunk only time."""
-        if self._processes and len(rows) >= ASIDE_FROM_ROWS:
+        if self._processes and len(rows.rows) >= ASIDE_FROM_ROWS:
             try:
                 return await self._aside(importer, messages.pack_rows(rows), now)
             except BrokenProcessPool:
                 log.warning("import_worker_died")
                 self._end()
-        read = [messages.import_row(row) for row in rows]
+        read = messages.import_rows(rows)
         return await asyncio.to_thread(prepare_rows, self._vault, self._types, importer, read, now)
 
     def part(self) -> Part:
@@ -82,9 +84,17 @@ class ImportWorkers:
                 initializer=_begin,
                 initargs=(str(self._keys),),
             )
-        types, self._used_at = dict(self._types), time.monotonic()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, _prepare, importer, packed, types, now)
+        self._used_at = time.monotonic()
+        loop, types = asyncio.get_running_loop(), self._packed_types()
+        found = await loop.run_in_executor(self._pool, _prepare, importer, packed, types, now)
+        return list(map(PreparedRow.of, found))
+
+    def _packed_types(self) -> bytes:
+        """Return the types as they are now; they are packed again only once one has changed."""
+        types = dict(self._types)
+        if types != self._sent[0]:
+            self._sent = types, pickle.dumps(types)
+        return self._sent[1]
 
     def _end(self) -> None:
         pool, self._pool = self._pool, None
@@ -98,6 +108,7 @@ def _begin(keys: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _vault.append(Vault(FieldCipher(LiveKeyring(Path(keys)), service="certs")))
+    spare_what_stays()
 
 
 def _end_with_parent() -> None:
@@ -107,8 +118,12 @@ def _end_with_parent() -> None:
         os._exit(0)
 
 
-def _prepare(
-    importer: Importer, packed: bytes, types: Mapping[str, LicenceType], now: datetime
-) -> list[PreparedRow]:
+@lru_cache(maxsize=1)
+def _types_of(packed: bytes) -> LicenceTypes:
+    types: dict[str, LicenceType] = pickle.loads(packed)  # noqa: S301 - from the parent, over its own pipe
+    return LicenceTypes(types.values())
+
+
+def _prepare(importer: Importer, packed: bytes, types: bytes, now: datetime) -> list[tuple[Any, ...]]:
     rows = messages.unpack_rows(packed)
-    return prepare_rows(_vault[0], LicenceTypes(types.values()), importer, rows, now)
+    return [row.plain() for row in prepare_rows(_vault[0], _types_of(types), importer, rows, now)]

@@ -12,13 +12,14 @@ from chassis.service import Made, Runtime, serve_service
 from chassis.settings import load
 from chassis.worker import repeating
 from services.certs.app.catalogue import read_catalogue
-from services.certs.app.evidence import RPC_BUDGETS, LogPlaces, evidence_parts
+from services.certs.app.evidence import RPC_BUDGETS, TravellingProofs, evidence_parts
 from services.certs.app.federation import federation_parts
 from services.certs.app.import_workers import ImportWorkers
 from services.certs.app.life import life_parts
+from services.certs.app.pdf import pdf_parts
 from services.certs.app.recourse import recourse_parts
 from services.certs.app.transparency import log_parts
-from services.certs.clients import Approvals, SealedDocuments
+from services.certs.clients import Approvals, CaseParties, SealedDocuments
 from services.certs.consumers import Hearing, handlers
 from services.certs.rpc import Desk, IntakeStatements, JwsSigner, servicers
 from services.certs.settings import CertsSettings
@@ -50,6 +51,7 @@ async def build(runtime: Runtime) -> Made:
     def registry_of(tx: Transaction) -> Registry:
         return open_registry(tx, vault)
 
+    intake = runtime.peer("intake")
     preparing = ImportWorkers(settings.field_keys, vault, types, settings.import_processes)
     desk = Desk(
         runtime.database,
@@ -64,15 +66,18 @@ async def build(runtime: Runtime) -> Made:
         type_records=lambda tx: TypeTable(tx, vault),
         prepare=preparing.prepare,
         statements=IntakeStatements(PublishedKeys(settings.token_keys)),
-        log_proofs=LogPlaces,
+        log_proofs=TravellingProofs,
+        case_parties=CaseParties(intake),
     )
     transparency = log_parts(runtime, desk, vault)
     life = life_parts(runtime, registry_of, types, documents)
     recourse = recourse_parts(runtime, desk)
     evidence = evidence_parts(runtime, desk)
     federation = federation_parts(runtime, desk, vault)
-    approvals = Approvals(runtime.peer("intake"))
+    approvals = Approvals(intake)
     sealed = SealedDocuments(runtime.peer("seal"), runtime.clock)
+
+    pdfs = pdf_parts(runtime, registry_of, documents, sealed)
 
     async def expire() -> bool:
         async with runtime.database.transaction() as tx:
@@ -90,6 +95,7 @@ async def build(runtime: Runtime) -> Made:
             preparing.part(),
             *transparency.workers,
             *life.workers,
+            pdfs.worker,
             *recourse.workers,
             *evidence.workers,
             *federation.workers,
@@ -97,7 +103,7 @@ async def build(runtime: Runtime) -> Made:
         budgets=RPC_BUDGETS,
         measures=[
             freshness(vault, runtime.clock, types),
-            *(transparency.measure, life.measure, recourse.measure, federation.measure),
+            *(transparency.measure, life.measure, pdfs.measure, recourse.measure, federation.measure),
         ],
     )
 

@@ -22,6 +22,7 @@ from chassis.tlog.note import ED25519, Signs
 from chassis.tlog.witness import Request
 from chassis.worker import repeating
 from services.certs.app.adoption import LOOK_SECONDS, adoption_measure, adoption_step
+from services.certs.app.verified import verified_measure
 from services.certs.rpc import Desk
 from services.certs.rpc.log import LogDesk, log_servicer
 from services.certs.settings import CertsSettings
@@ -69,7 +70,8 @@ def log_parts(runtime: Runtime, desk: Desk, vault: Vault) -> LogParts:
         repeating("log_adoption", adopting, every_seconds=LOOK_SECONDS),
         *_witness_workers(runtime, settings),
     ]
-    return LogParts(servicer, tuple(workers), _measure())
+    verified = verified_measure(settings.log_verified_file, runtime.clock)
+    return LogParts(servicer, tuple(workers), _measure(verified))
 
 
 def sequencer(database: Database, signer: Signs) -> Callable[[], Any]:
@@ -123,7 +125,7 @@ def _witness_workers(runtime: Runtime, settings: CertsSettings) -> list[Part]:
     ]
 
 
-def _measure() -> Measure:
+def _measure(verified: Measure) -> Measure:
     adopted = adoption_measure()
 
     async def measure(tx: Transaction) -> None:
@@ -132,5 +134,6 @@ def _measure() -> Measure:
         LOG_QUEUE_AGE.set(age)
         LOG_LEAVES.set(size)
         await adopted(tx)
+        await verified(tx)  # last: without its file the others are measured all the same
 
     return measure

@@ -33,6 +33,11 @@ class Departments:
     def __init__(self, listed: Mapping[str, Department]) -> None:
         self._listed = listed
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """The codes of the listed ones, in capitals."""
+        return frozenset(code.upper() for code in self._listed)
+
     def find(self, code: str) -> Department:
         """Return a department by its credit code; of an unlisted one the county is read from the code."""
         return self._listed.get(code) or Department(code, "", county_of(code))

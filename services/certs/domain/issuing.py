@@ -11,6 +11,7 @@ from chassis.errors import FIELD_REQUIRED, Kind, Violation, declare, refuse
 from services.certs.domain.holder import Holder, check_holder_number, holder_violations
 from services.certs.domain.licence import FLAG_FACE_FIELD_MISSING, Licence, Origin
 from services.certs.domain.licence_type import LicenceType
+from services.certs.domain.metadata import UNLIMITED_YEAR
 from services.certs.domain.status import Act, LicenceStatus, after
 from standards.identifiers import build_licence_identifier
 
@@ -116,8 +117,8 @@ def make(licence_id: str, data: IssueData, kind: LicenceType, sequence: int) -> 
 
 
 def term_end(first: date, years: int) -> date | None:
-    """Return the last day of a term of whole years: the day before the anniversary; None for 长期 (0)."""
-    if years <= 0:
+    """Return the last day of a term of whole years: the day before the anniversary; None for 长期 (0, or beyond every calendar)."""
+    if years <= 0 or first.year + years >= UNLIMITED_YEAR:
         return None
     try:
         anniversary = first.replace(year=first.year + years)

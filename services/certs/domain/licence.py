@@ -56,6 +56,10 @@ class Sealing:
     refusal: str = ""
 
 
+UNSEALED = Sealing()
+"""Of a licence without documents; one for all of them, as nothing in it ever changes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Licence:
     """An electronic licence (电子证照): one version of it, with everything in clear.
@@ -87,7 +91,7 @@ class Licence:
     case_id: str = ""
     part_id: str = ""
     item_code: str = ""
-    sealing: Sealing = field(default_factory=Sealing)
+    sealing: Sealing = UNSEALED
     type_version: int = 1
     """The version of its type by which it was stored."""
     frozen_for: tuple[str, ...] = ()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 
 from services.certs.domain.holder import HOLDER_ID_TYPES
 from services.certs.domain.licence import Licence
 
 UNLIMITED = "长期"
+UNLIMITED_YEAR = 9999
+"""The year by which registers with a date column write 长期."""
 SEVERAL = "^"
 """Separates several holders, names and codes in the same order (the caret form of GB/T 36902)."""
 
@@ -40,8 +43,9 @@ FACE_PREFIX = "KZ_"
 _DATE = re.compile(r"(\d{4})[-/年.]?(\d{1,2})[-/月.]?(\d{1,2})日?")
 
 
+@lru_cache(maxsize=20_000)  # a register has few different days, each on many rows
 def read_date(text: str) -> date | None:
-    """Return the day of ``2026-03-09``, ``20260309``, ``2026/3/9`` or ``2026年3月9日``; None for 长期.
+    """Return the day of ``2026-03-09``, ``20260309``, ``2026/3/9`` or ``2026年3月9日``; None for 长期, also as a day of the year 9999.
 
     Raises ValueError for anything else.
     """
@@ -51,7 +55,8 @@ def read_date(text: str) -> date | None:
     if found is None:
         message = "not a date"
         raise ValueError(message)
-    return date(int(found[1]), int(found[2]), int(found[3]))
+    day = date(int(found[1]), int(found[2]), int(found[3]))
+    return None if day.year == UNLIMITED_YEAR else day
 
 
 def write_date(day: date | None) -> str:

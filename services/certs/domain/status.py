@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from chassis.clock import china_day
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare, refuse
+from services.certs.domain.people import is_same_person, named
 
 REASON_LIMIT = 500
 BASIS_DOCUMENT_LIMIT = 200
@@ -164,11 +165,10 @@ def check_order(order: StatusOrder, now: datetime) -> None:
 
 def second_person_violations(order: StatusOrder, second_person_acts: Collection[str]) -> list[Violation]:
     """Return what is wrong with the second person of an order whose status can be asked for."""
-    second = order.second_person.strip()
-    if not second:
+    if not named(order.second_person):
         needed = order.status in REQUESTABLE and REQUESTABLE[order.status].value in second_person_acts
         return [SECOND_PERSON_REQUIRED.at("second_person")] if needed else []
-    if second == order.operator.strip():
+    if is_same_person(order.second_person, order.operator):
         return [LICENCE_SECOND_PERSON_SAME.at("second_person")]
     return _text("second_person", order.second_person, OPERATOR_LIMIT)
 

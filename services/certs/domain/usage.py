@@ -58,6 +58,8 @@ class Usage:
     """More than the basis: which consent, article or entrustment, and which version of the licence."""
     version_read: int = 0
     """The version of the licence's record whose data were given; 0 where no data were."""
+    is_relied_on: bool = True
+    """False where the answer states nothing of this licence that a case could rest on."""
 
     @property
     def version_given(self) -> int:

@@ -20,6 +20,8 @@ from services.certs.domain.federation import KIND, Message, PeerRegistry, claims
 
 LARGEST_MESSAGE = 512 * 1024
 """Characters; a licence with the fullest face takes a tenth of it."""
+_UNREADABLE = (JoseError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What libraries raise at headers and payloads that are JSON of any shape or depth."""
 
 
 class JoseEnvelopes:
@@ -42,7 +44,12 @@ class JoseEnvelopes:
 
     def verify(self, signed: str, peer: PeerRegistry) -> Message:
         """Return what a peer signed with one of its keys. Raises SIGNATURE_WRONG, MESSAGE_MALFORMED."""
-        return message_of(verify_document(signed, keys_of_jwks(peer.signing_keys), kind=KIND))
+        keys = keys_of_jwks(peer.signing_keys)
+        try:
+            claims = verify_document(signed, keys, kind=KIND)
+        except _UNREADABLE as problem:
+            raise SIGNATURE_WRONG() from problem
+        return message_of(claims)
 
     def seal(self, content: bytes, peer: PeerRegistry) -> str:
         """Return content that only the peer can open."""
@@ -52,7 +59,7 @@ class JoseEnvelopes:
         """Return content sealed for us, also for one of our former keys. Raises CONTENT_UNREADABLE."""
         given = self._replica_key() if callable(self._replica_key) else self._replica_key
         for key in [given] if isinstance(given, ECKey) else given:
-            with suppress(Fault):
+            with suppress(Fault, *_UNREADABLE):
                 return open_sealed(sealed, key)
         raise CONTENT_UNREADABLE()
 
@@ -71,6 +78,6 @@ def unverified(signed: str) -> dict[str, Any]:
         return {}
     try:
         claims = json.loads(extract_compact(signed.encode()).payload or b"")
-    except (JoseError, ValueError, TypeError, KeyError):
+    except _UNREADABLE:
         return {}
     return claims if isinstance(claims, dict) else {}

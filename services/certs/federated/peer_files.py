@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,20 @@ from joserfc.jwk import ECKey
 from chassis.auth import DocumentSigner, public_keys, signing_key_from_pem, verify_document
 from chassis.errors import Fault
 from chassis.fresh import FreshFiles
-from chassis.tlog.note import Verifier
+from chassis.tlog.note import ED25519, Verifier
 from services.certs.domain.federation import (
     PEER_FILE_WRONG,
     Agreement,
     Federation,
     PeerRegistry,
+    check_divisions,
     check_registry_id,
 )
 from services.certs.federated.envelope import keys_of_jwks, unverified
 
 FILE = "federation.json"
 KIND = "registry"
+LOG_KEYS_LIMIT = 32
 _TEXTS = ("registry_id", "name", "address", "log_key", "authority", "request")
 
 
@@ -43,8 +45,13 @@ class OwnKeys:
     replica_key: Path
 
 
-def describe_self(own: OwnKeys, said: Mapping[str, str], certificates: Mapping[str, str]) -> str:
-    """Return our peer file; ``said`` gives what `PeerRegistry` has as texts. Raises PEER_FILE_WRONG."""
+def describe_self(
+    own: OwnKeys, said: Mapping[str, str], certificates: Mapping[str, str], log_keys: Sequence[str] = ()
+) -> str:
+    """Return our peer file; ``said`` gives what `PeerRegistry` has as texts. Raises PEER_FILE_WRONG.
+
+    ``log_keys`` are all keys of our log, the newest last; none for the one in ``said``.
+    """
     check_registry_id(said["registry_id"])
     key = signing_key_from_pem(own.registry_key.read_bytes())
     coming = own.registry_key.with_name(f"{own.registry_key.stem}.next.pem")
@@ -55,6 +62,7 @@ def describe_self(own: OwnKeys, said: Mapping[str, str], certificates: Mapping[s
         "signing_keys": public_keys(keys).as_dict(private=False),
         "replica_key": public_keys([replica]).as_dict(private=False)["keys"][0],
         "certificates": dict(certificates),
+        "log_keys": list(log_keys) or [said["log_key"]],
     }
     return DocumentSigner(key).sign_document(document, kind=KIND)
 
@@ -62,7 +70,7 @@ def describe_self(own: OwnKeys, said: Mapping[str, str], certificates: Mapping[s
 def read_peer_file(signed: str) -> tuple[PeerRegistry, str]:
     """Return the registry of a peer file and the fingerprint by which people compare it. Raises PEER_FILE_WRONG.
 
-    The fingerprint is the SHA-256 of its signing and encryption keys' thumbprints and its log's key.
+    The fingerprint is the SHA-256 of its signing and encryption keys' thumbprints and its log's keys.
     """
     try:
         claimed = unverified(signed.strip()).get("signing_keys")
@@ -73,12 +81,12 @@ def read_peer_file(signed: str) -> tuple[PeerRegistry, str]:
         raise PEER_FILE_WRONG(cause=fault.en) from None
     peer = _peer(said)
     thumbs = [each.thumbprint() for each in keys_of_jwks(peer.signing_keys)]
-    thumbs += [ECKey.import_key(dict(peer.replica_key)).thumbprint(), peer.log_key]
+    thumbs += [ECKey.import_key(dict(peer.replica_key)).thumbprint(), *peer.every_log_key]
     return peer, hashlib.sha256("\n".join([peer.registry_id, *thumbs]).encode()).hexdigest()
 
 
-def read_federation(text: str) -> Federation:
-    """Return what ``federation.json`` says. Raises PEER_FILE_WRONG."""
+def read_federation(text: str, own_issuers: frozenset[str] = frozenset()) -> Federation:
+    """Return what ``federation.json`` says, with our departments. Raises PEER_FILE_WRONG."""
     try:
         content = json.loads(text)
         registry_id = check_registry_id(content["registry_id"])
@@ -87,14 +95,15 @@ def read_federation(text: str) -> Federation:
         raise PEER_FILE_WRONG(cause=f"{FILE}: {type(problem).__name__}") from None
     if any(each.registry_id == registry_id for each in agreements):
         raise PEER_FILE_WRONG(cause="an agreement of this registry with itself")
-    return Federation(registry_id, {each.registry_id: each for each in agreements})
+    return Federation(registry_id, {each.registry_id: each for each in agreements}, own_issuers)
 
 
 class LiveFederation:
     """The federation of a directory, as its file says now; off while there is no file."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, own_issuers: frozenset[str] = frozenset()) -> None:
         self._path = directory / FILE if directory else None
+        self._own_issuers = own_issuers
         self._file: FreshFiles[Federation] | None = None
 
     def current(self) -> Federation:
@@ -102,8 +111,8 @@ class LiveFederation:
         if self._file is None:
             if self._path is None or not self._path.is_file():
                 return Federation()
-            path = self._path
-            self._file = FreshFiles([path], lambda: read_federation(path.read_text(encoding="utf-8")))
+            path, own = self._path, self._own_issuers
+            self._file = FreshFiles([path], lambda: read_federation(path.read_text(encoding="utf-8"), own))
         return self._file.current()
 
 
@@ -112,7 +121,8 @@ def _agreement(said: Mapping[str, Any]) -> Agreement:
     limit = said.get("limit_seconds", 0)
     if not isinstance(limit, int) or limit < 0:
         raise PEER_FILE_WRONG(cause="limit_seconds")
-    return Agreement(peer, frozenset(map(str, said["send"])), frozenset(map(str, said["accept"])), limit)
+    send, accept = (frozenset(map(str, said[name])) for name in ("send", "accept"))
+    return Agreement(peer, send, accept, limit, check_divisions(said.get("issues_for", ())))
 
 
 def _peer(said: Mapping[str, Any]) -> PeerRegistry:
@@ -122,7 +132,7 @@ def _peer(said: Mapping[str, Any]) -> PeerRegistry:
     check_registry_id(said["registry_id"])
     certificates = said.get("certificates")
     try:
-        Verifier.parse(said["log_key"])
+        log_keys = _log_keys(said)
         key = ECKey.import_key(dict(said["replica_key"]))
         keys_of_jwks(said["signing_keys"])
     except Fault as fault:
@@ -136,4 +146,17 @@ def _peer(said: Mapping[str, Any]) -> PeerRegistry:
         signing_keys=said["signing_keys"],
         replica_key=said["replica_key"],
         certificates={str(name): str(pem) for name, pem in certificates.items()},
+        log_keys=log_keys,
     )
+
+
+def _log_keys(said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the keys of a log, all of one name; a file of an earlier release names one. Raises PEER_FILE_WRONG, NOTE_MALFORMED."""
+    present = Verifier.parse(said["log_key"])
+    listed = said.get("log_keys", [said["log_key"]])
+    if not isinstance(listed, list) or not 0 < len(listed) <= LOG_KEYS_LIMIT:
+        raise PEER_FILE_WRONG(cause="log_keys")
+    keys = [Verifier.parse(str(each)) for each in listed]
+    if present not in keys or any((each.name, each.kind) != (present.name, ED25519) for each in keys):
+        raise PEER_FILE_WRONG(cause="log_keys")
+    return tuple(str(each) for each in keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -20,7 +20,13 @@ from services.certs.domain.department import Departments
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.usage import Reader
 from services.certs.rpc.summary_signer import JwsSigner
-from services.certs.usecases.evidence_ports import EntrustmentReader, LogProofs, NoLog
+from services.certs.usecases.evidence_ports import (
+    CaseParties,
+    EntrustmentReader,
+    LogProofs,
+    NobodyKnown,
+    NoLog,
+)
 from services.certs.usecases.import_ports import RowVault
 from services.certs.usecases.importing import Importer, PreparedRow
 from services.certs.usecases.licence_types import TypeRecords
@@ -47,7 +53,7 @@ class Answers(Protocol):
         """Return a keyed fingerprint of a request."""
 
 
-Prepare = Callable[[Importer, Sequence[licence_pb2.ImportRow], datetime], Awaitable[list[PreparedRow]]]
+Prepare = Callable[[Importer, licence_pb2.ImportLicencesRequest, datetime], Awaitable[list[PreparedRow]]]
 """Judges and encrypts the rows of a chunk."""
 
 
@@ -69,6 +75,8 @@ class Desk:
     """Reads what intake signed."""
     log_proofs: Callable[[Transaction], LogProofs] = lambda _tx: NoLog()
     """Gives the place of a licence in the transparency log."""
+    case_parties: CaseParties = NobodyKnown()
+    """Says whose licences a case is about."""
     prepare: Prepare | None = None
     """Prepares imported rows aside, in processes of their own; None: in a thread of this one."""
 

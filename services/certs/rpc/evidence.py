@@ -12,6 +12,7 @@ from services.certs.rpc import messages
 from services.certs.rpc.desk import Context, Desk, new_id
 from services.certs.usecases.annotate import make_annotated_copy
 from services.certs.usecases.answer import answer_predicate
+from services.certs.usecases.entrusted_search import search_entrusted
 from services.certs.usecases.search import Query, search
 from tongban.certs.v1 import evidence_pb2 as pb
 from tongban.certs.v1 import evidence_pb2_grpc
@@ -34,23 +35,19 @@ class EvidenceServicer(evidence_pb2_grpc.EvidenceServiceServicer):
     async def SearchLicences(
         self, request: pb.SearchLicencesRequest, context: Context
     ) -> pb.SearchLicencesResponse:
-        """Return a page of what matches and may be known of, masked."""
+        """Return a page of what matches and may be known of, masked; for an agent what is entrusted to him."""
         del context
         desk = self._desk
         refuse(page_token_mistakes(request.page_token))
         page = (request.page_size, read_page_token(request.page_token))
+        agent = messages.agent(request)
+        query, purpose = _query(request.query), messages.purpose(request.purpose)
         async with desk.database.transaction() as tx:
-            found = await search(
-                desk.registry_of(tx),
-                desk.types,
-                desk.signer,
-                desk.reader(),
-                _query(request.query),
-                messages.purpose(request.purpose),
-                page,
-                new_id,
-                desk.clock(),
-            )
+            asked = desk.registry_of(tx), desk.types, desk.signer, desk.reader(), query, purpose, page
+            if agent is None:
+                found = await search(*asked, new_id, desk.clock())
+            else:
+                found = await search_entrusted(*asked, agent, new_id, desk.clock())
         token = page_token(found.next_place) if found.next_place else ""
         return pb.SearchLicencesResponse(
             licences=[messages.licence(each) for each in found.licences], next_page_token=token

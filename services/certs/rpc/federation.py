@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from chassis.db import Transaction
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, refuse
-from chassis.rpc.access import is_uuid
 from chassis.rpc.call import caller
 from chassis.rpc.moments import stamp
 from services.certs.domain.federation import Agreement, ReplicaState, Source
-from services.certs.domain.usage import Reader
-from services.certs.rpc import messages
+from services.certs.rpc import messages, peer_messages
 from services.certs.rpc.desk import Context, Desk, new_id
 from services.certs.rpc.shared_reads import SharedReads
 from services.certs.usecases.federation.exchanging import (
-    USES,
     OwnSide,
     answer_peer,
     messages_since,
@@ -26,14 +23,13 @@ from services.certs.usecases.federation.exchanging import (
     take_uses,
 )
 from services.certs.usecases.federation.finding import Neighbours, SharedShown, find_shared
-from services.certs.usecases.federation.ports import OwedUse, PeerQuestion, Replica
+from services.certs.usecases.federation.ports import Replica
 from services.certs.usecases.log import Book
 from services.certs.usecases.read import Question
 from tongban.certs.v1 import federation_pb2 as pb
 from tongban.certs.v1 import federation_pb2_grpc, licence_pb2
 
 REASON_LIMIT = 200
-CODE_LIMIT, NAME_LIMIT = 100, 200
 _SOURCES = {
     Source.OWN: pb.ANSWER_SOURCE_OWN,
     Source.ISSUER: pb.ANSWER_SOURCE_ISSUER,
@@ -78,7 +74,7 @@ class FederationServicer(federation_pb2_grpc.FederationServiceServicer):
 
     def __init__(self, desk: Desk, federation: FederationDesk) -> None:
         self._desk, self._federation = desk, federation
-        self._reads = SharedReads(desk.database, desk.registry_of)
+        self._reads = SharedReads(desk.database, desk.registry_of, new_id)
 
     async def FindShared(self, request: pb.FindSharedRequest, context: Context) -> pb.FindSharedResponse:
         """Return a holder's licences here and elsewhere, each registry's answer with its source and age."""
@@ -97,13 +93,7 @@ class FederationServicer(federation_pb2_grpc.FederationServiceServicer):
     async def AskShared(self, request: pb.AskSharedRequest, context: Context) -> pb.AskSharedResponse:
         """Return signed statements for the registry that asks."""
         del context
-        question = PeerQuestion(
-            request.holder_id_type_code,
-            request.holder_id_number,
-            tuple(request.type_codes),
-            _reader(request.reader),
-            messages.purpose(request.purpose),
-        )
+        question = peer_messages.question(request)
         async with self._desk.database.transaction() as tx:
             side = self._federation.side_of(tx)
             found = await answer_peer(side, _agreed(side), question, new_id, self._desk.clock())
@@ -125,13 +115,13 @@ class FederationServicer(federation_pb2_grpc.FederationServiceServicer):
     async def TellUses(self, request: pb.TellUsesRequest, context: Context) -> pb.TellUsesResponse:
         """Record uses of our licences that were made of a replica."""
         desk = self._desk
-        uses = _uses(request)
+        uses = peer_messages.uses(request)
         async with desk.database.transaction() as tx:
             side = self._federation.side_of(tx)
             agreement = _agreed(side)
 
             async def work() -> pb.TellUsesResponse:
-                return pb.TellUsesResponse(usage_ids=await take_uses(side, agreement, uses))
+                return pb.TellUsesResponse(usage_ids=await take_uses(side, agreement, uses, desk.clock()))
 
             del context
             return await desk.once(tx, request, pb.TellUsesResponse, work)
@@ -177,43 +167,6 @@ def _agreed(side: OwnSide) -> Agreement:
     peer = caller().peer
     assert peer is not None, "the access rule lets registries in"
     return side.federation.of(peer.name)
-
-
-def _reader(said: pb.PeerReader) -> Reader:
-    """Return the reader as the asking registry names it; that registry answers for it and stands beside it."""
-    wrong = [] if said.code else [FIELD_REQUIRED.at("reader.code")]
-    for name, limit in (("code", CODE_LIMIT), ("name", NAME_LIMIT)):
-        if len(getattr(said, name)) > limit:
-            wrong.append(FIELD_TOO_LONG.at(f"reader.{name}", limit=limit))
-    refuse(wrong)
-    peer = caller().peer
-    assert peer is not None, "the access rule lets registries in"
-    return Reader(said.code, f"{said.name} ({peer.name})".strip(), said.is_department)
-
-
-def _uses(request: pb.TellUsesRequest) -> list[OwedUse]:
-    wrong = [FIELD_TOO_LONG.at("uses", limit=USES)] if len(request.uses) > USES else []
-    for at, each in enumerate(request.uses):
-        wrong += [
-            FIELD_MALFORMED.at(f"uses[{at}].{name}")
-            for name in ("usage_id", "licence_id")
-            if not is_uuid(getattr(each, name))
-        ]
-        if not each.HasField("used_at"):
-            wrong.append(FIELD_REQUIRED.at(f"uses[{at}].used_at"))
-    refuse(wrong)
-    return [
-        OwedUse(
-            each.usage_id,
-            "",
-            each.licence_id,
-            each.kind,
-            _reader(each.reader),
-            messages.purpose(each.purpose),
-            each.used_at.ToDatetime(tzinfo=UTC),
-        )
-        for each in request.uses
-    ]
 
 
 def _answer(shown: SharedShown) -> pb.RegistryAnswer:

@@ -30,9 +30,8 @@ CHUNKS_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
-    batch_id: str
     importer: Importer
-    rows: Sequence[pb.ImportRow]
+    message: pb.ImportLicencesRequest
     prepared: asyncio.Future[list[PreparedRow]]
 
 
@@ -77,28 +76,28 @@ class LicenceImportServicer(licence_pb2_grpc.LicenceImportServiceServicer):
                     importer, named = await self._importer(request.source_id), request.source_id
                 elif request.source_id != named:
                     refuse([SOURCE_CHANGED_MIDWAY.at("source_id")])
-                for start in range(0, len(request.rows), CHUNK_ROWS):
-                    rows = request.rows[start : start + CHUNK_ROWS]
-                    prepared = asyncio.create_task(self._prepare(importer, rows))
+                for message in messages.chunks(request, CHUNK_ROWS):
+                    prepared = asyncio.create_task(self._prepare(importer, message))
                     prepared.add_done_callback(_heard)
-                    await ahead.put(_Chunk(request.batch_id, importer, rows, prepared))
+                    await ahead.put(_Chunk(importer, message, prepared))
         except Exception as problem:  # noqa: BLE001 - raised where the answers are read, after those before it
             await ahead.put(problem)
         else:
             await ahead.put(None)
 
-    async def _prepare(self, importer: Importer, rows: Sequence[pb.ImportRow]) -> list[PreparedRow]:
+    async def _prepare(self, importer: Importer, message: pb.ImportLicencesRequest) -> list[PreparedRow]:
         desk = self._desk
         if desk.prepare is not None:
-            return await desk.prepare(importer, rows, desk.clock())
-        read = [messages.import_row(row) for row in rows]
+            return await desk.prepare(importer, message, desk.clock())
+        read = messages.import_rows(message)
         return await asyncio.to_thread(prepare_rows, desk.vault, desk.types, importer, read, desk.clock())
 
     async def _store(self, chunk: _Chunk, prepared: Sequence[PreparedRow]) -> list[RowAnswer]:
-        desk, fields = self._desk, {row.row_number: row.fields for row in chunk.rows}
+        desk, message = self._desk, chunk.message
+        fields = {row.row_number: row.fields for row in message.rows}
         async with desk.database.transaction() as tx:
             return await import_rows(
-                desk.registry_of(tx), chunk.importer, chunk.batch_id, prepared, fields, new_id, desk.clock()
+                desk.registry_of(tx), chunk.importer, message.batch_id, prepared, fields, new_id, desk.clock()
             )
 
     async def _importer(self, source_id: str) -> Importer:

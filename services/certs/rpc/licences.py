@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from chassis.errors import Fault
 from chassis.rpc.call import caller
 from chassis.rpc.moments import moment_of, stamp
+from services.certs.domain.purpose import Purpose
 from services.certs.domain.status import StatusOrder
 from services.certs.rpc import messages
 from services.certs.rpc.desk import Context, Desk, new_id
 from services.certs.rpc.shared_reads import SharedReads
 from services.certs.usecases.annotate import hand_out_document
 from services.certs.usecases.change_status import change_status
+from services.certs.usecases.hand_out_pdf import hand_out_pdf
 from services.certs.usecases.make import get_unsealed_document
+from services.certs.usecases.pdf_companion import get_unsealed_pdf
 from services.certs.usecases.read import Question, find, get
+from services.certs.usecases.travelling import proof_beside
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import licence_pb2_grpc
 
@@ -21,7 +26,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._reads = SharedReads(desk.database, desk.registry_of)
+        self._reads = SharedReads(desk.database, desk.registry_of, new_id)
 
     async def FindLicences(
         self, request: pb.FindLicencesRequest, context: Context
@@ -36,7 +41,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
             messages.purpose(request.purpose),
             request.usable_only,
         )
-        found = await find(self._reads, desk.types, desk.reader(), question, new_id, desk.clock())
+        found = await find(self._reads, desk.types, desk.reader(), question, desk.clock())
         return pb.FindLicencesResponse(licences=[messages.licence(each) for each in found])
 
     async def GetLicence(self, request: pb.GetLicenceRequest, context: Context) -> pb.GetLicenceResponse:
@@ -53,12 +58,15 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
     async def GetLicenceDocument(
         self, request: pb.GetLicenceDocumentRequest, context: Context
     ) -> pb.GetLicenceDocumentResponse:
-        """Return the sealed OFD to who may have it, an annotated copy to others."""
+        """Return the sealed OFD to who may have it, an annotated copy to others; or the sealed PDF."""
         del context
         desk, purpose = self._desk, messages.purpose(request.purpose)
+        if messages.wants_pdf(request.format):
+            return await self._sealed_pdf(request.licence_id, purpose)
         async with desk.database.transaction() as tx:
+            registry = desk.registry_of(tx)
             found = await hand_out_document(
-                desk.registry_of(tx),
+                registry,
                 desk.documents,
                 desk.types,
                 desk.reader(),
@@ -67,12 +75,33 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
                 new_id,
                 desk.clock(),
             )
+            is_copy = found.copy_expires_at is not None
+            proof = await proof_beside(
+                registry, desk.log_proofs(tx), request.licence_id, original=not is_copy
+            )
         return pb.GetLicenceDocumentResponse(
             ofd=found.ofd,
             sha256=found.sha256,
-            is_annotated_copy=found.copy_expires_at is not None,
+            is_annotated_copy=is_copy,
+            log_proof=proof,
             copy_expires_at=stamp(found.copy_expires_at) if found.copy_expires_at else None,
         )
+
+    async def _sealed_pdf(self, licence_id: str, purpose: Purpose) -> pb.GetLicenceDocumentResponse:
+        desk = self._desk
+        async with desk.database.transaction() as tx:
+            found = await hand_out_pdf(
+                desk.registry_of(tx),
+                desk.documents,
+                desk.reader(),
+                licence_id,
+                purpose,
+                new_id,
+                desk.clock(),
+            )
+        if isinstance(found, Fault):  # after the commit: who asks for a PDF that is not there has it made
+            raise found
+        return pb.GetLicenceDocumentResponse(pdf=found.ofd, sha256=found.sha256)
 
     async def ChangeLicenceStatus(
         self, request: pb.ChangeLicenceStatusRequest, context: Context
@@ -110,13 +139,15 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
     ) -> pb.GetUnsealedDocumentResponse:
         """Return the document that waits for a seal, and where the seal goes."""
         del context
-        desk = self._desk
+        desk, is_pdf = self._desk, messages.wants_pdf(request.format)
         async with desk.database.transaction() as tx:
-            licence, ofd = await get_unsealed_document(
-                desk.registry_of(tx), desk.documents, request.licence_id
-            )
+            registry, licence_id = desk.registry_of(tx), request.licence_id
+            if is_pdf:
+                licence, document = await get_unsealed_pdf(registry, desk.documents, licence_id, desk.clock())
+            else:
+                licence, document = await get_unsealed_document(registry, desk.documents, licence_id)
         return pb.GetUnsealedDocumentResponse(
-            ofd=ofd,
+            **{"pdf" if is_pdf else "ofd": document},
             issuer_code=licence.issuer_code,
             case_id=licence.case_id,
             item_code=licence.item_code,

@@ -45,13 +45,16 @@ class TransparencyServicer(transparency_pb2_grpc.TransparencyServiceServicer):
         del context
         refuse([FIELD_MALFORMED.at("size")] if request.size < 0 else [])
         async with self._desk.database.transaction() as tx:
-            found = await verbs.checkpoint(self._log.book_of(tx), request.size)
+            book = self._log.book_of(tx)
+            found = await verbs.checkpoint(book, request.size)
+            subtrees = await verbs.subtrees(book, found.size)
         return pb.GetCheckpointResponse(
             note=found.cosigned_note,
             size=found.size,
             root=found.root,
             signed_at=stamp(found.signed_at),
             verifier_key=str((self._log.signer or self._log).verifier),
+            subtrees=subtrees,
         )
 
     async def GetInclusionProof(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from chassis.errors import Violation
+from chassis.errors import FIELD_MALFORMED, Violation, refuse
 from chassis.rpc.moments import stamp
 from services.certs.domain.disclosure import Shown
 from services.certs.domain.importing import ImportRow, Operation, Outcome, RowAnswer
@@ -17,8 +17,8 @@ from services.certs.usecases.use_codes import Agent
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import use_code_pb2
 
-WireRow: TypeAlias = pb.ImportRow
-"""A row as received, for those who only pass it on."""
+WireRows: TypeAlias = pb.ImportLicencesRequest
+"""Rows as received, for those who only pass them on."""
 
 _STATUS_NUMBERS = {
     status: pb.LicenceStatus.Value(f"LICENCE_STATUS_{status.name}") for status in LicenceStatus
@@ -53,6 +53,12 @@ def status_number(status: LicenceStatus) -> pb.LicenceStatus.ValueType:
 def basis_number(basis: Basis | None) -> pb.Basis.ValueType:
     """Return the enum value of a basis, unspecified for none."""
     return _BASIS_NUMBERS[basis] if basis else pb.BASIS_UNSPECIFIED
+
+
+def wants_pdf(number: int) -> bool:
+    """Say whether a document is asked for as PDF; unspecified is OFD. Raises INVALID_REQUEST for any other form."""
+    refuse([] if number in pb.DocumentFormat.values() else [FIELD_MALFORMED.at("format")])
+    return number == pb.DOCUMENT_FORMAT_PDF
 
 
 def licence(shown: Shown) -> pb.Licence:
@@ -93,14 +99,32 @@ def import_row(message: pb.ImportRow) -> ImportRow:
     return ImportRow(message.row_number, dict(message.fields), _OPERATIONS[message.operation])
 
 
-def pack_rows(rows: Sequence[pb.ImportRow]) -> bytes:
+def chunks(request: pb.ImportLicencesRequest, most_rows: int) -> Iterator[pb.ImportLicencesRequest]:
+    """Yield a message in parts of so many rows: itself, where it has no more; nothing, where it has none."""
+    if len(request.rows) <= most_rows:
+        yield from (request,) if request.rows else ()
+        return
+    for start in range(0, len(request.rows), most_rows):
+        yield pb.ImportLicencesRequest(
+            batch_id=request.batch_id,
+            rows=request.rows[start : start + most_rows],
+            source_id=request.source_id,
+        )
+
+
+def pack_rows(rows: WireRows) -> bytes:
     """Return rows as received in the form in which another process takes them."""
-    return pb.ImportLicencesRequest(rows=rows).SerializeToString()
+    return rows.SerializeToString()
+
+
+def import_rows(rows: WireRows) -> list[ImportRow]:
+    """Return rows as received."""
+    return [import_row(row) for row in rows.rows]
 
 
 def unpack_rows(packed: bytes) -> list[ImportRow]:
     """Return the rows that ``pack_rows`` packed."""
-    return [import_row(row) for row in pb.ImportLicencesRequest.FromString(packed).rows]
+    return import_rows(pb.ImportLicencesRequest.FromString(packed))
 
 
 def names_no_operation(message: pb.ImportRow) -> bool:

@@ -59,6 +59,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
         """Issue one code to the calling department for its duty; a refusal is recorded although the call fails."""
         desk = self._desk
         binding = _binding(request, caller(context).department())
+        parties = await verbs.parties_of(desk.case_parties, binding)
         try:
             async with desk.database.transaction() as tx:
 
@@ -69,6 +70,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
                         desk.reader(),
                         binding,
                         request.legal_article,
+                        parties,
                         new_id,
                         desk.clock(),
                     )
@@ -78,7 +80,7 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
         except Fault as refusal:
             grounds = Grounds(Mode.STATUTORY_DUTY, legal_article=request.legal_article[:ARTICLE_LIMIT])
             await self._record_issue(binding, grounds, refusal)
-            raise
+            raise verbs.as_told(refusal) from None
 
     async def RecordEntrustment(
         self, request: pb.RecordEntrustmentRequest, context: Context

@@ -124,6 +124,14 @@ LICENCE_ERASURE = CodedTable(
     ("licence_id",),
     ("licence_id", "fell_at", "keep_years", "erased_at", "documents", "documents_removed_at"),
 )
+LICENCE_PDF = CodedTable(
+    "licence_pdf",
+    ("licence_id",),
+    (
+        *("licence_id", "state", "attempts", "unsealed_sha256", "signature_id", "announced_sha256"),
+        *("sealed_sha256", "refusal", "changed_at", "due_at"),
+    ),
+)
 RELIANCE_FLAG = CodedTable(
     "reliance_flag",
     ("flag_id",),
@@ -145,6 +153,9 @@ DISPUTE_STEP = CodedTable(
     "dispute_step",
     ("dispute_id", "version"),
     ("dispute_id", "version", "act", "at", "done_by", "operator", "reason", "legal_basis"),
+)
+LICENCE_FREEZE = CodedTable(
+    "licence_freeze", ("licence_id", "dispute_id"), ("licence_id", "dispute_id", "reached_at")
 )
 REPLICA_LICENCE = CodedTable(
     "replica_licence",
@@ -179,7 +190,8 @@ CODED = (
         LICENCE_LINK,
         LICENCE_INSPECTION,
         LICENCE_ERASURE,
+        LICENCE_PDF,
     ),
     *(SOURCE, IMPORT_CONFLICT),
-    *(RELIANCE_FLAG, DISPUTE, DISPUTE_STEP),
+    *(RELIANCE_FLAG, DISPUTE, DISPUTE_STEP, LICENCE_FREEZE),
 )

@@ -19,11 +19,12 @@ from services.certs.domain.dispute import (
 )
 from services.certs.domain.log import Leaf
 from services.certs.store.coded import DISPUTE, DISPUTE_STEP
+from services.certs.store.freezes import LEAF, facts_of, reach, reached, reaches
 from services.certs.store.licences import as_uuid
 from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
+from services.certs.store.told import check_steps, steps_told
 
-LEAF = "dispute"
 _COLUMNS = f"{DISPUTE.names}, statement"
 _ADD = f"""
 insert into dispute ({_COLUMNS}) values ({", ".join(f"${n}" for n in range(1, 18))})
@@ -58,20 +59,21 @@ class DisputeStore:
         statement = self._vault.seal_statement(dispute.statement)
         added = await self._tx.fetchval(_ADD, *values, statement)
         if added:
-            await self._add_step(dispute, step)
+            await self._add_step(dispute, step, [UUID(dispute.licence_id)])
         return bool(added)
 
     async def save(self, dispute: Dispute, step: Step) -> None:
-        """Store a dispute after an act, and the act."""
+        """Store a dispute after an act, and the act; a freeze reaches all that hangs together with the licence."""
+        key = UUID(dispute.dispute_id)
         row = await self._tx.fetchrow(
             f"select {DISPUTE.names} from dispute where dispute_id = $1",  # noqa: S608 - constants
-            UUID(dispute.dispute_id),
+            key,
         )
         self._vault.check_row(DISPUTE, row)
         assert row is not None
         await self._tx.execute(
             _SAVE,
-            UUID(dispute.dispute_id),
+            key,
             dispute.state,
             dispute.frozen_at,
             dispute.settled_at,
@@ -80,7 +82,13 @@ class DisputeStore:
             dispute.version,
             self._coded(dispute, row["holder_key"])[-1],
         )
-        await self._add_step(dispute, step)
+        about = [UUID(dispute.licence_id)]
+        if step.act is DisputeAct.FREEZE:
+            await reach(self._tx, self._vault, key, about[0])
+        was, now = row["frozen_at"] is not None, dispute.frozen_at is not None
+        if reaches(step.act, was_frozen=was, is_frozen=now):
+            about = sorted({*about, *await reached(self._tx, key)})
+        await self._add_step(dispute, step, about)
 
     async def lock(self, dispute_id: str) -> Dispute | None:
         """Return a dispute and hold its row."""
@@ -133,17 +141,20 @@ class DisputeStore:
         return {str(row["usage_id"]): str(row["dispute_id"]) for row in rows}
 
     async def everybodys_steps(self, licence_id: str) -> list[list[Step]]:
-        """Return the steps of the disputes that froze a licence for everybody."""
+        """Return the steps of the disputes that ever froze a licence, or what it hangs together with, for everybody."""
+        told = await steps_told(self._tx, licence_id)
         rows = await self._tx.fetch(
             """
-            select dispute_id from dispute d where licence_id = $1 and consumer_code = ''
-              and exists (select from dispute_step s where s.dispute_id = d.dispute_id and s.act = 'freeze')
+            select dispute_id from licence_freeze join dispute d using (dispute_id)
+            where licence_freeze.licence_id = $1 and consumer_code = ''
             """,
             UUID(licence_id),
         )
         found: dict[UUID, list[Step]] = {row["dispute_id"]: [] for row in rows}
         for row in await self._tx.fetch(_STEPS, list(found)):
             found[row["dispute_id"]].append(self._step(row))
+        held = {str(key): [step.version for step in steps] for key, steps in found.items()}
+        check_steps(told, held)
         return list(found.values())
 
     async def _page(
@@ -153,7 +164,8 @@ class DisputeStore:
         query = f"select {_COLUMNS} from dispute where {where} {_PAGE}"  # noqa: S608 - constants
         return await self._tx.fetch(query, of, opened_at, dispute_id, limit, *further)
 
-    async def _add_step(self, dispute: Dispute, step: Step) -> None:
+    async def _add_step(self, dispute: Dispute, step: Step, about: Sequence[UUID]) -> None:
+        """Append a step, and a leaf for each licence that it is about."""
         said = step.grounds
         values = (
             UUID(dispute.dispute_id),
@@ -165,16 +177,16 @@ class DisputeStore:
             said.reason,
             said.legal_basis,
         )
-        facts: dict[str, str | int] = {
-            "act": step.act.value,
-            "consumer": dispute.consumer_code,
-            "dispute_id": dispute.dispute_id,
-            "state": dispute.state.value,
-            "version": dispute.version,
-        }
+        facts = facts_of(
+            step.act.value,
+            dispute.consumer_code,
+            dispute.dispute_id,
+            dispute.state.value,
+            dispute.version,
+        )
         with recording("dispute_step"):
             await self._tx.execute(_ADD_STEP, *self._vault.coded(DISPUTE_STEP, values))
-        await self._log.append(Leaf(LEAF, dispute.licence_id, step.at, facts))
+        await self._log.append_many([Leaf(LEAF, str(each), step.at, facts) for each in about])
 
     def _coded(self, dispute: Dispute, holder_key: bytes) -> tuple[object, ...]:
         values = (

@@ -54,8 +54,7 @@ on conflict (size, witness) do nothing
 
 def queue_row(leaf: Leaf, now: datetime) -> tuple[object, ...]:
     """Return a leaf as a row of the queue, for `INTO_QUEUE` or a COPY."""
-    licence_id = UUID(leaf.licence_id) if leaf.licence_id else None
-    return licence_id, leaf.kind, leaf_bytes(leaf), leaf.salt or None, now
+    return leaf.licence_id or None, leaf.kind, leaf_bytes(leaf), leaf.salt or None, now
 
 
 def queue_values(first: int) -> str:
@@ -136,6 +135,11 @@ class BookStore:
     async def newest(self) -> Published | None:
         """Return the newest checkpoint."""
         return _published(await self._tx.fetchrow(f"{_CHECKPOINT} order by c.size desc limit 1"))
+
+    async def newest_cosigned(self) -> Published | None:
+        """Return the newest checkpoint with a cosignature."""
+        where = "where c.size = (select max(size) from log_cosignature)"
+        return _published(await self._tx.fetchrow(f"{_CHECKPOINT} {where}"))
 
     async def checkpoint(self, size: int) -> Published | None:
         """Return the checkpoint of a size."""

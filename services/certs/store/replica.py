@@ -60,6 +60,14 @@ _OWED = """
 select usage_id, registry_id, licence_id, told, used_at from replica_use
 where registry_id = $1 and delivered_at is null order by used_at, usage_id limit $2
 """
+_FORGET = """
+with looked as (
+  select usage_id, used_at from replica_use where usage_id > $1 order by usage_id limit $3),
+gone as (
+  delete from replica_use u using looked l where u.usage_id = l.usage_id and u.delivered_at < $2)
+select (array_agg(usage_id order by usage_id desc))[1] as last, count(*) = $3 and min(used_at) < $2 as more
+from looked
+"""
 
 
 class ReplicaStore:
@@ -201,6 +209,12 @@ class ReplicaStore:
         )
         return found
 
+    async def owed_since(self, registry_id: str) -> datetime | None:
+        """Return when the oldest use was made that a registry was not told of yet, None without any."""
+        query = "select min(used_at) from replica_use where registry_id = $1 and delivered_at is null"
+        found: datetime | None = await self._tx.fetchval(query, registry_id)
+        return found
+
     async def paid(self, usage_ids: Sequence[str], now: datetime) -> None:
         """Note that uses were told; what they said is not needed any more."""
         await self._tx.execute(
@@ -208,6 +222,12 @@ class ReplicaStore:
             [UUID(each) for each in usage_ids],
             now,
         )
+
+    async def forget_paid(self, after: UUID, before: datetime, rows: int) -> UUID | None:
+        """Forget, of the next uses, those told before a time; ids begin with their time, so the walk ends early."""
+        found = await self._tx.fetchrow(_FORGET, after, before, rows)
+        assert found is not None
+        return UUID(str(found["last"])) if found["more"] else None
 
     async def _write(
         self,

@@ -36,13 +36,29 @@ insert into replica_sent (registry_id, ordinal, licence_id, sequence, sent_at)
 select $1, o, l, s, $5 from unnest($2::bigint[], $3::uuid[], $4::bigint[]) as u (o, l, s)
 """
 _AFTER = """
-select s.ordinal, s.licence_id, s.sequence,
+select o.ordinal, s.licence_id, s.sequence,
   coalesce((select p.ordinal from replica_sent p where p.registry_id = s.registry_id
     and p.licence_id = s.licence_id and p.sequence = s.sequence - 1), 0) as prior_ordinal,
   not exists (select 1 from replica_sent n where n.registry_id = s.registry_id
     and n.licence_id = s.licence_id and n.sequence > s.sequence) as newest
-from replica_sent s where s.registry_id = $1 and s.ordinal > $2 order by s.ordinal limit $3
+from replica_outgoing g
+cross join lateral generate_series($2::bigint + 1, least($2::bigint + $3::integer, g.ordinal)) as o (ordinal)
+left join replica_sent s on s.registry_id = g.registry_id and s.ordinal = o.ordinal
+where g.registry_id = $1 and $2::bigint < g.ordinal order by o.ordinal
 """
+"""One statement: what is sent meanwhile is no gap."""
+_FORGET = """
+with looked as (
+  select ordinal, licence_id, sequence, sent_at from replica_sent
+  where registry_id = $1 and ordinal > $2 order by ordinal limit $4),
+gone as (
+  delete from replica_sent s using looked l
+  where s.registry_id = $1 and s.ordinal = l.ordinal and l.sent_at < $3 and exists (
+    select 1 from replica_sent n where n.registry_id = $1 and n.licence_id = l.licence_id
+      and n.sequence > l.sequence + 1))
+select max(ordinal) as last, count(*) = $4 and max(sent_at) < $3 as more from looked
+"""
+"""The newest of a licence is what the next one follows, the one before is what the newest names."""
 _UNSENT = """
 select licence_id from licence where type_code = $1 and ($2::uuid is null or licence_id > $2)
 order by licence_id limit $3
@@ -52,6 +68,8 @@ insert into replica_outgoing (registry_id) values ($1)
 on conflict (registry_id) do update set registry_id = excluded.registry_id
 returning ordinal, beat, beat_size, beat_at
 """
+_MOST = 2**53
+"""No stream gets so far; a larger number would not be one of the database's."""
 _OLDEST_WAITING = "select min(queued_at) from log_queue"
 _PASSED_OVER = frozenset({USAGE, USE_CODE})
 """Kinds of leaves that change nothing of where a licence stands."""
@@ -85,6 +103,11 @@ class OutgoingStore:
         """Return what is told at present."""
         rows = await self._tx.fetch("select registry_id, type_code from replica_share")
         return frozenset((row["registry_id"], row["type_code"]) for row in rows)
+
+    async def shared_since(self, registry_id: str) -> dict[str, datetime]:
+        """Return since when a registry is told of each type."""
+        query = "select type_code, since from replica_share where registry_id = $1"
+        return {row["type_code"]: row["since"] for row in await self._tx.fetch(query, registry_id)}
 
     async def keep_shares(self, added: Shares, dropped: Shares, now: datetime) -> None:
         """Begin to tell, and tell no more."""
@@ -172,11 +195,24 @@ class OutgoingStore:
 
     async def sent_after(self, registry_id: str, ordinal: int, limit: int) -> list[Sent]:
         """Return the numbers of the messages after an ordinal, in order."""
-        rows = await self._tx.fetch(_AFTER, registry_id, ordinal, limit)
+        rows = await self._tx.fetch(_AFTER, registry_id, min(ordinal, _MOST), limit)
         return [
             Sent(str(row["licence_id"]), row["ordinal"], row["sequence"], row["prior_ordinal"], row["newest"])
+            if row["licence_id"]
+            else Sent("", row["ordinal"], 0, newest=False)
             for row in rows
         ]
+
+    async def recipients(self) -> list[str]:
+        """Return every registry that was ever told anything."""
+        rows = await self._tx.fetch("select registry_id from replica_outgoing order by registry_id")
+        return [row["registry_id"] for row in rows]
+
+    async def forget_overtaken(self, registry_id: str, after: int, before: datetime, rows: int) -> int | None:
+        """Forget, of the next rows, those told before a time that two later messages about the licence follow."""
+        found = await self._tx.fetchrow(_FORGET, registry_id, after, before, rows)
+        assert found is not None
+        return int(found["last"]) if found["more"] else None
 
     async def complete_until(self, leaf_index: int, now: datetime) -> datetime:
         """Return the time up to which every change was told: before the oldest one that waits."""

@@ -11,6 +11,7 @@ from uuid import UUID
 from chassis.audit import recording
 from chassis.db import Transaction
 from services.certs.domain.dispute import FREELY, LICENCE_IN_DISPUTE, refused_uses
+from services.certs.domain.holder import Holder
 from services.certs.domain.log import usage_leaf
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, ShownUse, Usage, UsageKind
@@ -97,7 +98,8 @@ class UsageStore:
         return [ShownUse(usage_of(row, grounds.get(row["usage_id"])), row["type_name"]) for row in rows]
 
     async def _append(self, usages: Sequence[Usage]) -> None:
-        rows = [self._row(each) for each in usages]
+        keys = {holder: self._key_of(holder) for holder in {each.holder for each in usages}}
+        rows = [self._row(each, keys[each.holder]) for each in usages]
         lines = [(*row, *_queued(each, row)) for each, row in zip(usages, rows, strict=True)]
         with recording("usage"):
             await self._tx.executemany(_APPEND, lines)  # atomic, and cheaper to encode than an array a column
@@ -128,8 +130,11 @@ class UsageStore:
             self._vault.check_row(USAGE_GROUNDS, row)
         return {row["usage_id"]: _grounds(row) for row in rows}
 
-    def _row(self, usage: Usage) -> tuple[object, ...]:
-        holder, purpose, reader = usage.holder, usage.purpose, usage.reader
+    def _key_of(self, holder: Holder | None) -> bytes | None:
+        return self._vault.holder_key(holder.id_type_code, holder.id_number) if holder else None
+
+    def _row(self, usage: Usage, holder_key: bytes | None) -> tuple[object, ...]:
+        purpose, reader = usage.purpose, usage.reader
         values = (
             UUID(usage.usage_id),
             usage.kind,
@@ -144,7 +149,7 @@ class UsageStore:
             purpose.basis or "",
             usage.outcome,
             usage.used_at,
-            self._vault.holder_key(holder.id_type_code, holder.id_number) if holder else None,
+            holder_key,
         )
         return self._vault.coded(USAGE, values)
 

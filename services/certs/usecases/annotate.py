@@ -66,9 +66,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What is handed out: the sealed original, or a copy with the end of its use."""
+    """What is handed out: the sealed original, its PDF, or a copy with the end of its use."""
 
     ofd: bytes = field(repr=False)
+    """The bytes, of a PDF too."""
     sha256: str
     copy_expires_at: datetime | None = None
 
@@ -98,7 +99,7 @@ async def make_annotated_copy(
     licence = await (registry.licences.get(key[0]) if key[0] else registry.licences.by_identifier(key[1]))
     if licence is None or not may_read(reader, purpose, licence) or not covers(licence.type_code):
         raise LICENCE_NOT_FOUND()
-    _require_usable(registry, reader, purpose, licence, new_id, now)
+    require_usable(registry, reader, purpose, licence, new_id, now)
     return await _copy(
         registry,
         types,
@@ -137,12 +138,12 @@ async def hand_out_document(
     if not digest:
         raise DOCUMENT_ABSENT()
     if not may_have_original(reader, purpose, licence):
-        _require_usable(registry, reader, purpose, licence, new_id, now)
+        require_usable(registry, reader, purpose, licence, new_id, now)
         copy = await _copy(registry, types, reader, licence, purpose, None, new_id, now)
         return Document(copy.ofd, copy.sha256, copy.annotation.expires_at)
     content = await documents.get(digest)
     refuse_copy(content)
-    await registry.usages.add([_line(new_id(), UsageKind.DOCUMENT, reader, purpose, licence, now)])
+    await registry.usages.add([use_line(new_id(), UsageKind.DOCUMENT, reader, purpose, licence, now)])
     return Document(content, digest)
 
 
@@ -169,12 +170,12 @@ async def fetch_copy(
         raise COPY_NOT_FOUND()
     note = record.annotation
     purpose = Purpose(note.use_cause, Basis.STATUTORY_DUTY, case_id=note.case_id)  # the door's only one
-    _require_usable(registry, reader, purpose, licence, new_id, now)
+    require_usable(registry, reader, purpose, licence, new_id, now)
     seen = _as_seen(types, reader, purpose, licence)
     rendered = await asyncio.to_thread(make_copy, seen, _kind(types, licence), note)
     if rendered.sha256 != record.copy_sha256:
         raise COPY_OUTDATED()
-    await registry.usages.add([_line(new_id(), UsageKind.COPY, reader, purpose, licence, now)])
+    await registry.usages.add([use_line(new_id(), UsageKind.COPY, reader, purpose, licence, now)])
     return Copy(rendered.ofd, rendered.sha256, note, seen)
 
 
@@ -211,7 +212,7 @@ async def _copy(
     )
     seen = _as_seen(types, reader, purpose, licence)
     rendered = await asyncio.to_thread(make_copy, seen, kind, annotation)
-    line = _line(new_id(), UsageKind.COPY, reader, purpose, licence, now)
+    line = use_line(new_id(), UsageKind.COPY, reader, purpose, licence, now)
     if grounds is not None:
         line = replace(line, grounds=replace(grounds, licence_version=licence.version))
     await registry.usages.add([line])
@@ -229,13 +230,13 @@ def _as_seen(types: LicenceTypes, reader: Reader, purpose: Purpose, licence: Lic
     return narrowed(licence, types.of(licence), category_of(purpose))
 
 
-def _require_usable(
+def require_usable(
     registry: Registry, reader: Reader, purpose: Purpose, licence: Licence, new_id: NewId, now: datetime
 ) -> None:
     """Raise LICENCE_NOT_USABLE, on record, unless the licence is in force today."""
     if licence.is_usable(now):
         return
-    line = _line(new_id(), UsageKind.COPY, reader, purpose, licence, now)
+    line = use_line(new_id(), UsageKind.COPY, reader, purpose, licence, now)
     line = replace(line, outcome=LICENCE_NOT_USABLE.code, version_read=0)
     registry.usages.record_if_refused([line])
     raise LICENCE_NOT_USABLE(status=licence.usability(now))
@@ -248,9 +249,10 @@ def _kind(types: LicenceTypes, licence: Licence) -> LicenceType:
     return kind
 
 
-def _line(
+def use_line(
     usage_id: str, kind: UsageKind, reader: Reader, purpose: Purpose, licence: Licence, now: datetime
 ) -> Usage:
+    """Return the line of the usage record of a document of a licence."""
     holder = licence.holders[0]
     version, licence_id = licence.version, licence.licence_id
     return Usage(

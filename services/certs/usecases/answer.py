@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +61,9 @@ async def answer_predicate(
 
     A licence that is not there, that the reader may not know of, or that is not in force yet: UNKNOWN, all
     the same. Two licences that match are UNKNOWN as well. The line of the usage record carries the purpose;
-    its outcome says only whether a licence was there. Raises INVALID_REQUEST, and what a QR code is refused for.
+    its outcome says only whether a licence was there. A case relies on a NO as on a YES: both are signed about
+    this version of this licence, and what was decided on a NO must be looked at again when the licence is
+    corrected. On an UNKNOWN nobody relies. Raises INVALID_REQUEST, and what a QR code is refused for.
     """
     refuse([*query_violations(query), *predicate_violations(predicates), *purpose_violations(purpose)])
     found = await look_for(registry, signer, reader, query, purpose, (2, None), now)
@@ -74,7 +76,8 @@ async def answer_predicate(
         kind = types.of(licence) if licence else None
         answer = answer_all(licence, kind, changes, predicates, now, category_of(purpose))
     usage_id, salt = new_id(), secrets.token_hex(SALT_BYTES)
-    await registry.usages.add([_line(usage_id, reader, query, purpose, licence, now)])
+    line = _line(usage_id, reader, query, purpose, licence, now)
+    await registry.usages.add([replace(line, is_relied_on=answer.verdict is not Verdict.UNKNOWN)])
     digests = asked_digest(predicates, salt), _about(query, salt)
     claims = _claims(answer, licence, usage_id, reader, purpose, digests, now)
     return Answered(answer, licence, now, signer.sign(claims, ANSWER_KIND), salt, usage_id)

@@ -10,8 +10,9 @@ from services.certs.domain.disclosure import Shown, masked
 from services.certs.domain.licence import LICENCE_NOT_FOUND
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.life.history import term_over_at
-from services.certs.domain.life.order import Decision, LicenceOrder, OrderedAct
+from services.certs.domain.life.order import Decision, LicenceOrder, OrderedAct, effective_violations
 from services.certs.domain.life.rules import life_rules
+from services.certs.domain.people import named
 from services.certs.domain.status import (
     Act,
     StatusOrder,
@@ -55,14 +56,15 @@ async def change_status(
     licence = await lock_standing(registry, licence_id)
     if licence is None or licence.issuer_code != department_code:
         raise LICENCE_NOT_FOUND()
-    refuse(second_person_violations(order, life_rules(types.get(licence.type_code)).second_person_acts))
+    wrong = second_person_violations(order, life_rules(types.get(licence.type_code)).second_person_acts)
+    refuse([*wrong, *effective_violations(order.effective_at, licence.issued_date, now)])
     if licence.etag != etag:
         raise ETAG_MISMATCH()
     licence = await settle(registry, licence, now)
     change = carry_out(order, licence.status, licence.valid_until, now)
     check_follower(await registry.life.links.of(licence_id), change.act)
     by = f"department/{department_code}"
-    if order.second_person:
+    if named(order.second_person):
         decided = _order(licence_id, change.act, order, by, new_id(), now)
         await registry.life.orders.add(decided)
         changed = await carry(registry, licence, decided, now)

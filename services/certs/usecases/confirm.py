@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from chassis.errors import FIELD_REQUIRED, refuse
@@ -11,7 +12,7 @@ from services.certs.domain.disclosure import Shown
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.usage import Reader, Usage, UsageKind
 from services.certs.usecases.ports import NewId, Registry
-from services.certs.usecases.read import Question, find
+from services.certs.usecases.read import Question, Within, find
 
 
 async def confirm_face(
@@ -26,20 +27,23 @@ async def confirm_face(
     """Return, masked, the licence that states every one of these face values, or None.
 
     ``question`` should ask for licences in force only. The look-up leaves its usage lines, and each licence
-    that the answer rests on one more: the one that states it or, for a no, all that do not. A field that its
-    type hides from such a purpose states nothing. Raises INVALID_REQUEST, LICENCE_IN_DISPUTE for a no as for a yes.
+    that the answer rests on one more: the one that states it or, for a no, all that do not. A case relies on
+    the licence that says yes; a no names none, so that no case is called back for it when one of them falls.
+    A field that its type hides from such a purpose states nothing. Raises INVALID_REQUEST, LICENCE_IN_DISPUTE
+    for a no as for a yes.
     """
     missing = [] if face else [FIELD_REQUIRED.at("face")]
     refuse([*missing, *(FIELD_REQUIRED.at(f"face.{name}") for name, value in face.items() if not value)])
-    found = await find(registry, types, reader, question, new_id, now)
+    found = await find(Within(registry, new_id), types, reader, question, now)
     stating = next((each for each in found if _states(each, face)), None)
     answering = [stating] if stating is not None else found
-    await registry.usages.add([_line(reader, question, each, new_id(), now) for each in answering])
+    lines = [_line(reader, question, each, new_id(), now) for each in answering]
+    await registry.usages.add([replace(each, is_relied_on=stating is not None) for each in lines])
     return stating
 
 
 def _line(reader: Reader, question: Question, asked: Shown, usage_id: str, now: datetime) -> Usage:
-    """Return the line of the answer beside the look-up: it is relied on, and refused for a licence in dispute."""
+    """Return the line of the answer beside the look-up: it is refused for a licence in dispute."""
     licence = asked.licence
     return Usage(
         usage_id,

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from services.certs.domain.evidence.annotation import Annotation
-from services.certs.domain.presentation import LogPlace
+from services.certs.domain.licence import Licence
+from services.certs.domain.log.sidecar import LeafProof
 from services.certs.domain.status import StatusChange
 from services.certs.domain.use_code import CasePart, Entrustment
 from services.certs.domain.use_code.entrustment import Person, Standing
@@ -31,6 +32,22 @@ class CaseParts(Protocol):
 
     async def is_closed(self, case_id: str) -> bool:
         """Say whether a case is known and over."""
+
+
+class CaseParties(Protocol):
+    """Whose licences a case is about; asked of intake, which alone knows."""
+
+    async def of_part(self, case_id: str, item_code: str, department_code: str) -> Sequence[Person]:
+        """Return the parties of an open case in which a department handles an item; none of any other."""
+
+
+class NobodyKnown:
+    """Where intake is not asked: no case has a party, no duty reaches anybody's licence."""
+
+    async def of_part(self, case_id: str, item_code: str, department_code: str) -> Sequence[Person]:
+        """Return nobody."""
+        del case_id, item_code, department_code
+        return ()
 
 
 class Entrustments(Protocol):
@@ -118,16 +135,16 @@ class EntrustmentReader(Protocol):
 
 
 class LogProofs(Protocol):
-    """The transparency log, asked for a licence's place; None while it is not in a published tree."""
+    """The transparency log, asked what shows that a licence's present state is in it."""
 
-    async def place_of(self, licence_id: str) -> LogPlace | None:
-        """Return the place of the newest version."""
+    async def proof_of(self, licence: Licence) -> LeafProof | None:
+        """Return leaf and proof of the state that a licence is in; None while no published tree has it."""
 
 
 class NoLog:
     """Where no log is kept: statements go without a proof."""
 
-    async def place_of(self, licence_id: str) -> LogPlace | None:
+    async def proof_of(self, licence: Licence) -> LeafProof | None:
         """Return None."""
-        del licence_id
+        del licence
         return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from chassis.errors import Violation
@@ -16,8 +16,7 @@ from services.certs.domain.licence import Licence
 from services.certs.domain.status import StatusChange
 
 
-@dataclass(frozen=True, slots=True)
-class SealedRow:
+class SealedRow(NamedTuple):
     """The encrypted parts of an imported licence and the keys it is found by."""
 
     lineage_id: UUID
@@ -79,6 +78,15 @@ class PreparedRow(NamedTuple):
     stored: Stored | None = None
     cancellation: Cancellation | None = None
 
+    def plain(self) -> tuple[Any, ...]:
+        """Return the row as tuples without names, which cross to another process at half the cost."""
+        return (*self[:6], self.stored and tuple(self.stored), self.cancellation)
+
+    @classmethod
+    def of(cls, plain: tuple[Any, ...]) -> PreparedRow:
+        """Return the row that `plain` was made of."""
+        return cls._make((*plain[:6], plain[6] and Stored._make(plain[6]), plain[7]))
+
     @property
     def identifier_key(self) -> bytes:
         """The key of the licence that the row is about."""
@@ -114,8 +122,7 @@ class Numbered:
     holder_keys: frozenset[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """A licence to be stored: its row, id, version after it, status, and the row's content key."""
 
     row: PreparedRow
@@ -181,14 +188,17 @@ class Conflict:
 class RowVault(Protocol):
     """Encrypts and indexes imported rows; needs no transaction."""
 
-    def content_key(self, fields: Mapping[str, str]) -> bytes:
-        """Return a keyed digest of a row's content: equal rows, and only they, have equal ones."""
+    def content_keys(self, rows: Iterable[Mapping[str, str]]) -> list[bytes]:
+        """Return a keyed digest of each row's content: equal rows, and only they, have equal ones.
+
+        Rows hold what they were given with: no empty value, no space around one.
+        """
 
     def identifier_key(self, identifier: str) -> bytes:
         """Return the blind index of an identifier."""
 
-    def seal_row(self, licence: Licence) -> SealedRow:
-        """Return what of a licence is stored encrypted or as an index."""
+    def seal_rows(self, licences: Sequence[Licence]) -> list[SealedRow]:
+        """Return what of each licence is stored encrypted or as an index."""
 
 
 class Imports(Protocol):
@@ -202,11 +212,14 @@ class Imports(Protocol):
     ) -> dict[int, tuple[bytes, RowAnswer]]:
         """Return the stored answers of rows, each with the key of what it answered."""
 
+    async def lock_all(self, lineage_ids: Collection[UUID], identifier_keys: Collection[bytes]) -> None:
+        """Lock every version of these lineages, and what is held under these identifiers, before anything else."""
+
     async def lock_held(self, identifier_keys: Sequence[bytes]) -> dict[bytes, Held]:
         """Lock and return what is held under these identifiers, by their key."""
 
     async def lock_lines(self, lineage_ids: Sequence[UUID]) -> dict[UUID, list[Version]]:
-        """Lock and return the registered versions of these lineages, by lineage."""
+        """Return the registered versions of these lineages, by lineage, after `lock_all`."""
 
     async def numbered(self, number_keys: Sequence[bytes]) -> dict[tuple[bytes, str, str], list[Numbered]]:
         """Return the licences with these numbers, by the number's key, type and issuer."""

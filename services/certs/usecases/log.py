@@ -12,7 +12,7 @@ from chassis.errors import Kind, declare
 from chassis.tlog.checkpoint import Checkpoint
 from chassis.tlog.note import Signs
 from chassis.tlog.tiles import WIDTH, Tile, Tiles, grown, hash_of_range, right_edge, tiles_for
-from chassis.tlog.tree import HASH_BYTES, consistency_ranges, inclusion_ranges, leaf_hash
+from chassis.tlog.tree import HASH_BYTES, consistency_ranges, inclusion_ranges, leaf_hash, nodes_of
 from services.certs.domain.log import LICENCE
 from services.certs.usecases.ports import Registry
 
@@ -87,6 +87,9 @@ class Book(Protocol):
 
     async def newest(self) -> Published | None:
         """Return the newest checkpoint with its cosignatures."""
+
+    async def newest_cosigned(self) -> Published | None:
+        """Return the newest checkpoint that a witness cosigned."""
 
     async def checkpoint(self, size: int) -> Published | None:
         """Return the checkpoint of a size."""
@@ -187,6 +190,12 @@ async def checkpoint(book: Book, size: int = 0) -> Published:
     if found is None:
         raise TREE_SIZE_WRONG()
     return found
+
+
+async def subtrees(book: Book, size: int) -> tuple[bytes, ...]:
+    """Return the hashes of the complete subtrees of the tree of a size, from left to right."""
+    ranges = [(each.at << each.level, (each.at + 1) << each.level) for each in nodes_of(0, size)]
+    return await _hashes(book, ranges)
 
 
 async def visible(registry: Registry, department: str, entry: Entry | None) -> Entry | None:

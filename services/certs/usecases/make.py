@@ -23,6 +23,7 @@ from services.certs.domain.licence import DOCUMENT_DAMAGED, LICENCE_NOT_FOUND, L
 from services.certs.domain.licence_type import LicenceType, LicenceTypes
 from services.certs.domain.life.succession import Link
 from services.certs.domain.ofd import render
+from services.certs.domain.pdf.companion import wanted
 from services.certs.domain.status import Act, LicenceStatus, StatusChange, after
 from services.certs.usecases.life.standing import REGISTRY
 from services.certs.usecases.life.taking_over import hold_parent, take_over
@@ -40,7 +41,7 @@ SEAL_DOES_NOT_HOLD = declare(
     "签章文件验证未通过：{verdict}",
     "The sealed document did not verify: {verdict}",
 )
-_REFUSED_VERDICTS = frozenset({"INVALID", "UNSIGNED"})
+REFUSED_VERDICTS = frozenset({"INVALID", "UNSIGNED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ async def put_in_force(
         return licence
     if hashlib.sha256(sealed.ofd).hexdigest() != announced_sha256 or sealed.sha256 != announced_sha256:
         raise DOCUMENT_DAMAGED()
-    if sealed.verdict in _REFUSED_VERDICTS:
+    if sealed.verdict in REFUSED_VERDICTS:
         raise SEAL_DOES_NOT_HOLD(verdict=sealed.verdict)
     status = after(Act.SEAL, licence.status)
     sealing = replace(
@@ -159,6 +160,7 @@ async def put_in_force(
     licence = replace(licence, status=status, sealing=sealing, version=licence.version + 1)
     await registry.licences.save_state(licence)
     await registry.licences.add_change(licence, change, REGISTRY)
+    await registry.life.pdfs.add(wanted(licence_id, now))
     link, parent = above or (None, None)
     today = now.astimezone(CHINA_TIME).date()  # what is issued here is heard of on its day
     await registry.sources.note_arrivals(REGISTRY_SOURCE, arrivals([(licence.type_code, today)], today))

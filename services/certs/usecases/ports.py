@@ -160,32 +160,6 @@ class Registry:
     """Who relied on licences, who disputes them, how holders read their uses."""
 
 
-class Finding(Protocol):
-    """Where a look-up finds licences."""
-
-    async def find(self, id_type_code: str, id_number: str, type_codes: Sequence[str]) -> list[Licence]:
-        """Return the licences of a holder, newest issue first; no type codes means every type."""
-
-
-class Recording(Protocol):
-    """Where look-ups are recorded."""
-
-    async def add_finds(self, usages: Sequence[Usage]) -> None:
-        """Append lines of look-ups; they are durable when it returns, or its transaction commits."""
-
-
-class Reads(Protocol):
-    """The part of a registry that a look-up needs: an open transaction's, or one that look-ups share."""
-
-    @property
-    def licences(self) -> Finding:
-        """Where licences are found."""
-
-    @property
-    def usages(self) -> Recording:
-        """Where uses are recorded."""
-
-
 class Documents(Protocol):
     """Where documents are kept, by their SHA-256 in hex."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
+from typing import Protocol
 
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Violation
 from services.certs.domain.disclosure import Shown, masked
@@ -15,7 +17,7 @@ from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.purpose import Basis, Purpose, category_of, check_purpose
 from services.certs.domain.status import LicenceStatus
 from services.certs.domain.usage import Reader, Usage, UsageKind
-from services.certs.usecases.ports import NewId, Reads, Registry
+from services.certs.usecases.ports import Asked, NewId, Registry
 
 TYPE_CODES_LIMIT = 100
 _UNPUBLISHED = frozenset({LicenceStatus.DRAFT, LicenceStatus.PENDING_SEAL})
@@ -43,30 +45,91 @@ def may_read(reader: Reader, purpose: Purpose, licence: Licence) -> bool:
     return purpose.basis is Basis.STATUTORY_DUTY and licence.status not in _UNPUBLISHED
 
 
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """A question that may be asked, who asks it, and when."""
+
+    question: Question
+    reader: Reader
+    now: datetime
+
+    @property
+    def asked(self) -> Asked:
+        """What the registry is asked."""
+        return self.question.id_type_code, self.question.id_number, self.question.type_codes
+
+    def known(self, licences: Sequence[Licence]) -> list[Licence]:
+        """Return of a holder's licences those that the reader may know of and that were asked for."""
+        return [
+            each
+            for each in licences
+            if may_read(self.reader, self.question.purpose, each)
+            and (not self.question.usable_only or each.is_usable(self.now))
+        ]
+
+    def lines(self, found: Sequence[Licence], new_id: NewId) -> list[Usage]:
+        """Return the usage lines: one for each licence found, one for none."""
+        holder = Holder(self.question.id_type_code, self.question.id_number)
+        return [
+            Usage(
+                new_id(),
+                UsageKind.FIND,
+                self.reader,
+                self.question.purpose,
+                self.now,
+                licence_id=licence_id,
+                holder=holder,
+            )
+            for licence_id in [each.licence_id for each in found] or [""]
+        ]
+
+
+class LookUps(Protocol):
+    """Where look-ups are made: in an open transaction, or in a round that several share."""
+
+    async def look_up(self, asked: LookUp) -> list[Licence]:
+        """Return what the reader may know of, newest issue first; its use is recorded when this returns.
+
+        Raises AUDIT_UNWRITABLE, and what unreadable rows raise.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Look-ups of one open transaction, recorded with it; implements the port LookUps."""
+
+    registry: Registry
+    new_id: NewId
+
+    async def look_up(self, asked: LookUp) -> list[Licence]:
+        """Return what the reader may know of."""
+        return (await look_up_each(self.registry, [asked], self.new_id))[0]
+
+
+async def look_up_each(registry: Registry, asked: Sequence[LookUp], new_id: NewId) -> list[list[Licence]]:
+    """Return for each look-up what its reader may know of: one statement finds, and then one records.
+
+    Nothing is returned before it is recorded, so this needs no transaction around both. Raises AUDIT_UNWRITABLE.
+    """
+    held = await registry.licences.find_each([each.asked for each in asked])
+    found = [each.known(licences) for each, licences in zip(asked, held, strict=True)]
+    lines = [each.lines(seen, new_id) for each, seen in zip(asked, found, strict=True)]
+    await registry.usages.add_finds(list(chain.from_iterable(lines)))
+    return found
+
+
 async def find(
-    registry: Reads, types: LicenceTypes, reader: Reader, question: Question, new_id: NewId, now: datetime
+    look_ups: LookUps, types: LicenceTypes, reader: Reader, question: Question, now: datetime
 ) -> list[Shown]:
     """Return a holder's licences across all counties, masked; one usage line for each, one for none.
 
-    What is found is one statement and what is recorded another, and nothing is returned before it is
-    recorded: so a look-up needs no transaction around both. Of a frozen licence its face is left out.
-    Raises AUDIT_UNWRITABLE, INVALID_REQUEST naming every wrong field.
+    Of a frozen licence its face is left out. Raises AUDIT_UNWRITABLE, INVALID_REQUEST naming every wrong field.
     """
     wrong: list[Violation] = holder_violations(question.id_type_code, question.id_number)
     if len(question.type_codes) > TYPE_CODES_LIMIT:
         wrong.append(FIELD_TOO_LONG.at("type_codes", limit=TYPE_CODES_LIMIT))
     check_purpose(question.purpose, wrong)
-    holder = Holder(question.id_type_code, question.id_number)
-    found = [
-        each
-        for each in await registry.licences.find(holder.id_type_code, holder.id_number, question.type_codes)
-        if may_read(reader, question.purpose, each) and (not question.usable_only or each.is_usable(now))
-    ]
-    lines = [
-        Usage(new_id(), UsageKind.FIND, reader, question.purpose, now, licence_id=each, holder=holder)
-        for each in [licence.licence_id for licence in found] or [""]
-    ]
-    await registry.usages.add_finds(lines)
+    found = await look_ups.look_up(LookUp(question, reader, now))
     category = category_of(question.purpose)
     return [masked(as_found(each, reader), types.of(each), category) for each in found]
 

@@ -6,12 +6,14 @@ import secrets
 from datetime import datetime, timedelta
 
 from chassis.errors import refuse
+from chassis.tlog.compact import compact
 from services.certs.domain.presentation import (
     OFFLINE_KIND,
     OFFLINE_LIFE_WRONG,
+    LogEvidence,
     Statement,
     check_statement,
-    offline_jws_of,
+    offline_parts_of,
     qr_text_of,
     read_statement,
     state,
@@ -49,8 +51,9 @@ async def state_offline(
     life = timedelta(seconds=life_seconds) if life_seconds else LONGEST
     refuse([] if SHORTEST <= life <= LONGEST else [OFFLINE_LIFE_WRONG.at("life_seconds")])
     licence = await presentable(registry, reader, licence_id, holder, agent, STATING, new_id, now)
-    place = await proofs.place_of(licence.licence_id)
-    statement = state(licence, secrets.token_urlsafe(HANDLE_BYTES), life, place, now)
+    found = await proofs.proof_of(licence)
+    evidence = LogEvidence(found.leaf, bytes(compact(found.proof))) if found else None
+    statement = state(licence, secrets.token_urlsafe(HANDLE_BYTES), life, evidence, now)
     line = Usage(
         new_id(),
         UsageKind.PRESENT,
@@ -62,12 +65,13 @@ async def state_offline(
         grounds=grounds_of(agent, licence),
     )
     await registry.usages.add([line])
-    return qr_text_of(signer.sign(statement.claims(), OFFLINE_KIND)), statement.expires_at
+    return qr_text_of(signer.sign(statement.claims(), OFFLINE_KIND), evidence), statement.expires_at
 
 
 def read_offline(signer: SummarySigner, qr_text: str, now: datetime) -> Statement:
-    """Return what an offline QR code of this registry states.
+    """Return what an offline QR code of this registry states. Its proof is not looked at: the registry itself answers.
 
     Raises PRESENTATION_MALFORMED, SIGNATURE_WRONG, OFFLINE_STATEMENT_EXPIRED.
     """
-    return check_statement(read_statement(signer.read(offline_jws_of(qr_text), OFFLINE_KIND)), now)
+    jws, _ = offline_parts_of(qr_text)
+    return check_statement(read_statement(signer.read(jws, OFFLINE_KIND)), now)

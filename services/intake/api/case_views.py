@@ -91,6 +91,8 @@ class SuppliedView(View):
     licence_type_code: str
     licence_issuer_name: str
     licence_county: str
+    entrustment_id: str
+    """Of a licence that an agent chose: under which entrustment of its holder."""
     file_name: str
     media_type: str
     sha256: str
@@ -117,6 +119,8 @@ class CaseView(View):
     title: str
     target: dict[str, str]
     county: str
+    entrustment_id: str
+    """Under which entrustment of the applicant an agent began it; empty otherwise."""
     answers: dict[str, str]
     form_fields: list[FormFieldView]
     form: dict[str, str]
@@ -202,6 +206,7 @@ def case_view(case: Case, now: datetime) -> CaseView:
         title=case.plan.title,
         target={"kind": case.plan.target_kind, "id": case.plan.target_id},
         county=case.plan.county_code,
+        entrustment_id=case.entrustment_id,
         answers=dict(case.answers),
         form_fields=[field_view(each) for each in case.plan.form],
         form=dict(case.form),
@@ -287,6 +292,7 @@ def _supplied(supplied: Supplied) -> SuppliedView:
         licence_type_code=supplied.licence_type_code,
         licence_issuer_name=supplied.licence_issuer_name,
         licence_county=supplied.licence_county_code,
+        entrustment_id=supplied.entrustment_id,
         file_name=supplied.file_name,
         media_type=supplied.media_type,
         sha256=supplied.sha256,

@@ -20,7 +20,7 @@ from services.intake.api.case_views import (
 )
 from services.intake.api.doors import DoorsHere, EnteredHere, WorkInTransaction
 from services.intake.api.once import KeyHere, answer_once
-from services.intake.api.shapes import UUID_PATTERN, Body, Target
+from services.intake.api.shapes import CODE_LIMIT, UUID_PATTERN, Body, Target
 from services.intake.usecases.cases.drafting import (
     create_draft,
     get_case,
@@ -41,12 +41,14 @@ def _known_token(token: str) -> str:
 
 
 class DraftBody(Body):
-    """For what, where, the answers to the guide, and what is filled in already."""
+    """For what, where, the answers to the guide, what is filled in already, and under which entrustment, if any."""
 
     target: Target
     county: str = Field(pattern=r"^[0-9]{6}$")
     answers: Values = Field(default_factory=dict, max_length=100)
     form: Values = Field(default_factory=dict, max_length=200)
+    entrustment_id: str = Field(default="", max_length=CODE_LIMIT)
+    """Set by an agent: its grantor is the applicant."""
 
 
 class FormBody(Body):
@@ -59,7 +61,7 @@ class FormBody(Body):
 async def begin_case(
     request: Request, body: DraftBody, key: KeyHere, entered: EnteredHere, doors: DoorsHere
 ) -> Response:
-    """Begin a case for an item or a bundle; nobody but the applicant sees it yet."""
+    """Begin a case for an item or a bundle; nobody but the applicant, and the agent who begins it for them, sees it yet."""
 
     async def work(cases: WorkInTransaction) -> CaseView:
         case = await create_draft(
@@ -71,6 +73,7 @@ async def begin_case(
             county=body.county,
             answers=body.answers,
             form=body.form,
+            entrustment_id=body.entrustment_id,
         )
         return case_view(case, cases.now())
 

@@ -20,7 +20,7 @@ from services.intake.domain.catalogue.model import Catalogue
 from services.intake.domain.identity.session import Session
 from services.intake.domain.identity.terminals import Terminal
 from services.intake.usecases.cases.ports import Files, Licences, SignDocument, Work
-from services.intake.usecases.entrusting import EntrustmentRegistry, EntrustmentWork
+from services.intake.usecases.entrustment_ports import EntrustmentRegistry, OpenEntrustments
 from services.intake.usecases.file_verification import FileReport
 from services.intake.usecases.holdings import Holdings
 from services.intake.usecases.identity.platform_log_in import PlatformLogIn
@@ -51,7 +51,6 @@ class SealVerifierOfFiles(SealVerifier, Protocol):
 
 
 OpenCases = Callable[[], AbstractAsyncContextManager[WorkInTransaction]]
-OpenEntrustments = Callable[[], AbstractAsyncContextManager[EntrustmentWork]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from services.intake.domain.entrustment import EntrustmentWish, Holder, Power
 from services.intake.usecases.entrusting import (
     EntrustingDesk,
     SeenEntrustment,
+    Wanted,
     entrust,
     list_entrustments,
     revoke_entrustment,
@@ -27,6 +28,7 @@ from standards.masking import mask_citizen_id
 router = APIRouter(prefix="/v1/entrustments", tags=["entrustments"])
 EntrustmentId = Annotated[str, Path(pattern=UUID_PATTERN)]
 Code = Annotated[str, Field(min_length=1, max_length=CODE_LIMIT)]
+CodeWanted = Annotated[str, Query(max_length=CODE_LIMIT)]
 
 
 class AgentBody(Body):
@@ -42,7 +44,7 @@ class EntrustmentBody(Body):
     agent: AgentBody
     licence_types: list[Code] = Field(max_length=100)
     items: list[Code] = Field(default_factory=list, max_length=100)
-    powers: list[Literal["present", "issue_use_code"]] = Field(max_length=10)
+    powers: list[Literal["present", "issue_use_code", "apply"]] = Field(max_length=10)
     valid_from: Moment | None = None
     valid_until: Moment
 
@@ -67,6 +69,8 @@ class EntrustmentView(View):
     role: Literal["given", "received"]
     other_id_type: str
     other_id_number_masked: str
+    other_name_masked: str
+    """Of the grantor, towards the agent; empty towards the grantor, who knows a number only."""
     licence_types: list[str]
     items: list[str]
     powers: list[PowerView]
@@ -76,6 +80,8 @@ class EntrustmentView(View):
     revoked_at: datetime | None
     state: str
     state_text: TextView
+    refusal: str
+    """Why the registry did not take it over; empty otherwise."""
 
 
 class EntrustmentPage(View):
@@ -119,10 +125,14 @@ async def my_entrustments(
     doors: DoorsHere,
     page_size: Annotated[int, Query(ge=1, le=100)] = 20,
     page_token: Annotated[str, Query(max_length=TOKEN_LIMIT), AfterValidator(_known_token)] = "",
+    role: Literal["given", "received"] | None = None,
+    in_force: bool = False,
+    item: CodeWanted = "",
+    licence_type: CodeWanted = "",
 ) -> EntrustmentPage:
-    """Return what the holder gave and got, newest first."""
-    before = read_page_token(page_token)
-    found = await list_entrustments(_desk(doors), entered.person, before, page_size + 1)
+    """Return what the holder gave and got, newest first; narrowed to a role, to now, to an item, to a type."""
+    before, wanted = read_page_token(page_token), Wanted(role or "", in_force, item, licence_type)
+    found = await list_entrustments(_desk(doors), entered.person, before, page_size + 1, wanted)
     page = found[:page_size]
     return EntrustmentPage(
         entrustments=[_view(each) for each in page],
@@ -162,6 +172,7 @@ def _view(seen: SeenEntrustment) -> EntrustmentView:
         role="given" if seen.is_given else "received",
         other_id_type=other[0],
         other_id_number_masked=mask_citizen_id(other[1]),
+        other_name_masked=seen.grantor_name_masked,
         licence_types=list(wish.type_codes),
         items=list(wish.item_codes),
         powers=[PowerView(power=each, text=said(POWERS, each)) for each in wish.powers],
@@ -171,4 +182,5 @@ def _view(seen: SeenEntrustment) -> EntrustmentView:
         revoked_at=given.revoked_at,
         state=state,
         state_text=said(ENTRUSTMENT_STATES, state),
+        refusal=given.refusal,
     )

@@ -36,6 +36,7 @@ DISPUTE_STATES = {
 POWERS = {
     "present": ("代为亮证", "show the licences"),
     "issue_use_code": ("代为提供给办事部门", "hand the licences to a department"),
+    "apply": ("代为申办", "apply in your name"),
 }
 ENTRUSTMENT_STATES = {
     "pending": ("尚未送达证照库", "not yet with the registry"),
@@ -43,6 +44,7 @@ ENTRUSTMENT_STATES = {
     "in_force": ("有效", "in force"),
     "ended": ("已到期", "ended"),
     "revoked": ("已撤回", "taken back"),
+    "refused": ("未被证照库受理", "not taken over by the registry"),
 }
 
 

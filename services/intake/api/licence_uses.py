@@ -15,6 +15,7 @@ from services.intake.usecases.holdings import (
     HolderDesk,
     LicenceUse,
     UseFilter,
+    UsingAgent,
     export_uses,
     list_uses,
 )
@@ -34,6 +35,14 @@ Moment = Annotated[AwareDatetime, AfterValidator(in_our_time)]
 """A moment with its offset, of this or the next century."""
 PageToken = Annotated[str, Query(max_length=500)]
 LicenceWanted = Annotated[str, Query(max_length=CODE_LIMIT)]
+
+
+class UsingAgentView(View):
+    """Who acted for the holder under an entrustment; the name is empty for who never logged in."""
+
+    id_type: str
+    id_number_masked: str
+    name_masked: str
 
 
 class UseView(View):
@@ -56,6 +65,8 @@ class UseView(View):
     """Of the agreement in a case of ours."""
     legal_article: str
     entrustment_id: str
+    agent: UsingAgentView | None
+    """Of a use under an entrustment that is still kept."""
     face_fields: list[str]
     """Short names of the fields that were given."""
     outcome: str
@@ -116,7 +127,7 @@ async def export_my_uses(
 
 def holder_desk(doors: Doors) -> HolderDesk:
     """Return what a holder's questions need."""
-    return HolderDesk(doors.log_in.open_work, doors.holdings, doors.limits)
+    return HolderDesk(doors.open_entrustments, doors.holdings, doors.limits)
 
 
 def _use(use: LicenceUse) -> UseView:
@@ -137,7 +148,14 @@ def _use(use: LicenceUse) -> UseView:
         consent_id=use.consent_id,
         legal_article=use.legal_article,
         entrustment_id=use.entrustment_id,
+        agent=_agent(use.agent) if use.agent else None,
         face_fields=list(use.face_fields),
         outcome=use.outcome,
         dispute_id=use.dispute_id,
+    )
+
+
+def _agent(agent: UsingAgent) -> UsingAgentView:
+    return UsingAgentView(
+        id_type=agent.id_type_code, id_number_masked=agent.id_number_masked, name_masked=agent.name_masked
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from services.intake.api.doors import DoorsHere, EnteredHere
 from services.intake.api.once import KeyHere
 from services.intake.api.shapes import CODE_LIMIT, View
 from services.intake.usecases.licences import (
+    DocumentForm,
     OwnLicence,
     list_own,
     own_document,
@@ -20,7 +21,8 @@ from services.intake.usecases.licences import (
 
 router = APIRouter(prefix="/v1/licences", tags=["licences"])
 LicenceId = Annotated[str, Path(min_length=1, max_length=CODE_LIMIT)]
-OFD = "application/ofd"
+MEDIA = {DocumentForm.OFD: "application/ofd", DocumentForm.PDF: "application/pdf"}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 class LicenceView(View):
@@ -69,15 +71,19 @@ async def show_licence(
 @router.get(
     "/{licence_id}/document",
     response_class=Response,
-    responses={200: {"content": {OFD: {"schema": {"type": "string", "format": "binary"}}}}},
-    summary="下载电子证照（OFD）",
+    responses={200: {"content": dict.fromkeys(MEDIA.values(), _BINARY)}},
+    summary="下载电子证照（OFD、PDF）",
 )
-async def fetch_document(licence_id: LicenceId, entered: EnteredHere, doors: DoorsHere) -> Response:
-    """Return the sealed OFD of an own licence."""
-    content = await own_document(doors.log_in.open_work, doors.wallet, entered.person, licence_id)
-    return Response(
-        content, media_type=OFD, headers={"content-disposition": 'attachment; filename="licence.ofd"'}
-    )
+async def fetch_document(
+    licence_id: LicenceId,
+    entered: EnteredHere,
+    doors: DoorsHere,
+    form: Annotated[DocumentForm, Query(alias="format")] = DocumentForm.OFD,
+) -> Response:
+    """Return the sealed OFD of an own licence, or with ``format=pdf`` its PDF; one that is being made is told so."""
+    content = await own_document(doors.log_in.open_work, doors.wallet, entered.person, licence_id, form)
+    headers = {"content-disposition": f'attachment; filename="licence.{form}"'}
+    return Response(content, media_type=MEDIA[form], headers=headers)
 
 
 def licence_view(licence: OwnLicence) -> LicenceView:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Path, UploadFile
+from fastapi import APIRouter, File, Path, Query, UploadFile
 from pydantic import Field
 
 from chassis.errors import BODY_TOO_LARGE
@@ -34,6 +34,8 @@ class SupplyBody(Body):
     agreed: bool
     licence_id: str = Field(default="", max_length=CODE_LIMIT)
     consent_version: str = Field(default="", max_length=CODE_LIMIT)
+    entrustment_id: str = Field(default="", max_length=CODE_LIMIT)
+    """Of a licence: under which entrustment it is another's."""
 
 
 class ChoiceBody(Body):
@@ -43,9 +45,17 @@ class ChoiceBody(Body):
 
 
 @router.get("", summary="材料清单与可用电子证照")
-async def list_materials(case_id: CaseId, entered: EnteredHere, doors: DoorsHere) -> list[MaterialLineView]:
-    """Return the material list with the licences of every county that replace each, masked."""
-    found = await find_material_licences(doors.cases, doors.licences, entered.person, case_id)
+async def list_materials(
+    case_id: CaseId,
+    entered: EnteredHere,
+    doors: DoorsHere,
+    entrustment_id: Annotated[str, Query(max_length=CODE_LIMIT)] = "",
+) -> list[MaterialLineView]:
+    """Return the material list with the licences of every county that replace each, masked.
+
+    An agent names the entrustment under which they look for its grantor's; a case begun under one has it already.
+    """
+    found = await find_material_licences(doors.cases, doors.licences, entered.person, case_id, entrustment_id)
     return [line_view(each) for each in found]
 
 
@@ -64,6 +74,7 @@ async def supply_material(
         agreed=given.agreed,
         licence_id=given.licence_id,
         consent_version=given.consent_version,
+        entrustment_id=given.entrustment_id,
     )
     case = await choose_supply(
         doors.cases,

@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 
 from chassis.rpc.channel import PeerChannel
 from chassis.rpc.moments import stamp
-from services.intake.usecases.cases.ports import FoundLicence, UseCodeOrder
+from services.intake.usecases.cases.ports import Agency, FoundLicence, UseCodeOrder
+from tongban.certs.v1 import evidence_pb2, evidence_pb2_grpc, licence_pb2_grpc, use_code_pb2_grpc
 from tongban.certs.v1 import licence_pb2 as licence_pb
-from tongban.certs.v1 import licence_pb2_grpc, use_code_pb2_grpc
 from tongban.certs.v1 import use_code_pb2 as use_pb
+
+ENTRUSTED_LIMIT = 100
+"""Licences of one holder among which an agent chooses: the registry's largest page."""
 
 
 class CertsLicences:
@@ -19,6 +22,7 @@ class CertsLicences:
     def __init__(self, certs: PeerChannel) -> None:
         self._certs = certs
         self._licences = licence_pb2_grpc.LicenceServiceStub(certs.channel)
+        self._evidence = evidence_pb2_grpc.EvidenceServiceStub(certs.channel)
         self._use_codes = use_code_pb2_grpc.UseCodeServiceStub(certs.channel)
 
     async def find(
@@ -30,8 +34,13 @@ class CertsLicences:
         use_cause: str,
         item_code: str,
         case_id: str,
+        agency: Agency | None = None,
     ) -> Sequence[FoundLicence]:
-        """Return the holder's licences of these types that are in force, names masked."""
+        """Return the holder's licences of these types that are in force, names masked; for an agent those entrusted."""
+        if agency is not None:
+            holder = holder_id_type_code, holder_id_number
+            purpose = _purpose(use_cause, item_code, case_id, licence_pb.BASIS_CONSENT)
+            return await self._find_entrusted(agency, holder, type_codes, purpose)
         answer = await self._certs.call(
             self._licences.FindLicences,
             licence_pb.FindLicencesRequest(
@@ -43,6 +52,25 @@ class CertsLicences:
             ),
         )
         return [_found(each) for each in answer.licences]
+
+    async def _find_entrusted(
+        self, agency: Agency, holder: tuple[str, str], type_codes: Sequence[str], purpose: licence_pb.Purpose
+    ) -> Sequence[FoundLicence]:
+        request = evidence_pb2.SearchLicencesRequest(
+            query=evidence_pb2.LicenceQuery(
+                holder=evidence_pb2.HolderQuery(
+                    holder_id_type_code=holder[0], holder_id_number=holder[1], type_codes=type_codes
+                )
+            ),
+            purpose=purpose,
+            page_size=ENTRUSTED_LIMIT,
+            entrustment_id=agency.entrustment_id,
+            agent_id_type_code=agency.id_type_code,
+            agent_id_number=agency.id_number,
+        )
+        answer = await self._certs.call(self._evidence.SearchLicences, request)
+        valid = licence_pb.LICENCE_STATUS_VALID
+        return [_found(each) for each in answer.licences if each.status == valid]
 
     async def issue_use_code(self, order: UseCodeOrder, request_id: str) -> tuple[str, datetime]:
         """Return a fresh use-code for one use, and when it expires."""
@@ -63,6 +91,9 @@ class CertsLicences:
                 consent_version=order.consent_version,
                 consented_at=stamp(order.consented_at),
                 consent_id=order.consent_id,
+                entrustment_id=order.agency.entrustment_id if order.agency else "",
+                agent_id_type_code=order.agency.id_type_code if order.agency else "",
+                agent_id_number=order.agency.id_number if order.agency else "",
             ),
         )
         return answer.use_code, answer.expires_at.ToDatetime(tzinfo=UTC)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC
 
 from chassis.rpc.channel import PeerChannel
-from services.intake.usecases.licences import Holder, OwnLicence, Presentation, Scan
+from services.intake.usecases.licences import DocumentForm, Holder, OwnLicence, Presentation, Scan
 from tongban.certs.v1 import (
     licence_pb2,
     licence_pb2_grpc,
@@ -33,10 +33,12 @@ class CertsWallet:
         answer = await self._certs.call(self._licences.FindLicences, request)
         return [_licence(each) for each in answer.licences]
 
-    async def document(self, licence_id: str) -> bytes:
-        """Return the sealed OFD."""
-        request = licence_pb2.GetLicenceDocumentRequest(licence_id=licence_id, purpose=_OWN)
-        return (await self._certs.call(self._licences.GetLicenceDocument, request)).ofd
+    async def document(self, licence_id: str, form: DocumentForm) -> bytes:
+        """Return the sealed document."""
+        wanted = licence_pb2.DocumentFormat.Value(f"DOCUMENT_FORMAT_{form.name}")
+        request = licence_pb2.GetLicenceDocumentRequest(licence_id=licence_id, purpose=_OWN, format=wanted)
+        answer = await self._certs.call(self._licences.GetLicenceDocument, request)
+        return answer.pdf if form is DocumentForm.PDF else answer.ofd
 
     async def present(self, licence_id: str, holder: Holder, request_id: str) -> Presentation:
         """Return a fresh presentation, the same for the same request id."""

@@ -37,6 +37,8 @@ def _applicant(case: Case, applicant: Applicant | None) -> dict[str, str]:
         "terminal_id": case.terminal_id or "",
         "real_name_level": str(case.assurance),
     }
+    if case.entrustment_id:
+        known["entrustment_id"] = case.entrustment_id
     if applicant is None:
         return known
     return known | {

@@ -41,6 +41,18 @@ ENTRUSTED_TYPE_UNKNOWN = declare(
 ENTRUSTED_ITEM_UNKNOWN = declare(
     "ENTRUSTED_ITEM_UNKNOWN", Kind.INVALID_ARGUMENT, "没有这个事项", "There is no such service item"
 )
+ENTRUSTMENT_NOT_IN_FORCE = declare(
+    "ENTRUSTMENT_NOT_IN_FORCE",
+    Kind.FAILED_PRECONDITION,
+    "委托{state_zh}，不能据此办理",
+    "The entrustment is not in force ({state}); nothing can be done under it",
+)
+ENTRUSTMENT_NOT_COVERING = declare(
+    "ENTRUSTMENT_NOT_COVERING",
+    Kind.PERMISSION_DENIED,
+    "该委托的权限、事项或委托人与本次办理不符",
+    "The entrustment does not give this power, for this item, or is not from this holder",
+)
 
 Holder = tuple[str, str]
 """Kind of number (GB/T 36903 Annex A) and number."""
@@ -51,6 +63,8 @@ class Power(StrEnum):
 
     PRESENT = "present"
     ISSUE_USE_CODE = "issue_use_code"
+    APPLY = "apply"
+    """Begin and conduct cases in the grantor's name (代为申办); without it an agent only adds licences to own cases."""
 
 
 class EntrustmentState(StrEnum):
@@ -61,6 +75,19 @@ class EntrustmentState(StrEnum):
     IN_FORCE = "in_force"
     ENDED = "ended"
     REVOKED = "revoked"
+    REFUSED = "refused"
+    """The registry did not take it over; it never comes into force."""
+
+
+_NOT_IN_FORCE_ZH = {
+    EntrustmentState.PENDING: "尚未送达证照库",
+    EntrustmentState.NOT_BEGUN: "尚未生效",
+    EntrustmentState.ENDED: "已到期",
+    EntrustmentState.REVOKED: "已撤回",
+    EntrustmentState.REFUSED: "未被证照库受理",
+}
+FIRST_TRY = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +118,19 @@ class Entrustment:
     granted_at: datetime
     recorded_at: datetime | None = None
     revoked_at: datetime | None = None
+    tries: int = 0
+    """How often it was handed to the registry after the first time."""
+    try_at: datetime | None = None
+    """When it is handed over next, while the registry does not know it; None: at once."""
+    refusal: str = ""
+    """The code of the reason why the registry did not take it over, for good."""
 
     def state(self, now: datetime) -> EntrustmentState:
         """Return how it stands."""
         if self.revoked_at is not None:
             return EntrustmentState.REVOKED
+        if self.refusal:
+            return EntrustmentState.REFUSED
         if now >= self.wish.expires_at:
             return EntrustmentState.ENDED
         if self.recorded_at is None:
@@ -109,6 +144,43 @@ class Entrustment:
     def revoked(self, now: datetime) -> Entrustment:
         """Return it as taken back; the first time counts."""
         return self if self.revoked_at else replace(self, revoked_at=now)
+
+    def refused(self, reason: str) -> Entrustment:
+        """Return it as not taken over by the registry, unless it was."""
+        return self if self.recorded_at else replace(self, refusal=reason)
+
+    def tried(self, now: datetime) -> Entrustment:
+        """Return it as handed over once more, with its next time."""
+        return replace(self, tries=self.tries + 1, try_at=now + pause_after(self.tries + 1))
+
+    def is_to(self, person: Holder) -> bool:
+        """Say whether a person is its agent."""
+        kind, number = person
+        return self.wish.agent == (kind, number.strip().upper())
+
+    def covers_item(self, item_code: str) -> bool:
+        """Say whether it is for an item; no items means every item."""
+        return not self.wish.item_codes or item_code in self.wish.item_codes
+
+    def require_in_force(self, now: datetime) -> None:
+        """Do nothing while it is in force. Raises ENTRUSTMENT_NOT_IN_FORCE with how it stands."""
+        state = self.state(now)
+        if state is not EntrustmentState.IN_FORCE:
+            raise ENTRUSTMENT_NOT_IN_FORCE(state=str(state), state_zh=_NOT_IN_FORCE_ZH[state])
+
+    def require_power(self, power: Power, item_codes: Collection[str], now: datetime) -> None:
+        """Do nothing for a power it gives now for all of some items.
+
+        Raises ENTRUSTMENT_NOT_IN_FORCE, ENTRUSTMENT_NOT_COVERING.
+        """
+        self.require_in_force(now)
+        if power not in self.wish.powers or not all(self.covers_item(each) for each in item_codes):
+            raise ENTRUSTMENT_NOT_COVERING()
+
+
+def pause_after(tries: int) -> timedelta:
+    """Return how long to wait before the next hand-over: a minute, doubled each time, six hours at most."""
+    return min(FIRST_TRY * (1 << min(tries, 16)), LONGEST_PAUSE)
 
 
 def claims(entrustment_id: str, grantor: Holder, wish: EntrustmentWish, begins: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""IssuingService: what certs asks after an approval."""
+"""IssuingService: what certs asks of a case and after an approval."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.rpc.part_messages import timestamp
 from services.intake.rpc.transactions import OpenTransaction
-from services.intake.usecases.cases.issuing import get_issue_data
+from services.intake.usecases.cases.issuing import get_case_parties, get_issue_data
 from tongban.intake.v1 import issuing_pb2 as pb
 from tongban.intake.v1 import issuing_pb2_grpc
 
@@ -50,3 +50,13 @@ class IssuingServicer(issuing_pb2_grpc.IssuingServiceServicer):
             operation=data.operation,
             predecessor_licence_id=data.predecessor_id,
         )
+
+    async def GetCaseParties(
+        self, request: pb.GetCasePartiesRequest, context: Context
+    ) -> pb.GetCasePartiesResponse:
+        """Return whose licences an open case is about."""
+        del context
+        async with self._open() as work:
+            found = await get_case_parties(work, request.case_id, request.item_code, request.department_code)
+        parties = [pb.CaseParty(id_type_code=kind, id_number=number) for kind, number in found]
+        return pb.GetCasePartiesResponse(parties=parties)

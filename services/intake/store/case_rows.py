@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from asyncpg import Record
 
@@ -25,7 +26,7 @@ from services.intake.store.coded import SIGNATURE
 
 CASE_COLUMNS = (
     "case_id, person_id, handled_by, version, plan_digest, case_no, terminal_id, assurance, content, digest, receipt, "
-    "created_at, submitted_at, withdrawn_at, closed_at, archived_at, rated_at"
+    "created_at, submitted_at, withdrawn_at, closed_at, archived_at, rated_at, entrustment_id"
 )
 PART_COLUMNS = (
     "part_id, position, state, version, project_no, claimed_by, promised_due, promised_pending, "
@@ -50,6 +51,7 @@ def case_of(
         ],
         created_at=row["created_at"],
         handled_by=row["handled_by"],
+        entrustment_id=str(row["entrustment_id"] or ""),
         terminal_id=row["terminal_id"],
         assurance=row["assurance"],
         answers=content.answers,
@@ -97,6 +99,7 @@ def case_values(cipher: FieldCipher, case: Case, plan_digest: str) -> tuple[Any,
         case.archived_at,
         case.rated_at,
         case.handled_by,
+        UUID(case.entrustment_id) if case.entrustment_id else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from uuid import UUID
 
 from asyncpg import Record
 
@@ -30,9 +31,20 @@ _INSERT_CASE = """
 insert into service_case (
   case_id, person_id, version, state, case_no, title, county_code, target_kind, target_id, plan_digest,
   terminal_id, assurance, content, digest, receipt, created_at, submitted_at, withdrawn_at, closed_at,
-  archived_at, rated_at, handled_by)
-values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22)
+  archived_at, rated_at, handled_by, entrustment_id)
+values ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23)
 """
+_PAGE = """($2::timestamptz is null or (created_at, case_id) < ($2, $3))
+  order by created_at desc, case_id desc limit $4"""
+_SUMMARY = "case_id, case_no, title, county_code, state, created_at, submitted_at, closed_at"
+_LIST_OWN = f"select {_SUMMARY} from service_case where person_id = $1 and {_PAGE}"  # noqa: S608 - constants
+_LIST_ENTRUSTED = f"""
+select {_SUMMARY} from (
+  (select {_SUMMARY} from service_case where person_id = $1 and {_PAGE})
+  union
+  (select {_SUMMARY} from service_case where entrustment_id = any($5) and {_PAGE})
+) found order by created_at desc, case_id desc limit $4
+"""  # noqa: S608 - constants
 _UPDATE_CASE = """
 update service_case set version = $3, state = $4, case_no = $5, content = $6, digest = $7, receipt = $8,
   submitted_at = $9, withdrawn_at = $10, closed_at = $11, archived_at = $12, rated_at = $13, touched_at = $14
@@ -120,19 +132,20 @@ class CaseRows:
         await self._write_parts(case)
 
     async def list_of_person(
-        self, person_id: str, *, before: tuple[datetime, str] | None, limit: int
+        self,
+        person_id: str,
+        *,
+        before: tuple[datetime, str] | None,
+        limit: int,
+        entrustment_ids: Sequence[str] = (),
     ) -> Sequence[CaseSummary]:
-        """Return the person's cases, newest first."""
+        """Return the person's cases and those begun under some entrustments, newest first."""
         rows = await self._tx.fetch(
-            """
-            select case_id, case_no, title, county_code, state, created_at, submitted_at, closed_at
-            from service_case
-            where person_id = $1 and ($2::timestamptz is null or (created_at, case_id) < ($2, $3))
-            order by created_at desc, case_id desc limit $4
-            """,
+            _LIST_ENTRUSTED if entrustment_ids else _LIST_OWN,
             person_id,
             *(before or (None, None)),
             limit,
+            *([[UUID(each) for each in entrustment_ids]] if entrustment_ids else ()),
         )
         return [
             CaseSummary(

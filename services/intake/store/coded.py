@@ -43,6 +43,9 @@ ENTRUSTMENT = CodedTable(
         "granted_at",
         "recorded_at",
         "revoked_at",
+        "tries",
+        "try_at",
+        "refusal",
     ),
 )
 """Persons' numbers, the scope and the signed statement are a ciphertext."""

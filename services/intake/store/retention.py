@@ -27,6 +27,11 @@ _DRAFTS = """
 select case_id from service_case where state = 'draft' and coalesce(touched_at, created_at) < $1
 order by coalesce(touched_at, created_at) limit $2 for update skip locked
 """
+_ENTRUSTMENTS = """
+delete from entrustment where entrustment_id in (
+  select entrustment_id from entrustment where least(expires_at, coalesce(revoked_at, expires_at)) < $1
+  order by least(expires_at, coalesce(revoked_at, expires_at)) limit $2 for update skip locked)
+"""
 _CHANGES = """
 select changed_at, department_code, revision from part_change
 where changed_at < $1 and (changed_at, department_code, revision) > ($2, $3, $4)
@@ -79,6 +84,10 @@ class RetentionRows:
             for table in ("case_timeline", "case_part", "service_case"):
                 await self._tx.execute(f"delete from {table} where case_id = any($1)", ids)  # noqa: S608
         return len(ids)
+
+    async def delete_entrustments(self, before: datetime, limit: int) -> int:
+        """Delete entrustments that were over before a moment; return how many."""
+        return _count(await self._tx.execute(_ENTRUSTMENTS, before, limit))
 
     async def delete_replaced_changes(
         self, before: datetime, after: Place | None, limit: int

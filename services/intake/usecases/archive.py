@@ -22,6 +22,7 @@ from services.intake.domain.archive import archive_entries
 from services.intake.domain.cases.case import CASE_NOT_FOUND, Case, Step
 from services.intake.domain.cases.materials import SupplyKind
 from services.intake.usecases.cases.announce import Details
+from services.intake.usecases.cases.mandates import principal_of
 from services.intake.usecases.cases.ports import (
     ArchiveRecord,
     Files,
@@ -108,7 +109,9 @@ async def get_archive(
 ) -> tuple[ArchiveRecord, bytes]:
     """Return the package of an own case. Raises CASE_NOT_FOUND, CASE_NOT_ARCHIVED."""
     async with open_work() as work:
-        await load_own(work, actor, case_id)
+        case = await load_own(work, actor, case_id)
+        if case.person_id != principal_of(actor):
+            raise CASE_NOT_FOUND()  # it has the applicant's data in clear, which an agent is not shown
         found = await work.archive.of_case(case_id)
     if found is None:
         raise CASE_NOT_ARCHIVED()

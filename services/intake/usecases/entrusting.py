@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID, uuid5
 
 from chassis.auth.person import ActingPerson
@@ -15,74 +14,57 @@ from services.intake.domain.cases.plan import REAL_NAME_LEVEL_TOO_LOW
 from services.intake.domain.catalogue.model import Catalogue
 from services.intake.domain.entrustment import (
     ENTRUSTMENT_NOT_FOUND,
+    FIRST_TRY,
     LEVEL,
     REVOCATION_REASON_LIMIT,
     STATEMENT_KIND,
     Entrustment,
     EntrustmentWish,
-    Holder,
     claims,
     whole_seconds,
     wish_violations,
 )
 from services.intake.domain.identity.person import Person
+from services.intake.usecases.entrustment_ports import (
+    EntrustmentRegistry,
+    EntrustmentWork,
+    OpenEntrustments,
+    Place,
+    Role,
+)
+from services.intake.usecases.handing_over import WITHDRAWN, hand_over
+from services.intake.usecases.identity.contacts import addressed
 from services.intake.usecases.identity.persons import principal
-from services.intake.usecases.identity.ports import Allowance, IdentityWork, Limits
+from services.intake.usecases.identity.ports import Allowance, Limits
 
 ENTRUSTMENTS_BY_PERSON = Allowance("entrustments_by_person", 30, 86_400)
 """More than anybody has agents; each is a line at the registry."""
 _IDS = UUID("0d0f8b0a-55a1-5c3e-9c0c-6f2b8a1f4d77")
-WITHDRAWN = "本人撤回委托"
-"""The reason of who gives none."""
-Place = tuple[datetime, str]
 
 
-class EntrustmentStore(Protocol):
-    """The entrustments."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entrustments; empty is any. With an item or a type only those whose scope has it."""
 
-    async def add(self, entrustment: Entrustment) -> Entrustment:
-        """Store a new one and return it; the one that has its id already is returned instead."""
-        ...
+    role: Role = ""
+    in_force: bool = False
+    item_code: str = ""
+    type_code: str = ""
 
-    async def load(self, entrustment_id: str) -> Entrustment | None:
-        """Return one, or None; nobody else changes it until the transaction ends."""
-        ...
-
-    async def save(self, entrustment: Entrustment) -> None:
-        """Store since when the registry knows it and since when it is taken back."""
-        ...
-
-    async def of(self, holder: Holder, person_id: str, before: Place | None, limit: int) -> list[Entrustment]:
-        """Return those a person gave or got, newest first."""
-        ...
+    def has(self, given: Entrustment) -> bool:
+        """Say whether the scope of an entrustment has what is wanted."""
+        by_item = not self.item_code or given.covers_item(self.item_code)
+        return by_item and (not self.type_code or self.type_code in given.wish.type_codes)
 
 
-class EntrustmentWork(IdentityWork, Protocol):
-    """One open transaction."""
-
-    @property
-    def entrustments(self) -> EntrustmentStore:
-        """The entrustments."""
-        ...
-
-
-class EntrustmentRegistry(Protocol):
-    """The licence registry (certs), as the acting person of the current call."""
-
-    async def record(self, statement: str, request_id: str) -> None:
-        """Have the registry act on a signed entrustment; again is no change."""
-        ...
-
-    async def revoke(self, entrustment_id: str, grantor: Holder, reason: str, request_id: str) -> int:
-        """Have it take one back, with the unused codes under it; return how many. One it never had: 0."""
-        ...
+_ANY = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
 class EntrustingDesk:
     """Everything that entrusting needs."""
 
-    open_work: Callable[[], AbstractAsyncContextManager[EntrustmentWork]]
+    open_work: OpenEntrustments
     registry: EntrustmentRegistry
     sign: Callable[[dict[str, Any], str], str]
     limits: Limits
@@ -97,6 +79,8 @@ class SeenEntrustment:
     is_given: bool
     """By who looks; else they are the agent."""
     seen_at: datetime
+    grantor_name_masked: str = ""
+    """Towards the agent only."""
 
 
 async def entrust(
@@ -121,28 +105,39 @@ async def entrust(
         if kept.wish != wish:
             raise REQUEST_ID_REUSED()
         now = work.now()
-    if kept.recorded_at is None and kept.revoked_at is None:
-        await desk.registry.record(kept.statement, kept.entrustment_id)
-        async with desk.open_work() as work:
-            found = await work.entrustments.load(kept.entrustment_id)
-            assert found is not None, "nothing deletes an entrustment"
-            kept, now = found.recorded(work.now()), work.now()
-            await work.entrustments.save(kept)
-        if kept.revoked_at is not None:  # taken back before the registry had it
-            await desk.registry.revoke(kept.entrustment_id, kept.grantor, WITHDRAWN, kept.entrustment_id)
+    if kept.recorded_at is None and kept.revoked_at is None and not kept.refusal:
+        kept = await hand_over(desk.open_work, desk.registry, kept)
     return SeenEntrustment(kept, is_given=True, seen_at=now)
 
 
 async def list_entrustments(
-    desk: EntrustingDesk, actor: ActingPerson, before: Place | None, limit: int
+    desk: EntrustingDesk,
+    actor: ActingPerson,
+    before: Place | None,
+    limit: int,
+    wanted: Wanted = _ANY,
 ) -> Sequence[SeenEntrustment]:
-    """Return what whom the actor acts for gave and got, newest first."""
+    """Return what whom the actor acts for gave and got, newest first; to an agent with the grantor's masked name."""
     async with desk.open_work() as work:
         person, now = await principal(work, actor), work.now()
-        found = await work.entrustments.of(
-            (person.id_type_code, person.id_number), person.person_id, before, limit
-        )
-    return [SeenEntrustment(each, each.grantor_id == person.person_id, now) for each in found]
+        holder, moment = (person.id_type_code, person.id_number), now if wanted.in_force else None
+        found: list[Entrustment] = []
+        while len(found) < limit:
+            rows = await work.entrustments.of(holder, person.person_id, before, limit, wanted.role, moment)
+            found += [each for each in rows if wanted.has(each)]
+            if len(rows) < limit:
+                break
+            before = rows[-1].granted_at, rows[-1].entrustment_id
+        return [await _seen(work, each, person, now) for each in found[:limit]]
+
+
+async def _seen(work: EntrustmentWork, given: Entrustment, person: Person, now: datetime) -> SeenEntrustment:
+    if given.grantor_id == person.person_id:
+        return SeenEntrustment(given, is_given=True, seen_at=now)
+    grantor = await work.persons.read(given.grantor_id)
+    return SeenEntrustment(
+        given, is_given=False, seen_at=now, grantor_name_masked=addressed(grantor) if grantor else ""
+    )
 
 
 async def revoke_entrustment(
@@ -185,7 +180,15 @@ def _made(
     begins = wish.valid_from or whole_seconds(now)
     statement = desk.sign(claims(entrustment_id, holder, wish, begins), STATEMENT_KIND)
     return Entrustment(
-        entrustment_id, grantor.person_id, actor.person_id, holder, wish, statement, begins, now
+        entrustment_id,
+        grantor.person_id,
+        actor.person_id,
+        holder,
+        wish,
+        statement,
+        begins,
+        now,
+        try_at=now + FIRST_TRY,
     )
 
 

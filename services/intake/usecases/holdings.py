@@ -7,14 +7,17 @@ it corrected and is answered with reasons (46, 50). The registry keeps and decid
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from chassis.auth.person import ActingPerson
+from services.intake.usecases.entrustment_ports import EntrustmentWork, OpenEntrustments
+from services.intake.usecases.identity.contacts import addressed
 from services.intake.usecases.identity.persons import principal
-from services.intake.usecases.identity.ports import Allowance, Limits, OpenIdentity
+from services.intake.usecases.identity.ports import Allowance, Limits
 from services.intake.usecases.licences import Holder
+from standards.masking import mask_citizen_id
 
 EXPORTS_BY_PERSON = Allowance("use_exports_by_person", 60, 3_600)
 """A page has 200 uses; a year of a busy business takes a handful."""
@@ -29,6 +32,15 @@ class UseFilter:
     licence_id: str = ""
     used_from: datetime | None = None
     used_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsingAgent:
+    """An agent as the holder's screen names them; the name is empty for who never logged in."""
+
+    id_type_code: str
+    id_number_masked: str
+    name_masked: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,8 @@ class LicenceUse:
     outcome: str
     dispute_id: str
     """A dispute that is open about this use."""
+    agent: UsingAgent | None = None
+    """Who acted for the holder, of a use under an entrustment of theirs that is still kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,7 @@ class Holdings(Protocol):
 class HolderDesk:
     """Everything that a holder's questions need."""
 
-    open_work: OpenIdentity
+    open_work: OpenEntrustments
     holdings: Holdings
     limits: Limits
 
@@ -139,8 +153,18 @@ class HolderDesk:
 async def list_uses(
     desk: HolderDesk, actor: ActingPerson, wanted: UseFilter, page_size: int, page_token: str
 ) -> tuple[Sequence[LicenceUse], str]:
-    """Return who used the licences of whom the actor acts for, newest first, and the token of the next page."""
-    return await desk.holdings.uses(await _holder(desk, actor), wanted, page_size, page_token)
+    """Return who used the licences of whom the actor acts for, newest first, and the token of the next page.
+
+    A use under an entrustment names the agent.
+    """
+    async with desk.open_work() as work:
+        holder = await principal(work, actor)
+    number = holder.id_type_code, holder.id_number
+    uses, token = await desk.holdings.uses(number, wanted, page_size, page_token)
+    names = {each.entrustment_id for each in uses if each.entrustment_id}
+    async with desk.open_work() as work:
+        agents = {name: await _agent_of(work, name, holder.person_id) for name in names}
+    return [replace(each, agent=agents.get(each.entrustment_id)) for each in uses], token
 
 
 async def export_uses(
@@ -176,6 +200,15 @@ async def list_disputes(
 ) -> tuple[Sequence[HolderDispute], str]:
     """Return the disputes of whom the actor acts for, newest first, and the token of the next page."""
     return await desk.holdings.disputes(await _holder(desk, actor), page_size, page_token)
+
+
+async def _agent_of(work: EntrustmentWork, entrustment_id: str, grantor_id: str) -> UsingAgent | None:
+    given = await work.entrustments.read(entrustment_id)
+    if given is None or given.grantor_id != grantor_id:
+        return None
+    kind, number = given.wish.agent
+    person = await work.persons.find(kind, number)
+    return UsingAgent(kind, mask_citizen_id(number), addressed(person) if person else "")
 
 
 async def _holder(desk: HolderDesk, actor: ActingPerson) -> Holder:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from chassis.auth.person import ActingPerson
@@ -24,6 +25,13 @@ OWN_LICENCE_NOT_FOUND = declare(
 
 Holder = tuple[str, str]
 """Kind of number (GB/T 36903 Annex A) and number."""
+
+
+class DocumentForm(StrEnum):
+    """In which form a licence is fetched: the OFD, or its PDF companion."""
+
+    OFD = "ofd"
+    PDF = "pdf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,8 @@ class Wallet(Protocol):
         """Return the holder's licences of every county and type."""
         ...
 
-    async def document(self, licence_id: str) -> bytes:
-        """Return the sealed OFD. Raises DOCUMENT_ABSENT and what else the registry answers."""
+    async def document(self, licence_id: str, form: DocumentForm) -> bytes:
+        """Return the sealed document. Raises DOCUMENT_ABSENT and what else the registry answers."""
         ...
 
     async def present(self, licence_id: str, holder: Holder, request_id: str) -> Presentation:
@@ -138,11 +146,18 @@ async def present(
 
 
 async def own_document(
-    open_work: OpenIdentity, wallet: Wallet, actor: ActingPerson, licence_id: str
+    open_work: OpenIdentity,
+    wallet: Wallet,
+    actor: ActingPerson,
+    licence_id: str,
+    form: DocumentForm = DocumentForm.OFD,
 ) -> bytes:
-    """Return the sealed OFD of an own licence. Raises OWN_LICENCE_NOT_FOUND, DOCUMENT_ABSENT."""
+    """Return the sealed document of an own licence.
+
+    Raises OWN_LICENCE_NOT_FOUND, DOCUMENT_ABSENT, and of a PDF that is not there why.
+    """
     await _require_own(wallet, await _holder(open_work, actor), licence_id)
-    return await wallet.document(licence_id)
+    return await wallet.document(licence_id, form)
 
 
 async def _holder(open_work: OpenIdentity, actor: ActingPerson) -> Holder:

@@ -26,6 +26,8 @@ class Retention:
     contact_reads: timedelta
     replaced_changes: timedelta
     drafts: timedelta
+    entrustments: timedelta
+    """After their end, or after they were taken back."""
     abandoned_files: timedelta
     every: timedelta
 
@@ -51,6 +53,10 @@ class Retained(Protocol):
 
     async def delete_drafts(self, before: datetime, limit: int) -> int:
         """Delete drafts last touched before a moment, with all their rows; return how many."""
+        ...
+
+    async def delete_entrustments(self, before: datetime, limit: int) -> int:
+        """Delete entrustments that were over before a moment, with whose they were; return how many."""
         ...
 
     async def delete_replaced_changes(
@@ -96,7 +102,7 @@ _Delete = Callable[[Retained, datetime, int], Awaitable[int]]
 
 
 async def forget_rows(open_work: OpenRetained, keep: Retention, *, limit: int = BATCH_ROWS) -> dict[str, int]:
-    """Delete sessions, contact readings, drafts and replaced changes past their time; return how many of each.
+    """Delete sessions, contact readings, drafts, entrustments and replaced changes past their time; return how many of each.
 
     Nothing when another process had the turn. Raises PEER_UNAVAILABLE, AUDIT_UNWRITABLE.
     """
@@ -112,6 +118,11 @@ async def forget_rows(open_work: OpenRetained, keep: Retention, *, limit: int = 
             lambda work, before, most: work.delete_contact_reads(before, most),
         ),
         ("drafts", keep.drafts, lambda work, before, most: work.delete_drafts(before, most)),
+        (
+            "entrustments",
+            keep.entrustments,
+            lambda work, before, most: work.delete_entrustments(before, most),
+        ),
     )
     done = {
         what: await _delete_all(open_work, what, now - kept, delete, limit) for what, kept, delete in deletes

@@ -22,3 +22,13 @@ class CertsDocuments:
         return UnsealedDocument(
             answer.ofd, answer.issuer_code, answer.case_id, answer.seal_x_mm, answer.seal_y_mm
         )
+
+    async def unsealed_pdf(self, licence_id: str) -> UnsealedDocument:
+        """Return the PDF companion of a licence. Raises what certs answers, or PEER_UNAVAILABLE."""
+        request = licence_pb2.GetUnsealedDocumentRequest(
+            licence_id=licence_id, format=licence_pb2.DOCUMENT_FORMAT_PDF
+        )
+        answer = await self._certs.call(self._stub.GetUnsealedDocument, request)
+        return UnsealedDocument(
+            answer.pdf, answer.issuer_code, answer.case_id, answer.seal_x_mm, answer.seal_y_mm
+        )

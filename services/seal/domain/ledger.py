@@ -88,6 +88,11 @@ def signature_id_of(licence_id: str) -> str:
     return str(uuid.uuid5(_SIGNATURES, licence_id))
 
 
+def pdf_signature_id_of(licence_id: str) -> str:
+    """Return the one id of the sealing of a licence's PDF companion."""
+    return signature_id_of(f"{licence_id}/pdf")
+
+
 def signature_id_of_request(account: str, request_id: str, item_id: str = "") -> str:
     """Return the one id of a sealing that somebody asked for: the same for each repetition."""
     return str(uuid.uuid5(_REQUESTS, json.dumps([account, request_id.lower(), item_id])))

@@ -277,3 +277,7 @@ class Documents(Protocol):
     async def unsealed(self, licence_id: str) -> UnsealedDocument:
         """Return the document of a licence. Raises what certs answers, or PEER_UNAVAILABLE."""
         ...
+
+    async def unsealed_pdf(self, licence_id: str) -> UnsealedDocument:
+        """Return the PDF companion of a licence. Raises what certs answers, or PEER_UNAVAILABLE."""
+        ...

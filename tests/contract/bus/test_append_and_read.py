@@ -37,6 +37,18 @@ async def test_c1_a_repeated_append_loses_nothing_and_keeps_first_occurrences_in
     assert bodies == [*(str(n).encode() for n in range(10)), b"end"]
 
 
+async def test_c1_a_large_append_repeated_in_part_keeps_all_and_their_order(stage: Stage, group: str) -> None:
+    batch = [stage.record(f"k{n % 3}", str(n).encode()) for n in range(120)]
+    await stage.append(*batch[:70])
+    await stage.append(*batch)
+    reader = Reader()
+    async with reading(stage.bus, group, stage.topic, reader):
+        await reader.wait_for(120)
+    for key in (b"k0", b"k1", b"k2"):
+        bodies = list(dict.fromkeys(record.body for record in reader.seen if record.key == key))
+        assert bodies == [record.body for record in batch if record.key == key]
+
+
 async def test_c1_a_refused_record_holds_back_only_its_own_key(stage: Stage, group: str) -> None:
     producer = stage.bus.producer()
     too_large = stage.record("a", b"x" * (1100 * 1024))

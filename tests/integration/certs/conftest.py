@@ -53,6 +53,17 @@ class MovingClock:
         return system_clock() + self.offset
 
 
+class Parties:
+    """Stands in for intake: whose licences a case is about."""
+
+    def __init__(self) -> None:
+        self.of_case: dict[str, list[tuple[str, str]]] = {}
+
+    async def of_part(self, case_id: str, item_code: str, department_code: str) -> list[tuple[str, str]]:
+        del item_code, department_code
+        return self.of_case.get(case_id, [])
+
+
 @dataclass
 class World:
     desk: Desk
@@ -64,6 +75,7 @@ class World:
     presentations: PresentationServicer
     documents_dir: Path
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 100_000)))
+    parties: Parties = field(default_factory=Parties)
 
     @contextmanager
     def as_department(self, code: str = MARKET) -> Iterator[Caller]:
@@ -152,6 +164,7 @@ async def world(fresh_database, tmp_path: Path) -> AsyncIterator[World]:
     cipher = FieldCipher(parse_keyring(new_keyring(datetime.now(UTC))), service="certs")
     vault = Vault(cipher)
     types, departments = read_catalogue(CATALOGUE)
+    parties = Parties()
     desk = Desk(
         database,
         lambda tx: open_registry(tx, vault),
@@ -164,6 +177,7 @@ async def world(fresh_database, tmp_path: Path) -> AsyncIterator[World]:
         clock,
         type_records=lambda tx: TypeTable(tx, vault),
         statements=IntakeStatements(public_keys([INTAKE_KEY])),
+        case_parties=parties,
     )
     yield World(
         desk,
@@ -174,6 +188,7 @@ async def world(fresh_database, tmp_path: Path) -> AsyncIterator[World]:
         UseCodeServicer(desk),
         PresentationServicer(desk),
         tmp_path / "documents",
+        parties=parties,
     )
     await database.close()
 

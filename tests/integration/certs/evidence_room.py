@@ -23,8 +23,11 @@ def stamp(moment: datetime) -> Timestamp:
     return made
 
 
-async def case_handed_in(world: World, case_id: str, *parts: tuple[str, str], closed: bool = False) -> None:
-    """Tell of a case with parts of (item, department), and of its end."""
+async def case_handed_in(
+    world: World, case_id: str, *parts: tuple[str, str], closed: bool = False, of: str = ""
+) -> None:
+    """Tell of a case ``of`` a citizen with parts of (item, department), and of its end."""
+    world.parties.of_case.setdefault(case_id, []).append(("111", of))
     issuing = Issuing(world)
     refs = [
         PartRef(

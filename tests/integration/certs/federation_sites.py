@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,12 +49,15 @@ from services.certs.store.replica import ReplicaStore
 from services.certs.store.replica_reports import reports
 from services.certs.usecases.federation.ports import OwedUse, PeerQuestion
 from services.certs.usecases.log import sequence
-from tests.integration.certs.conftest import BUSINESS, CATALOGUE, CONTEXT, MovingClock, World, purpose
+from tests.integration.certs.conftest import BUSINESS, CATALOGUE, CONTEXT, MARKET, MovingClock, World, purpose
 from tongban.certs.v1 import federation_pb2 as pb
 from tongban.certs.v1 import licence_pb2
 
 CITY, COUNTY = "361100-city", "361123-county"
 NAME = "丰小玉"
+OWN_COUNTIES = {CITY: "361103", COUNTY: "361123"}
+"""Whose departments each registry has; the county's own market bureau is none of the city's."""
+COUNTY_MARKET = "11361123TB20000139"
 
 
 @dataclass
@@ -116,6 +120,7 @@ class Site:
     signing: Any
     sealing: Any
     wire: Wire
+    own_issuers: frozenset[str]
     federation: Federation = field(default_factory=Federation)
     exchange: Exchange = None  # type: ignore[assignment]
     servicer: FederationServicer = None  # type: ignore[assignment]
@@ -132,7 +137,8 @@ class Site:
         )
 
     def agree(self, *agreements: Agreement) -> None:
-        self.federation = Federation(self.registry_id, {each.registry_id: each for each in agreements})
+        agreed = {each.registry_id: each for each in agreements}
+        self.federation = Federation(self.registry_id, agreed, self.own_issuers)
 
     async def log(self) -> None:
         async with self.world.database.transaction() as tx:
@@ -237,7 +243,8 @@ async def make_site(dsn: str, home: Path, name: str, made: list[Site], number: i
     signer = Signer(f"tongban.test/{name}", ED25519, Ed25519PrivateKey.generate())
     signing, sealing = new_signing_key(), new_signing_key()
     wire = Wire(lambda: next(each for each in made if each.registry_id != name), name)
-    site = Site(name, world, vault, signer, signing, sealing, wire)
+    own = frozenset(code for code in departments.codes if code[2:8] == OWN_COUNTIES[name])
+    site = Site(name, world, vault, signer, signing, sealing, wire, own)
     site.exchange = Exchange(
         database,
         vault,
@@ -292,3 +299,23 @@ def about(licence_id: str, issuer: str, audience: str, ordinal: int = 1, **chang
         "content": "",
     }
     return LicenceMessage(**(given | changed))
+
+
+def said_of(site: Site, holder: str, identifier: str, **changed: Any) -> str:
+    """Return what a peer says of a licence, sealed for a site; its issuer is one of the city's."""
+    given = {
+        "identifier": identifier,
+        "number": "2026000077",
+        "holders": [["111", holder, NAME]],
+        "type_name": "营业执照",
+        "issuer_code": MARKET,
+        "issuer_name": "上饶市广丰区市场监督管理局",
+        "county_code": "361103",
+        "issued_date": "2024-03-05",
+        "valid_from": "",
+        "valid_until": "",
+        "trust_grade": "A",
+        "serial_version": 1,
+        "face": {},
+    } | changed
+    return JoseEnvelopes(site.signing, site.sealing).seal(json.dumps(given).encode(), site.card())

@@ -41,8 +41,9 @@ def vault_of(world: World) -> Vault:
 
 
 async def unlogged(world: World) -> int:
-    """Have what waits in the queue gone, as if an older release had written the rows."""
+    """Have what waits in the queue gone, as if an older release had written the rows; it knew of no orders."""
     async with world.database.transaction() as tx:
+        await tx.execute("delete from licence_order")
         return int((await tx.execute("delete from log_queue")).split()[1])
 
 

@@ -10,7 +10,9 @@ import pytest
 from chassis.errors import Fault
 from services.certs.domain.dispute import FreezeRule
 from services.certs.rpc.confirmations import ConfirmationServicer
+from standards.identifiers import build_licence_identifier, parse_licence_identifier
 from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World, purpose
+from tests.integration.certs.life_desk import Desk
 from tests.integration.certs.recourse import (
     DEADLINES,
     GROUNDS,
@@ -171,6 +173,74 @@ async def test_while_frozen_every_use_is_refused_and_recorded_and_afterwards_goe
         lifted = (await recourse.disputes.UnfreezeLicenceUse(lift, None)).dispute
     assert not lifted.HasField("frozen_at")
     assert (await consume(world, code)).usage_id
+
+
+@pytest.mark.parametrize("disputed", ["original", "copy", "before the copy"])
+async def test_what_is_frozen_is_not_used_by_its_attached_copy_or_its_original(
+    world: World, recourse: Recourse, disputed: str
+):
+    desk, holder = Desk(world), world.citizen()
+    original = await sealed(desk, await desk.issuing.approve(holder, anew()))
+    if disputed == "before the copy":
+        dispute = await recourse.freeze(await recourse.open(original, holder))
+        copied = await sealed(desk, await desk.copy(original))
+    else:
+        copied = await sealed(desk, await desk.copy(original))
+        about = original if disputed == "original" else copied
+        dispute = await recourse.freeze(await recourse.open(about, holder))
+    for each in (original, copied):
+        assert await reason_of(recourse.read(each, FIRE, "case-1")) == "LICENCE_IN_DISPUTE"
+        coded = issued(world, each, holder, face_fields=["KZ_JYZMC"])
+        assert await reason_of(coded) == "LICENCE_IN_DISPUTE"
+        assert (await recourse.status_at(each)).in_dispute
+    with world.as_department(FIRE):
+        find = licence_pb2.FindLicencesRequest(
+            holder_id_type_code="111", holder_id_number=holder, purpose=purpose()
+        )
+        found = (await world.licences.FindLicences(find, None)).licences
+    assert [dict(each.face) for each in found] == [{}, {}]
+    assert await world.count("select count(distinct licence_id) from log_queue where kind = 'dispute'") == 2
+    await decided(recourse, dispute, upheld=False)
+    for each in (original, copied):
+        assert (await recourse.read(each, FIRE, "case-1")).licence_id == each
+
+
+async def test_a_changed_licence_stays_frozen_until_the_issuer_lifts_it(world: World, recourse: Recourse):
+    desk, holder = Desk(world), world.citizen()
+    earlier = await sealed(desk, await desk.issuing.approve(holder, anew()))
+    dispute = await recourse.freeze(await recourse.open(earlier, holder))
+    changed = await sealed(desk, await desk.change(earlier))
+    for each in (earlier, changed):
+        assert await reason_of(recourse.read(each, FIRE, "case-1")) == "LICENCE_IN_DISPUTE"
+    coded = issued(world, changed, holder, face_fields=["KZ_JYZMC"])
+    assert await reason_of(coded) == "LICENCE_IN_DISPUTE"
+    with world.as_department():
+        lift = pb.UnfreezeLicenceUseRequest(
+            request_id=anew(), dispute_id=dispute.dispute_id, etag=dispute.etag, grounds=GROUNDS
+        )
+        await recourse.disputes.UnfreezeLicenceUse(lift, None)
+    assert (await recourse.read(changed, FIRE, "case-1")).licence_id == changed
+
+
+async def test_a_version_that_a_register_sends_is_frozen_like_the_one_before(
+    world: World, recourse: Recourse
+):
+    holder = world.citizen()
+    row = world.row(holder)
+    with world.as_department():
+        (first,) = await world.import_rows(row)
+        await recourse.freeze(await recourse.open(first.licence_id, holder))
+    parts = parse_licence_identifier(row["ZZBS"])
+    later = build_licence_identifier(parts.type_code, parts.issuer, parts.serial, parts.version + 1)
+    with world.as_department():
+        (second,) = await world.import_rows(row | {"ZZBS": later})
+    for each in (first.licence_id, second.licence_id):
+        assert await reason_of(recourse.read(each, FIRE, "case-1")) == "LICENCE_IN_DISPUTE"
+
+
+async def sealed(desk: Desk, licence_id: str) -> str:
+    await desk.issuing.seal(licence_id)
+    return licence_id
 
 
 async def test_a_disputed_use_freezes_that_department_alone_until_it_is_rejected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from chassis.auth import new_signing_key
 from chassis.errors import Fault
 from chassis.rpc.call import Caller, calling
 from chassis.rpc.peer import Peer
+from chassis.tlog.keys import new_log_key, read_signer
+from chassis.tlog.note import ED25519
 from services.certs.domain.federation import (
     Agreement,
     Refusal,
@@ -199,6 +202,28 @@ async def test_a_log_that_became_shorter_freezes_the_replica(sites: tuple[Site, 
     await county.exchange.catch_up()
     county.wire.cut = True
     assert (await county.find(holder))[CITY].source == pb.ANSWER_SOURCE_REPLICA
+
+
+async def test_a_log_goes_on_under_a_key_that_the_peer_file_announced(sites: tuple[Site, Site]) -> None:
+    city, county = sites
+    await city.world.stock_licence(city.world.citizen())
+    await county.hear(await city.speak())
+    before = (await county.state(CITY)).size
+    agreed = county.federation.of(CITY)
+    coming = read_signer(new_log_key().encode(), city.log_signer.name, ED25519)
+    earlier, city.log_signer = city.log_signer, coming
+    await city.world.stock_licence(city.world.citizen())
+    unannounced = await city.speak()
+    await county.hear(unannounced)
+    assert (await county.state(CITY)).size == before  # a key that nobody told of signs nothing for us
+    keys = (str(earlier.verifier), str(coming.verifier))
+    county.agree(replace(agreed, peer=replace(agreed.peer, log_keys=keys)))
+    city.world.clock.offset = county.world.clock.offset = timedelta(seconds=90)  # the next heartbeat is due
+    await city.world.stock_licence(city.world.citizen())
+    await county.hear(await city.speak())
+    await county.exchange.catch_up()
+    assert (await county.state(CITY)).size > before
+    assert (await county.state(CITY)).frozen_at is None
 
 
 async def test_uses_of_the_replica_reach_the_issuer_once(sites: tuple[Site, Site]) -> None:

@@ -43,7 +43,9 @@ def room(keys: Path, processes: int) -> tuple[ImportWorkers, Vault]:
 
 
 async def prepared(workers: ImportWorkers, rows: list[pb.ImportRow]) -> list[PreparedRow]:
-    return await workers.prepare(Importer("c", SOURCE, SOURCE.source_id, 50), rows, NOW)
+    return await workers.prepare(
+        Importer("c", SOURCE, SOURCE.source_id, 50), pb.ImportLicencesRequest(rows=rows), NOW
+    )
 
 
 def children() -> Iterator[psutil.Process]:

@@ -94,7 +94,6 @@ async def test_a_seal_and_an_import_at_once_leave_one_version_in_force(desk: Des
         await asyncio.gather(
             desk.issuing.seal(waiting),
             deliver(row | {"ZZBS": version(row["ZZBS"], 3)}),
-            return_exceptions=True,
         )
         assert await desk.world.count(STANDING, uuid.UUID(stocked.licence_id)) == 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,9 @@ from services.certs.domain.life.history import replay, state_at, status_as_of
 from services.certs.domain.status import LicenceStatus
 from tests.integration.certs.conftest import FIRE, MARKET, World
 from tests.integration.certs.life_desk import Desk, decision, refused
+from tests.integration.certs.recourse import Recourse, Said
 from tongban.certs.v1 import licence_life_pb2 as life
+from tongban.certs.v1 import licence_pb2 as pb
 
 
 @pytest.fixture
@@ -103,6 +105,17 @@ async def test_an_act_that_counts_from_before_is_kept_apart_from_when_it_was_lea
         desk.order(await desk.in_force(), life.LICENCE_ACT_REVOKE, began - timedelta(days=9))
     )
     assert [each.reason.code for each in early.violations] == ["EFFECTIVE_BEFORE_ISSUE"]
+
+
+async def test_neither_call_takes_a_moment_that_no_order_can_have(desk: Desk):
+    licence_id = await desk.in_force()
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert (await refused(desk.order(licence_id, life.LICENCE_ACT_SUSPEND, end))).code == "INVALID_REQUEST"
+    older = Recourse(desk.world, Said())
+    for early in (datetime(1970, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)):
+        change = older.change(licence_id, pb.LICENCE_STATUS_SUSPENDED, effective_at=early)
+        fault = await refused(change)
+        assert [each.reason.code for each in fault.violations] == ["EFFECTIVE_BEFORE_ISSUE"]
 
 
 @pytest.mark.parametrize("act", [life.LICENCE_ACT_REVOKE, life.LICENCE_ACT_FORFEIT])

@@ -14,8 +14,9 @@ from PIL import Image
 from chassis.row_codes import altered_rows
 from services.certs.store.coded import LICENCE_ERASURE, LICENCE_INSPECTION, LICENCE_LINK, LICENCE_ORDER
 from services.certs.usecases.change_status import expire_licences
-from tests.integration.certs.conftest import FIRE, World, purpose
+from tests.integration.certs.conftest import FIRE, MARKET, World, purpose
 from tests.integration.certs.life_desk import Desk, refused
+from tests.integration.certs.recourse import Recourse, Said
 from tests.integration.certs.test_issuing import FOOD
 from tests.integration.certs.test_use_codes import set_status
 from tongban.certs.v1 import licence_life_pb2 as life
@@ -126,6 +127,7 @@ async def test_what_is_past_its_retention_is_erased_and_the_skeleton_stays(desk:
         identifier = (await desk.row(imported))["identifier"]
         (again,) = await world.import_rows(world.row(holder, KZ_JYFW="食品销售", ZZBS=identifier))
     await set_status(world, imported, pb.LICENCE_STATUS_CANCELLED)
+    await Recourse(world, Said()).open(imported, holder)
 
     async def erased() -> int:
         await desk.sweep()
@@ -149,6 +151,12 @@ async def test_what_is_past_its_retention_is_erased_and_the_skeleton_stays(desk:
         assert found is not None
         assert (found.number, found.face, found.holders[0].id_number) == ("", {}, "")
         assert await tx.fetchval("select count(*) from licence_past") == 0
+        (dispute,) = await world.desk.registry_of(tx).recourse.disputes.of_issuer(
+            MARKET, imported, None, 1, open_only=False
+        )
+        locked = await world.desk.registry_of(tx).recourse.disputes.lock(dispute.dispute_id)
+        assert locked is not None
+        assert locked.statement == "", "what the holder said goes with it"
         assert (
             await tx.fetchval("select count(*) from licence_erasure where documents_removed_at is not null")
             == 2

@@ -14,13 +14,15 @@ from services.certs.app.recourse import FROZEN, OVERDUE, UNANSWERED, WAITING, wa
 from services.certs.domain.holder import Holder
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, Usage, UsageKind
+from services.certs.rpc.confirmations import ConfirmationServicer
 from services.certs.rpc.desk import new_id
 from services.certs.usecases.reliance import recall_fallen
-from tests.integration.certs.conftest import FIRE, MARKET, World
+from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World, purpose
+from tests.integration.certs.evidence_room import evidence
 from tests.integration.certs.recourse import Recourse, Said, anew, reason_of
 from tests.integration.certs.test_use_codes import consume, issued
+from tongban.certs.v1 import confirmation_pb2, evidence_pb2, reliance_pb2
 from tongban.certs.v1 import licence_pb2 as pb
-from tongban.certs.v1 import reliance_pb2
 
 FELL = "certs.RelianceFell.v1"
 
@@ -286,3 +288,56 @@ async def test_a_flag_left_unanswered_past_its_days_and_a_dispute_past_its_last_
     (flag,) = await recourse.fallen(FIRE)
     await acknowledge(recourse, flag, FIRE)
     assert await measured() == (0, 0, 1, 1)
+
+
+async def reliances(world: World) -> set[str]:
+    async with world.database.transaction() as tx:
+        return {row["case_id"] for row in await tx.fetch("select case_id from reliance")}
+
+
+async def test_a_case_relies_on_a_licence_that_states_what_was_asked_and_not_on_those_that_do_not(
+    world: World, recourse: Recourse
+):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    for case_id, scope in (("case-yes", "个体工商户"), ("case-no", "有限责任公司")):
+        request = confirmation_pb2.ConfirmFaceRequest(
+            holder_id_type_code="111",
+            holder_id_number=holder,
+            type_code=BUSINESS,
+            face={"KZ_LX": scope},
+            purpose=purpose(case_id=case_id),
+        )
+        with world.as_department(FIRE):
+            answer = await ConfirmationServicer(world.desk).ConfirmFace(request, None)
+        assert answer.confirmed == (case_id == "case-yes")
+    assert await world.count("select count(*) from usage where kind = 'answer'") == 2
+    assert await reliances(world) == {"case-yes"}
+    await recourse.change(licence_id, pb.LICENCE_STATUS_REVOKED)
+    await recourse.recall()
+    assert [flag.case_id for flag in await recourse.fallen(FIRE)] == ["case-yes"]
+
+
+async def test_a_case_relies_on_a_signed_yes_and_on_a_signed_no_but_not_on_an_unknown(
+    world: World, recourse: Recourse
+):
+    licence_id = await world.stock_licence(world.citizen())
+    for case_id, name, scope, verdict in (
+        ("case-yes", "KZ_JYFW", "餐饮", "YES"),
+        ("case-no", "KZ_JYFW", "烟草", "NO"),
+        ("case-unknown", "KZ_NONE", "餐饮", "UNKNOWN"),
+    ):
+        covers = evidence_pb2.Covers(field=name, operator="PREDICATE_OPERATOR_CONTAINS", values=[scope])
+        request = evidence_pb2.AnswerPredicateRequest(
+            query=evidence_pb2.LicenceQuery(licence_id=licence_id),
+            predicates=[evidence_pb2.Predicate(covers=covers)],
+            purpose=purpose(case_id=case_id),
+        )
+        with world.as_department(FIRE):
+            answer = await evidence(world).AnswerPredicate(request, None)
+        assert evidence_pb2.PredicateVerdict.Name(answer.verdict) == f"PREDICATE_VERDICT_{verdict}"
+    assert await world.count("select count(*) from usage where kind = 'answer'") == 3
+    assert await reliances(world) == {"case-yes", "case-no"}
+    await recourse.change(licence_id, pb.LICENCE_STATUS_REVOKED)
+    await recourse.recall()
+    assert {flag.case_id for flag in await recourse.fallen(FIRE)} == {"case-yes", "case-no"}

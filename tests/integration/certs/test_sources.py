@@ -296,6 +296,30 @@ async def test_a_status_that_a_register_tells_of_is_a_line_of_the_history_and_an
     assert await world.count(line) == 1
 
 
+@pytest.mark.parametrize("word", ["撤销", "吊销"])
+async def test_only_the_issuers_own_source_tells_of_a_revocation(
+    world: World, desk: SourceServicer, word: str
+) -> None:
+    """One row, one person and no document: the decision and both people are in the issuer's own system."""
+    row = world.row(world.citizen())
+    fallen = row | {"ZZZT": word}
+    await register(world, desk, "county", priority=90)
+    await register(world, desk, "market", priority=90, issuer_codes=[MARKET])
+    with world.as_department():
+        await send(world, (0, row))
+    with world.as_department(FIRE):
+        (county,) = await send(world, (0, fallen), source_id="county")
+    with world.as_operator():
+        (operator,) = await send(world, (0, fallen))
+    for refused in (county, operator):
+        assert reasons(refused) == [("ZZZT", "SOURCE_MAY_NOT_REVOKE")]
+    with world.as_department(FIRE):
+        (taken,) = await send(world, (0, fallen), source_id="market", batch_id="b7")
+    assert taken.outcome == pb.IMPORT_OUTCOME_UPDATED
+    line = "select count(*) from licence_status_change where operator = 'market' and basis_document = $1"
+    assert await world.count(line, "来源 market 批次 b7") == 1
+
+
 async def test_an_operation_that_is_not_known_refuses_the_message(world: World) -> None:
     with world.as_department(), pytest.raises(Fault) as refused:
         await send(world, (9, world.row(world.citizen())))

@@ -19,6 +19,7 @@ from services.certs.store.log import BookStore
 from services.certs.usecases.held_uses import USES_KIND
 from services.certs.usecases.log import sequence
 from tests.integration.certs.conftest import FIRE, MARKET, World, purpose
+from tests.integration.certs.evidence_room import offline
 from tests.integration.certs.recourse import GROUNDS, Recourse, Said, anew, reason_of
 from tests.integration.certs.test_use_codes import consume, issued, uses
 from tongban.certs.v1 import dispute_pb2, holder_pb2, standing_pb2
@@ -59,6 +60,17 @@ async def test_valid_time_and_record_time_are_told_apart_and_the_answer_is_signe
     assert (claims["jti"], holder in str(claims)) == (now.usage_id, False)
     kinds = "select count(*) from usage where kind = 'status' and outcome = 'allowed' and case_id = 'case-1'"
     assert await world.count(kinds) == 3
+
+
+async def test_a_term_to_the_end_of_the_calendar_is_a_term(world: World, recourse: Recourse):
+    """As registers write 长期, also where an older release stored the day as one."""
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder, ZZYXQJZRQ="9999-12-31")
+    assert (await recourse.status_at(licence_id)).status == pb.LICENCE_STATUS_VALID
+    async with world.database.transaction() as tx:
+        await tx.execute("update licence set valid_until = '9999-12-31', issued_date = '0001-01-01'")
+    assert (await recourse.status_at(licence_id)).status == pb.LICENCE_STATUS_VALID
+    assert (await offline(world, licence_id, holder)).qr_text
 
 
 async def test_before_it_was_issued_and_by_what_was_known_before_it_entered_there_was_no_such_licence(

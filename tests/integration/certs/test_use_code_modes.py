@@ -16,7 +16,7 @@ from tongban.certs.v1 import use_code_pb2
 async def test_a_department_gets_a_code_for_its_duty_in_its_own_open_case_and_no_other(world: World):
     holder = world.citizen()
     licence_id = await world.stock_licence(holder)
-    await case_handed_in(world, "case-1", ("item-1", MARKET), ("item-2", FIRE))
+    await case_handed_in(world, "case-1", ("item-1", MARKET), ("item-2", FIRE), of=holder)
     code = await duty_code(world, licence_id)
     answer = await consume(world, code)
     assert (answer.licence.holder_name, set(answer.licence.face)) == ("丰小玉", {"KZ_MC"})
@@ -44,6 +44,18 @@ async def test_a_department_gets_a_code_for_its_duty_in_its_own_open_case_and_no
     )
     assert used.licence_version == 1
     assert sum(use.outcome == "USE_CODE_CASE_UNKNOWN" for use in listed) == 3
+
+
+async def test_a_duty_reaches_the_licences_of_the_cases_parties_and_nobody_elses(world: World):
+    holder, stranger = world.citizen(), world.citizen()
+    mine, theirs = await world.stock_licence(holder), await world.stock_licence(stranger)
+    await case_handed_in(world, "case-1", ("item-1", MARKET), of=holder)
+    assert await duty_code(world, mine)
+    assert await reason_of(duty_code(world, theirs)) == "LICENCE_NOT_FOUND"
+    (tried,) = (await uses(world, stranger)).uses
+    assert (tried.outcome, tried.consumer_code) == ("LICENCE_OF_ANOTHER_HOLDER", MARKET)
+    world.parties.of_case.clear()
+    assert await reason_of(duty_code(world, mine)) == "LICENCE_NOT_FOUND"
 
 
 async def agent_issue(world: World, licence_id: str, holder: str, agent: str, entrustment_id: str, **changed):
@@ -132,7 +144,7 @@ async def test_an_entrustment_altered_in_the_database_is_told(world: World):
 async def test_twenty_parallel_callers_of_one_duty_code_succeed_once(world: World):
     holder = world.citizen()
     licence_id = await world.stock_licence(holder)
-    await case_handed_in(world, "case-1", ("item-1", MARKET))
+    await case_handed_in(world, "case-1", ("item-1", MARKET), of=holder)
     code = await duty_code(world, licence_id)
     results = await asyncio.gather(*(consume(world, code) for _ in range(20)), return_exceptions=True)
     assert len([each for each in results if not isinstance(each, BaseException)]) == 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from typer.testing import CliRunner
 from chassis.rpc.channel import service
 from chassis.rpc.peer import Peer
 from chassis.rpc.server import RpcServer
+from chassis.tlog.held import read_held
 from chassis.tlog.note import ED25519, Signer
 from cli.local.authority import open_authority
 from cli.main import app
+from services.certs.app.verified import LOG_FINDINGS, LOG_VERIFIED_AGE, verified_measure
 from services.certs.rpc.log import LogDesk, log_servicer
 from services.certs.store.log import BookStore
 from services.certs.usecases.log import sequence
@@ -93,6 +97,27 @@ async def test_a_whole_log_is_verified_and_an_altered_one_named(registry: Regist
     assert (status, "edited" in said) == (1, True)
 
 
+async def test_a_nightly_run_leaves_its_verdict_for_the_alarms(registry: Registry, tmp_path: Path) -> None:
+    state, world = tmp_path / "verified.json", registry.world
+    measure = verified_measure(state, world.clock)
+    async with world.database.transaction() as tx:
+        with pytest.raises(OSError):
+            await measure(tx)
+        assert _value(LOG_VERIFIED_AGE) == math.inf, "no news is not good news"
+        await told("verify", *KEY, "--state", state)
+        world.clock.offset += timedelta(hours=1)
+        await measure(tx)
+        assert (_value(LOG_FINDINGS), _value(LOG_VERIFIED_AGE)) == (0, pytest.approx(3_600, abs=60))
+        await registry.tamper("update log_leaf set leaf = 'another' where leaf_index = 1")
+        await told("verify", *KEY, "--state", state)
+        await measure(tx)
+        assert _value(LOG_FINDINGS) == 1
+
+
+def _value(measured: Any) -> float:
+    return float(measured._value.get())
+
+
 async def test_without_the_logs_key_nothing_is_believed(registry: Registry) -> None:
     status, found = await told("verify")
     assert (status, found["reason"]) == (1, "LOG_KEY_NOT_GIVEN")
@@ -130,6 +155,26 @@ async def test_a_checkpoint_is_kept_and_the_log_must_have_grown_from_it(
     await registry.take()
     status, found = await told("verify", "--anchor", kept, *KEY)
     assert (status, {damage for _, damage in damages(found)}) == (1, {"split_view"})
+
+
+async def test_a_proof_and_what_is_trusted_are_kept_and_judged_without_access(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proof, trust = tmp_path / "licence.tlog-proof", tmp_path / "log_trust.json"
+    assert (await told("proof", registry.licence_id, "--to", proof, *KEY))[0] == 0
+    assert (await told("checkpoint", "--trust", trust, *KEY))[0] == 0
+    held = read_held(trust.read_text(encoding="utf-8"))
+    assert (held.logs, len(held.subtrees)) == ((SIGNER.verifier,), 1)
+    status, found = await told(
+        "checkpoint", "--trust", tmp_path / "other.json", "--log-key", str(LATER.verifier)
+    )
+    assert (status, found["reason"]) == (1, "CHECKPOINT_FORGED")
+    monkeypatch.setenv("TONGBAN_OPERATOR_CERTS_ADDRESS", "127.0.0.1:1")
+    for trusted in (KEY, ("--trust", str(trust))):
+        status, found = await told("verify", "--proof", proof, *trusted)
+        assert (status, found["holds"], found["licence_id"]) == (0, True, registry.licence_id)
+    status, found = await told("verify", "--proof", proof, "--log-key", str(LATER.verifier))
+    assert (status, found["reason"]) == (1, "CHECKPOINT_FORGED")
 
 
 async def test_an_exported_log_is_verified_without_access(

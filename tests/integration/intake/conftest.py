@@ -103,6 +103,12 @@ class KnownPersons:
     async def represents(self, person_id: str, uscc: str) -> bool:
         return person_id in self._known and uscc == SHOP_CODE
 
+    async def entrustment(self, entrustment_id: str) -> None:
+        return None
+
+    async def entrusted_to_apply(self, agent: Applicant, now: datetime, limit: int) -> Sequence[str]:
+        return ()
+
 
 class MemoryFiles:
     """Files without a disk."""

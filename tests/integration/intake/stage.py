@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,8 @@ class Registry:
     async def of_holder(self, holder: tuple[str, str]) -> Sequence[OwnLicence]:
         return self.held.get(holder, [])
 
-    async def document(self, licence_id: str, **_: str) -> bytes:
-        return b"PK\x03\x04 sealed"
+    async def document(self, licence_id: str, form: str = "ofd", **_: str) -> bytes:
+        return b"%PDF-1.7 sealed" if form == "pdf" else b"PK\x03\x04 sealed"
 
     async def present(self, licence_id: str, holder: tuple[str, str], request_id: str) -> Presentation:
         return Presentation(f"code-{request_id}", "TB1.qr", START + timedelta(minutes=1))
@@ -229,8 +229,10 @@ def card(sequence: int = 12, name: str = "测试甲某") -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stage]:
-    """Build the door over a migrated database; closed and dropped at the end."""
+async def open_stage(
+    server: PostgresServer, folder: Path, token_key: ECKey | None = None, **peers: Any
+) -> AsyncIterator[Stage]:
+    """Build the door over a migrated database; closed and dropped at the end. Peers replace those stood in for."""
     dsn = await server.create_database()
     await migrate("intake", dsn)
     stage: Stage
@@ -240,7 +242,7 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
 
     database = await Database.open(dsn, now=clock, write_events=outbox_writer("//tongban/intake", shards=1))
     cipher = FieldCipher(parse_keyring(new_keyring(START)), service="intake")
-    token_key, handset, registry = new_signing_key(), Handset(), Registry()
+    token_key, handset, registry = token_key or new_signing_key(), Handset(), Registry()
     holdings = HeldThere(registry)
     keys = {each: new_signing_key() for each in (KIOSK, OTHER_KIOSK)}
     for terminal_id, terminal_key in keys.items():
@@ -278,6 +280,7 @@ async def open_stage(server: PostgresServer, folder: Path) -> AsyncIterator[Stag
         inspector=FileInspector(),
         receipt_keys=public_keys([token_key]),
     )
+    doors = replace(doors, **peers)
     app = web_app("intake", options=WebOptions(behind_tls=False, show_documentation=True))
     app.include_router(api_router(doors))
     transport = httpx.ASGITransport(app=app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from chassis.auth import public_keys, verify_document
 from services.certs.domain.use_code import read_entrustment
+from services.certs.domain.use_code.entrustment import ENTRUSTMENT_DIFFERS
 from services.intake.usecases.entrusting import ENTRUSTMENTS_BY_PERSON
+from services.intake.usecases.handing_over import HandedOver, hand_over_waiting
 from tests.integration.intake.stage import Stage, card, key, open_stage
 from tests.stacks.postgres import PostgresServer
 
@@ -158,3 +161,91 @@ async def test_one_taken_back_while_it_is_handed_over_is_taken_back_at_the_regis
     made = (await entrust(stage, entered)).json()
     assert made["state"] == "revoked"
     assert [name for name, *_ in stage.holdings.revoked] == [made["entrustment_id"]]
+
+
+async def handed_over(stage: Stage) -> HandedOver:
+    return await hand_over_waiting(stage.doors.open_entrustments, stage.doors.entrustments)
+
+
+async def state_of(stage: Stage, entered: dict[str, str]) -> tuple[str, str]:
+    (seen,) = (await stage.web.get(PATH, headers=entered)).json()["entrustments"]
+    return seen["state"], seen["refusal"]
+
+
+async def test_what_the_registry_did_not_answer_is_handed_over_later_once_and_seldomer(stage: Stage) -> None:
+    entered = await stage.enter(card(), "19900000001")
+    stage.holdings.is_down = True
+    assert (await entrust(stage, entered)).status_code == 503
+    assert await handed_over(stage) == HandedOver(), "the request itself may still be under way"
+    turns = []
+    for minutes in range(1, 16):
+        stage.pass_time(minutes=1)
+        if (await handed_over(stage)).waiting:
+            turns.append(minutes)
+    assert turns == [1, 3, 7, 15]
+    entered = await stage.enter(card(), None)
+    assert await state_of(stage, entered) == ("pending", "")
+    stage.holdings.is_down = False
+    stage.pass_time(minutes=16)
+    both = await asyncio.gather(handed_over(stage), handed_over(stage))
+    assert sum(each.recorded for each in both) == len(stage.holdings.recorded) == 1
+    entered = await stage.enter(card(), None)
+    assert await state_of(stage, entered) == ("in_force", "")
+    stage.pass_time(days=1)
+    assert await handed_over(stage) == HandedOver()
+
+
+async def test_what_the_registry_refuses_for_good_is_shown_as_refused_and_not_tried_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = await stage.enter(card(), "19900000001")
+
+    async def refuse(statement: str, request_id: str) -> None:
+        raise ENTRUSTMENT_DIFFERS()
+
+    monkeypatch.setattr(stage.holdings, "record", refuse)
+    made = (await entrust(stage, entered)).json()
+    assert (made["state"], made["refusal"]) == ("refused", "ENTRUSTMENT_DIFFERS")
+    monkeypatch.undo()
+    stage.pass_time(hours=1)
+    assert await handed_over(stage) == HandedOver()
+    assert stage.holdings.recorded == []
+    entered = await stage.enter(card(), None)
+    assert await state_of(stage, entered) == ("refused", "ENTRUSTMENT_DIFFERS")
+
+
+async def test_one_taken_back_before_the_registry_had_it_is_never_handed_over(stage: Stage) -> None:
+    entered = await stage.enter(card(), "19900000001")
+    stage.holdings.is_down = True
+    await entrust(stage, entered)
+    stage.holdings.is_down = False
+    (waiting,) = (await stage.web.get(PATH, headers=entered)).json()["entrustments"]
+    name = waiting["entrustment_id"]
+    await stage.web.post(f"{PATH}/{name}/revocation", json={}, headers=entered | key())
+    stage.holdings.revoked.clear()
+    stage.pass_time(minutes=2)
+    assert (await handed_over(stage)).recorded == 1
+    assert (stage.holdings.recorded, [each[0] for each in stage.holdings.revoked]) == ([], [name])
+    stage.pass_time(hours=7)
+    assert await handed_over(stage) == HandedOver()
+    entered = await stage.enter(card(), None)
+    assert await state_of(stage, entered) == ("revoked", "")
+
+
+async def test_one_taken_back_while_the_worker_hands_it_over_is_taken_back_at_the_registry(
+    stage: Stage,
+) -> None:
+    entered, hand_over = await stage.enter(card(), "19900000001"), stage.holdings.record
+    stage.holdings.is_down = True
+    await entrust(stage, entered)
+    stage.holdings.is_down = False
+    stage.pass_time(minutes=2)
+
+    async def meanwhile(statement: str, request_id: str) -> None:
+        await stage.web.post(f"{PATH}/{request_id}/revocation", json={}, headers=entered | key())
+        stage.holdings.revoked.clear()  # the registry did not have it yet
+        await hand_over(statement, request_id)
+
+    stage.holdings.record = meanwhile  # type: ignore[method-assign]
+    assert (await handed_over(stage)).recorded == 1
+    assert len(stage.holdings.recorded) == len(stage.holdings.revoked) == 1

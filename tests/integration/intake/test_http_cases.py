@@ -306,6 +306,11 @@ async def test_a_person_sees_shows_and_fetches_own_licences_only(stage: Stage) -
     assert shown.json()["code"] == again.json()["code"]
     document = await stage.web.get("/v1/licences/own/document", headers=entered)
     assert document.headers["content-type"] == "application/ofd"
+    pdf = await stage.web.get("/v1/licences/own/document?format=pdf", headers=entered)
+    assert (pdf.content[:5], pdf.headers["content-type"]) == (b"%PDF-", "application/pdf")
+    assert 'filename="licence.pdf"' in pdf.headers["content-disposition"]
+    other = await stage.web.get("/v1/licences/own/document?format=docx", headers=entered)
+    assert (other.status_code, other.json()["code"]) == (400, "INVALID_REQUEST")
     for answer in (
         await stage.web.post("/v1/licences/foreign/presentation", headers=entered | key()),
         await stage.web.get("/v1/licences/foreign/document", headers=entered),

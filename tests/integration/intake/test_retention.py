@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from chassis.errors import Fault
 from chassis.files import FILE_STORE_FAILED, DirectoryStore
 from chassis.row_codes import altered_rows
+from services.intake.domain.entrustment import Entrustment, EntrustmentWish, Power
 from services.intake.domain.identity.person import Person, PersonKind
 from services.intake.domain.identity.session import new_session
 from services.intake.settings import IntakeSettings
@@ -38,6 +40,7 @@ KEEP = Retention(
     contact_reads=default("keep_contact_reads_days"),
     replaced_changes=default("keep_replaced_changes_days"),
     drafts=default("keep_drafts_days"),
+    entrustments=default("keep_entrustments_days"),
     abandoned_files=default("keep_abandoned_files_days"),
     every=DAY,
 )
@@ -227,3 +230,28 @@ async def test_an_unreadable_case_stops_the_removal_of_files(retained: Retained)
         await forget_files(retained.works, store, KEEP)
     assert store.removed == []
     assert loose in set(retained.files.keys())
+
+
+async def test_an_entrustment_goes_three_years_after_its_end_with_whose_it_was(retained: Retained) -> None:
+    await a_person(retained)
+    holder, agent = ("111", "11010519491231002X"), ("111", "440524188001010014")
+    wish = EntrustmentWish(agent, ("type-1",), (), (Power.APPLY,), None, NOW + timedelta(days=400))
+    names = [str(uuid.uuid4()) for _ in range(3)]
+    taken_back = names[0]
+    async with retained.identity() as work:
+        for name in names:
+            given = Entrustment(name, "p", "p", holder, wish, "a.b.c", NOW, NOW, recorded_at=NOW)
+            await work.entrustments.add(given.revoked(NOW) if name == taken_back else given)
+    retained.later(THREE_YEARS)
+    assert (await retained.rows())["entrustments"] == 0
+    retained.later(DAY)
+    assert (await retained.rows(limit=1))["entrustments"] == 1
+    async with retained.identity() as work:
+        assert await work.entrustments.read(taken_back) is None
+        assert await work.entrustments.of(agent, "nobody", None, 5)
+    retained.later(timedelta(days=400))
+    assert (await retained.rows(limit=1))["entrustments"] == 2
+    async with retained.identity() as work:
+        assert await work.entrustments.of(agent, "nobody", None, 5) == []
+    assert await retained.count("entrustment") == 0
+    assert await retained.recorded() == {"entrustments": 3}

@@ -8,11 +8,13 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chassis import relay as relay_module
-from chassis.bus import BusConfig
+from chassis.bus import BusConfig, NewRecord, open_bus
+from chassis.errors import Fault
 from chassis.messaging_schema import MESSAGING_V1
 from cli.local.kafka import RunningKafka, start_kafka
 from tests.integration.messaging.rig import COUNTER_TABLES, EFFECT_TABLES, Rig, open_rig, running
@@ -123,3 +125,48 @@ async def test_f7_what_was_being_sent_to_the_lost_broker_is_not_the_first_on_the
         shutil.rmtree(directory, ignore_errors=True)
         await rig.writer.close()
         await rig.reader.close()
+
+
+def keep_apart(producer: Any, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let a started producer reach no broker until the returned event is set; what is in flight stays so."""
+    client, reachable = producer._producer.client, asyncio.Event()
+    connect = client._get_conn
+
+    async def connect_when_reachable(*given: Any, **named: Any) -> Any:
+        return await connect(*given, **named) if reachable.is_set() else None
+
+    monkeypatch.setattr(client, "_get_conn", connect_when_reachable)
+    return reachable
+
+
+async def test_f7_a_batch_that_nobody_calls_off_is_refused_by_the_cluster_that_took_the_place_of_the_lost_one(
+    private_kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a relay, which may notice the other cluster first, and with the topic there before the sender is:
+    the first broker that the batch meets would take it."""
+    config = BusConfig("kafka", "rig", kafka_bootstrap=private_kafka.bootstrap, append_timeout_seconds=90)
+    bus, topic = await open_bus(config), f"intake.t{uuid.uuid4().hex}.v1"
+    await bus.create_topics([topic], 1)
+    producer = bus.producer()
+    producer.hold_to(await bus.cluster_id())
+    directory = Path(tempfile.mkdtemp(prefix="tbkafka"))
+    replacement: RunningKafka | None = None
+    try:
+        assert await producer.append([NewRecord(topic, b"k", (), b"first")]) == [None]
+        reachable = keep_apart(producer, monkeypatch)
+        sending = asyncio.create_task(producer.append([NewRecord(topic, b"k", (), b"second")]))
+        await asyncio.to_thread(private_kafka.kill)
+        port = int(private_kafka.bootstrap.rpartition(":")[2])
+        replacement = await asyncio.to_thread(lambda: start_kafka(directory, port=port))
+        await bus.create_topics([topic], 1)
+        assert not sending.done()
+        reachable.set()
+        with pytest.raises(Fault) as refused:
+            await sending
+        assert refused.value.code == "PEER_UNAVAILABLE"
+        assert sum(each.events for each in await bus.lag("nobody", [topic])) == 0
+    finally:
+        await producer.close()
+        if replacement is not None:
+            await asyncio.to_thread(replacement.stop)
+        shutil.rmtree(directory, ignore_errors=True)

@@ -14,6 +14,7 @@ from chassis.bus import Bus
 from chassis.errors import ETAG_MISMATCH, Fault
 from chassis.event import EVENT_TOO_LARGE, Event, read_envelope
 from chassis.messaging_metrics import INBOX_DUPLICATES, INBOX_GAPS, INBOX_STALE, OUTBOX_HELD
+from chassis.outbox import COPY_FROM
 from chassis.relay import Relay
 from chassis.replay import REPLAY_WINDOW_EMPTY, REWIND_NOT_SUPPORTED, republish, rewind
 from tests.integration.messaging.conftest import BOTH
@@ -54,6 +55,21 @@ async def test_the_same_version_twice_fails_the_second_commit(rig: Rig) -> None:
     with pytest.raises(Fault) as refusal:
         async with rig.writer.transaction() as tx:
             tx.publish(rig.event(counter_id="k", number=1), 1)
+    assert refusal.value.reason is ETAG_MISMATCH
+
+
+async def test_many_events_of_one_transaction_keep_their_order_and_leave_together(rig: Rig) -> None:
+    events = [rig.event(counter_id=f"k{n % 5}", number=n // 5 + 1) for n in range(2 * COPY_FROM)]
+    async with rig.writer.transaction() as tx:
+        tx.publish_many([(each, each.number) for each in events])
+    async with running(rig.relay(), rig.consumer()):
+        effects = await rig.settled(len(events))
+    for key in {row["key"] for row in effects}:
+        numbers = [row["number"] for row in effects if row["key"] == key]
+        assert numbers == list(range(1, len(events) // 5 + 1))
+    with pytest.raises(Fault) as refusal:
+        async with rig.writer.transaction() as tx:
+            tx.publish_many([(each, each.number) for each in events])
     assert refusal.value.reason is ETAG_MISMATCH
 
 

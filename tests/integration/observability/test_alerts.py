@@ -26,6 +26,7 @@ OF_NEIGHBOURS = {
     "tongban_replica_age_seconds",
     "tongban_replica_frozen",
     "tongban_replica_messages_refused_total",
+    "tongban_replica_owed_age_seconds",
     "tongban_replica_owed_uses",
 }
 """Exported by a registry that agreed with another one."""

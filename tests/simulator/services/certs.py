@@ -13,6 +13,7 @@ from services.certs.domain.licence import DOCUMENT_ABSENT, Licence
 from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.log import Leaf
 from services.certs.domain.ofd import Rendered
+from services.certs.domain.pdf.companion import LicencePdf
 from services.certs.domain.status import LicenceStatus, StatusChange
 from services.certs.domain.use_code import CasePart
 from services.certs.usecases.evidence_ports import Evidence
@@ -74,6 +75,13 @@ class Links(Store):
         await self.kept("licence_link", licence_id)
 
 
+class Pdfs(Store):
+    """Implements the port Pdfs: that one is wanted is kept; what becomes of it is no matter of order and loss."""
+
+    async def add(self, pdf: LicencePdf) -> None:
+        await self.keep_new("licence_pdf", pdf.licence_id, pdf)
+
+
 class Cases(Store):
     """Implements the port CaseParts: what is known of a case plays no part here but that it is kept."""
 
@@ -130,7 +138,7 @@ def registry_of(tx: Transaction) -> Registry:
         publish=tx.publish,
         log=Queue(tx),  # type: ignore[arg-type]
         evidence=Evidence(Cases(tx), nobody, nobody, nobody),
-        life=Life(nobody, links, nobody, nobody),
+        life=Life(nobody, links, nobody, nobody, Pdfs(tx)),  # type: ignore[arg-type]
     )
 
 

@@ -14,6 +14,7 @@ from chassis.errors import ETAG_MISMATCH
 from chassis.event import Event
 from services.intake.domain.cases.applicant import Applicant
 from services.intake.domain.cases.case import Case
+from services.intake.domain.entrustment import Entrustment
 from services.intake.store.work import Bell
 from services.intake.usecases.cases.ports import ArchiveRecord, PartChange, TimelineEntry
 from tests.simulator.database.engine import Session
@@ -116,6 +117,14 @@ class Persons:
     async def represents(self, person_id: str, uscc: str) -> bool:
         del uscc
         return person_id in self._known
+
+    async def entrustment(self, entrustment_id: str) -> Entrustment | None:
+        del entrustment_id  # nobody entrusts anybody here
+        return None
+
+    async def entrusted_to_apply(self, agent: Applicant, now: datetime, limit: int) -> Sequence[str]:
+        del agent, now, limit
+        return ()
 
 
 class MemoryWork:

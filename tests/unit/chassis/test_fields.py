@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import Fault
 from chassis.fields import FieldCipher
-from chassis.keyring import new_keyring, parse_keyring, read_keyring, with_new_key
+from chassis.keyring import LiveKeyring, new_keyring, parse_keyring, read_keyring, with_new_key
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 TEXT = new_keyring(NOW)
@@ -118,3 +118,15 @@ def test_a_missing_keyring_file_and_an_unknown_suite_are_refused(tmp_path: Path)
     with pytest.raises(Fault, match="KEYRING_MALFORMED"):
         FieldCipher(KEYRING, service="s", suite="rot13")
     assert "index_key" not in repr(KEYRING)
+
+
+def test_a_new_active_key_counts_for_the_next_value_of_a_field_already_written(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(TEXT)
+    cipher = FieldCipher(LiveKeyring(path, look_every_seconds=0), service="intake")
+    old = cipher.encrypt("王小明", field="f")
+    path.with_suffix(".new").write_text(with_new_key(TEXT, NOW))
+    path.with_suffix(".new").replace(path)
+    new = cipher.encrypt("王小明", field="f")
+    assert cipher.key_id_of(old) != cipher.key_id_of(new) == cipher.keyring.active
+    assert cipher.decrypt(old, field="f") == cipher.decrypt(new, field="f") == "王小明"

@@ -149,6 +149,30 @@ def test_a_renewal_completes_what_an_older_release_made(county):
     assert (county / "secrets/tls/kafka/store.pem").is_file()
 
 
+def test_a_renewal_tells_compose_the_log_s_key_where_an_older_release_did_not(county):
+    path = county / ".env"
+    whole = path.read_text()
+    lines = [line for line in whole.splitlines() if not line.startswith("TONGBAN_LOG_VERIFIER=")]
+    for before in ("\n".join(lines) + "\n", "\n".join(lines)):
+        path.write_text(before)
+        init.renew(county, OWNER)
+        assert sorted(path.read_text().splitlines()) == sorted(whole.splitlines())
+        again = path.read_text()
+        init.renew(county, OWNER)
+        assert path.read_text() == again
+    path.write_text("\n".join(line for line in lines if not line.startswith("TONGBAN_LOG_ORIGIN=")) + "\n")
+    init.renew(county, OWNER)
+    assert "TONGBAN_LOG_VERIFIER=tongban/certs+" in path.read_text()
+    assert "TONGBAN_LOG_ORIGIN" not in path.read_text()
+
+
+def test_a_renewal_leaves_a_log_key_that_was_set_alone(county):
+    path = county / ".env"
+    path.write_text("TONGBAN_LOG_VERIFIER=ours\n")
+    init.renew(county, OWNER)
+    assert path.read_text() == "TONGBAN_LOG_VERIFIER=ours\n"
+
+
 def test_a_department_gets_its_identity_once(county):
     uscc = build_uscc("11", "350200", "00413800")
     folder = init.issue_department(county, uscc)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from chassis.errors import Fault
 from services.certs.domain.use_code import read_entrustment
 from services.intake.domain.entrustment import (
     LONGEST,
@@ -16,6 +18,7 @@ from services.intake.domain.entrustment import (
     EntrustmentWish,
     Power,
     claims,
+    pause_after,
     wish_violations,
 )
 from standards.identifiers import build_citizen_id, build_uscc
@@ -90,3 +93,58 @@ def test_an_entrustment_is_pending_begins_ends_and_stays_revoked() -> None:
     assert taken.state(WISH.expires_at) is EntrustmentState.REVOKED
     assert taken.revoked(WISH.expires_at) is taken
     assert "111" not in repr(GIVEN)
+
+
+def test_one_the_registry_refused_never_comes_into_force() -> None:
+    refused = replace(GIVEN, recorded_at=None).refused("ENTRUSTMENT_DIFFERS")
+    assert refused.state(NOW) is EntrustmentState.REFUSED
+    assert refused.revoked(NOW).state(NOW) is EntrustmentState.REVOKED
+    assert GIVEN.refused("x") is GIVEN, "what it took over it did not refuse"
+
+
+def test_hand_overs_come_seldomer_up_to_six_hours() -> None:
+    minutes = [pause_after(tries) // timedelta(minutes=1) for tries in (0, 1, 2, 8, 9, 400)]
+    assert minutes == [1, 2, 4, 256, 360, 360]
+
+
+def test_it_is_to_its_agent_and_nobody_else() -> None:
+    number = AGENT[1]
+    assert GIVEN.is_to(("111", f" {number.lower()} "))
+    assert not GIVEN.is_to(("001", number))
+    assert not GIVEN.is_to(GRANTOR)
+
+
+@pytest.mark.parametrize(
+    ("items", "wanted", "holds"),
+    [
+        ((), ["item-1", "item-2"], True),
+        (("item-1",), ["item-1"], True),
+        (("item-1",), ["item-1", "item-2"], False),
+    ],
+)
+def test_a_power_holds_for_every_item_asked_for(
+    items: tuple[str, ...], wanted: list[str], holds: bool
+) -> None:
+    given = replace(GIVEN, wish=replace(WISH, item_codes=items, powers=(Power.APPLY,)))
+    with nullcontext() if holds else pytest.raises(Fault, match="ENTRUSTMENT_NOT_COVERING"):
+        given.require_power(Power.APPLY, wanted, NOW)
+    with pytest.raises(Fault, match="ENTRUSTMENT_NOT_COVERING"):
+        given.require_power(Power.ISSUE_USE_CODE, [], NOW)
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        (replace(GIVEN, recorded_at=None), "pending"),
+        (GIVEN.revoked(NOW), "revoked"),
+        (replace(GIVEN, valid_from=NOW + timedelta(1)), "not_begun"),
+        (replace(GIVEN, wish=replace(WISH, expires_at=NOW)), "ended"),
+        (replace(GIVEN, recorded_at=None, refusal="X"), "refused"),
+    ],
+)
+def test_out_of_force_no_power_holds_and_the_refusal_says_how_it_stands(
+    given: Entrustment, state: str
+) -> None:
+    with pytest.raises(Fault, match="ENTRUSTMENT_NOT_IN_FORCE") as refused:
+        given.require_power(Power.PRESENT, [], NOW)
+    assert refused.value.metadata["state"] == state

@@ -27,7 +27,7 @@ from tongban.certs.v1 import licence_pb2 as tongban_dot_certs_dot_v1_dot_licence
 from tongban.common.v1 import access_pb2 as tongban_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftongban/certs/v1/evidence.proto\x12\x10tongban.certs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/certs/v1/licence.proto\x1a\x1etongban/common/v1/access.proto\"\xb5\x01\n\x0cLicenceQuery\x12\x14\n\nlicence_id\x18\x01 \x01(\tH\x00\x12\x14\n\nidentifier\x18\x02 \x01(\tH\x00\x12/\n\x06holder\x18\x03 \x01(\x0b\x32\x1d.tongban.certs.v1.HolderQueryH\x00\x12/\n\x06number\x18\x04 \x01(\x0b\x32\x1d.tongban.certs.v1.NumberQueryH\x00\x12\x11\n\x07qr_text\x18\x05 \x01(\tH\x00\x42\x04\n\x02\x62y\"X\n\x0bHolderQuery\x12\x1b\n\x13holder_id_type_code\x18\x01 \x01(\t\x12\x18\n\x10holder_id_number\x18\x02 \x01(\t\x12\x12\n\ntype_codes\x18\x03 \x03(\t\"1\n\x0bNumberQuery\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x12\n\ntype_codes\x18\x02 \x03(\t\"\x99\x01\n\x15SearchLicencesRequest\x12-\n\x05query\x18\x01 \x01(\x0b\x32\x1e.tongban.certs.v1.LicenceQuery\x12*\n\x07purpose\x18\x02 \x01(\x0b\x32\x19.tongban.certs.v1.Purpose\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"^\n\x16SearchLicencesResponse\x12+\n\x08licences\x18\x01 \x03(\x0b\x32\x19.tongban.certs.v1.Licence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\tPredicate\x12\x12\n\x08valid_on\x18\x01 \x01(\tH\x00\x12*\n\x06\x63overs\x18\x02 \x01(\x0b\x32\x18.tongban.certs.v1.CoversH\x00\x42\x06\n\x04kind\"^\n\x06\x43overs\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x35\n\x08operator\x18\x02 \x01(\x0e\x32#.tongban.certs.v1.PredicateOperator\x12\x0e\n\x06values\x18\x03 \x03(\t\"\xa4\x01\n\x16\x41nswerPredicateRequest\x12-\n\x05query\x18\x01 \x01(\x0b\x32\x1e.tongban.certs.v1.LicenceQuery\x12/\n\npredicates\x18\x02 \x03(\x0b\x32\x1b.tongban.certs.v1.Predicate\x12*\n\x07purpose\x18\x03 \x01(\x0b\x32\x19.tongban.certs.v1.Purpose\"\x8f\x02\n\x17\x41nswerPredicateResponse\x12\x33\n\x07verdict\x18\x01 \x01(\x0e\x32\".tongban.certs.v1.PredicateVerdict\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x11\n\treason_zh\x18\x03 \x01(\t\x12\x11\n\treason_en\x18\x04 \x01(\t\x12\x12\n\nlicence_id\x18\x05 \x01(\t\x12\x17\n\x0flicence_version\x18\x06 \x01(\x03\x12)\n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tstatement\x18\x08 \x01(\t\x12\x0c\n\x04salt\x18\t \x01(\t\x12\x10\n\x08usage_id\x18\n \x01(\t\"\xb2\x01\n\x18MakeAnnotatedCopyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x12\n\nidentifier\x18\x03 \x01(\t\x12*\n\x07purpose\x18\x04 \x01(\x0b\x32\x19.tongban.certs.v1.Purpose\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x19MakeAnnotatedCopyResponse\x12\x0b\n\x03ofd\x18\x01 \x01(\x0c\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x0f\n\x07\x63opy_id\x18\x03 \x01(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0foriginal_sha256\x18\x05 \x01(\t*\x89\x01\n\x10PredicateVerdict\x12!\n\x1dPREDICATE_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n\x15PREDICATE_VERDICT_YES\x10\x01\x12\x18\n\x14PREDICATE_VERDICT_NO\x10\x02\x12\x1d\n\x19PREDICATE_VERDICT_UNKNOWN\x10\x03*\xc4\x01\n\x11PredicateOperator\x12\"\n\x1ePREDICATE_OPERATOR_UNSPECIFIED\x10\x00\x12\x19\n\x15PREDICATE_OPERATOR_EQ\x10\x01\x12\x19\n\x15PREDICATE_OPERATOR_IN\x10\x02\x12\x19\n\x15PREDICATE_OPERATOR_GE\x10\x03\x12\x19\n\x15PREDICATE_OPERATOR_LE\x10\x04\x12\x1f\n\x1bPREDICATE_OPERATOR_CONTAINS\x10\x05\x32\xc9\x04\n\x0f\x45videnceService\x12\xb6\x01\n\x0eSearchLicences\x12\'.tongban.certs.v1.SearchLicencesRequest\x1a(.tongban.certs.v1.SearchLicencesResponse\"Q\xaa\xd4\x18M\n\x02\x01\x05\x1aGpurpose and basis given; department: issuer, statutory duty or shown QR\x12\xc2\x01\n\x0f\x41nswerPredicate\x12(.tongban.certs.v1.AnswerPredicateRequest\x1a).tongban.certs.v1.AnswerPredicateResponse\"Z\xaa\xd4\x18V\n\x02\x01\x05\x1aPpurpose and basis given; department: issuer or statutory duty, otherwise unknown\x12\xb7\x01\n\x11MakeAnnotatedCopy\x12*.tongban.certs.v1.MakeAnnotatedCopyRequest\x1a+.tongban.certs.v1.MakeAnnotatedCopyResponse\"I\xaa\xd4\x18\x45\n\x02\x01\x05\x1a=purpose and basis given; department: issuer or statutory duty \x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftongban/certs/v1/evidence.proto\x12\x10tongban.certs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/certs/v1/licence.proto\x1a\x1etongban/common/v1/access.proto\"\xb5\x01\n\x0cLicenceQuery\x12\x14\n\nlicence_id\x18\x01 \x01(\tH\x00\x12\x14\n\nidentifier\x18\x02 \x01(\tH\x00\x12/\n\x06holder\x18\x03 \x01(\x0b\x32\x1d.tongban.certs.v1.HolderQueryH\x00\x12/\n\x06number\x18\x04 \x01(\x0b\x32\x1d.tongban.certs.v1.NumberQueryH\x00\x12\x11\n\x07qr_text\x18\x05 \x01(\tH\x00\x42\x04\n\x02\x62y\"X\n\x0bHolderQuery\x12\x1b\n\x13holder_id_type_code\x18\x01 \x01(\t\x12\x18\n\x10holder_id_number\x18\x02 \x01(\t\x12\x12\n\ntype_codes\x18\x03 \x03(\t\"1\n\x0bNumberQuery\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x12\n\ntype_codes\x18\x02 \x03(\t\"\xe6\x01\n\x15SearchLicencesRequest\x12-\n\x05query\x18\x01 \x01(\x0b\x32\x1e.tongban.certs.v1.LicenceQuery\x12*\n\x07purpose\x18\x02 \x01(\x0b\x32\x19.tongban.certs.v1.Purpose\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x16\n\x0e\x65ntrustment_id\x18\x05 \x01(\t\x12\x1a\n\x12\x61gent_id_type_code\x18\x06 \x01(\t\x12\x17\n\x0f\x61gent_id_number\x18\x07 \x01(\t\"^\n\x16SearchLicencesResponse\x12+\n\x08licences\x18\x01 \x03(\x0b\x32\x19.tongban.certs.v1.Licence\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\tPredicate\x12\x12\n\x08valid_on\x18\x01 \x01(\tH\x00\x12*\n\x06\x63overs\x18\x02 \x01(\x0b\x32\x18.tongban.certs.v1.CoversH\x00\x42\x06\n\x04kind\"^\n\x06\x43overs\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x35\n\x08operator\x18\x02 \x01(\x0e\x32#.tongban.certs.v1.PredicateOperator\x12\x0e\n\x06values\x18\x03 \x03(\t\"\xa4\x01\n\x16\x41nswerPredicateRequest\x12-\n\x05query\x18\x01 \x01(\x0b\x32\x1e.tongban.certs.v1.LicenceQuery\x12/\n\npredicates\x18\x02 \x03(\x0b\x32\x1b.tongban.certs.v1.Predicate\x12*\n\x07purpose\x18\x03 \x01(\x0b\x32\x19.tongban.certs.v1.Purpose\"\x8f\x02\n\x17\x41nswerPredicateResponse\x12\x33\n\x07verdict\x18\x01 \x01(\x0e\x32\".tongban.certs.v1.PredicateVerdict\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x11\n\treason_zh\x18\x03 \x01(\t\x12\x11\n\treason_en\x18\x04 \x01(\t\x12\x12\n\nlicence_id\x18\x05 \x01(\t\x12\x17\n\x0flicence_version\x18\x06 \x01(\x03\x12)\n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tstatement\x18\x08 \x01(\t\x12\x0c\n\x04salt\x18\t \x01(\t\x12\x10\n\x08usage_id\x18\n \x01(\t\"\xb2\x01\n\x18MakeAnnotatedCopyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\nlicence_id\x18\x02 \x01(\t\x12\x12\n\nidentifier\x18\x03 \x01(\t\x12*\n\x07purpose\x18\x04 \x01(\x0b\x32\x19.tongban.certs.v1.Purpose\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x19MakeAnnotatedCopyResponse\x12\x0b\n\x03ofd\x18\x01 \x01(\x0c\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x0f\n\x07\x63opy_id\x18\x03 \x01(\t\x12.\n\nexpires_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0foriginal_sha256\x18\x05 \x01(\t*\x89\x01\n\x10PredicateVerdict\x12!\n\x1dPREDICATE_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n\x15PREDICATE_VERDICT_YES\x10\x01\x12\x18\n\x14PREDICATE_VERDICT_NO\x10\x02\x12\x1d\n\x19PREDICATE_VERDICT_UNKNOWN\x10\x03*\xc4\x01\n\x11PredicateOperator\x12\"\n\x1ePREDICATE_OPERATOR_UNSPECIFIED\x10\x00\x12\x19\n\x15PREDICATE_OPERATOR_EQ\x10\x01\x12\x19\n\x15PREDICATE_OPERATOR_IN\x10\x02\x12\x19\n\x15PREDICATE_OPERATOR_GE\x10\x03\x12\x19\n\x15PREDICATE_OPERATOR_LE\x10\x04\x12\x1f\n\x1bPREDICATE_OPERATOR_CONTAINS\x10\x05\x32\xc9\x04\n\x0f\x45videnceService\x12\xb6\x01\n\x0eSearchLicences\x12\'.tongban.certs.v1.SearchLicencesRequest\x1a(.tongban.certs.v1.SearchLicencesResponse\"Q\xaa\xd4\x18M\n\x02\x01\x05\x1aGpurpose and basis given; department: issuer, statutory duty or shown QR\x12\xc2\x01\n\x0f\x41nswerPredicate\x12(.tongban.certs.v1.AnswerPredicateRequest\x1a).tongban.certs.v1.AnswerPredicateResponse\"Z\xaa\xd4\x18V\n\x02\x01\x05\x1aPpurpose and basis given; department: issuer or statutory duty, otherwise unknown\x12\xb7\x01\n\x11MakeAnnotatedCopy\x12*.tongban.certs.v1.MakeAnnotatedCopyRequest\x1a+.tongban.certs.v1.MakeAnnotatedCopyResponse\"I\xaa\xd4\x18\x45\n\x02\x01\x05\x1a=purpose and basis given; department: issuer or statutory duty \x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,10 +40,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVIDENCESERVICE'].methods_by_name['AnswerPredicate']._serialized_options = b'\252\324\030V\n\002\001\005\032Ppurpose and basis given; department: issuer or statutory duty, otherwise unknown'
   _globals['_EVIDENCESERVICE'].methods_by_name['MakeAnnotatedCopy']._loaded_options = None
   _globals['_EVIDENCESERVICE'].methods_by_name['MakeAnnotatedCopy']._serialized_options = b'\252\324\030E\n\002\001\005\032=purpose and basis given; department: issuer or statutory duty \001'
-  _globals['_PREDICATEVERDICT']._serialized_start=1680
-  _globals['_PREDICATEVERDICT']._serialized_end=1817
-  _globals['_PREDICATEOPERATOR']._serialized_start=1820
-  _globals['_PREDICATEOPERATOR']._serialized_end=2016
+  _globals['_PREDICATEVERDICT']._serialized_start=1757
+  _globals['_PREDICATEVERDICT']._serialized_end=1894
+  _globals['_PREDICATEOPERATOR']._serialized_start=1897
+  _globals['_PREDICATEOPERATOR']._serialized_end=2093
   _globals['_LICENCEQUERY']._serialized_start=151
   _globals['_LICENCEQUERY']._serialized_end=332
   _globals['_HOLDERQUERY']._serialized_start=334
@@ -51,21 +51,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NUMBERQUERY']._serialized_start=424
   _globals['_NUMBERQUERY']._serialized_end=473
   _globals['_SEARCHLICENCESREQUEST']._serialized_start=476
-  _globals['_SEARCHLICENCESREQUEST']._serialized_end=629
-  _globals['_SEARCHLICENCESRESPONSE']._serialized_start=631
-  _globals['_SEARCHLICENCESRESPONSE']._serialized_end=725
-  _globals['_PREDICATE']._serialized_start=727
-  _globals['_PREDICATE']._serialized_end=810
-  _globals['_COVERS']._serialized_start=812
-  _globals['_COVERS']._serialized_end=906
-  _globals['_ANSWERPREDICATEREQUEST']._serialized_start=909
-  _globals['_ANSWERPREDICATEREQUEST']._serialized_end=1073
-  _globals['_ANSWERPREDICATERESPONSE']._serialized_start=1076
-  _globals['_ANSWERPREDICATERESPONSE']._serialized_end=1347
-  _globals['_MAKEANNOTATEDCOPYREQUEST']._serialized_start=1350
-  _globals['_MAKEANNOTATEDCOPYREQUEST']._serialized_end=1528
-  _globals['_MAKEANNOTATEDCOPYRESPONSE']._serialized_start=1531
-  _globals['_MAKEANNOTATEDCOPYRESPONSE']._serialized_end=1677
-  _globals['_EVIDENCESERVICE']._serialized_start=2019
-  _globals['_EVIDENCESERVICE']._serialized_end=2604
+  _globals['_SEARCHLICENCESREQUEST']._serialized_end=706
+  _globals['_SEARCHLICENCESRESPONSE']._serialized_start=708
+  _globals['_SEARCHLICENCESRESPONSE']._serialized_end=802
+  _globals['_PREDICATE']._serialized_start=804
+  _globals['_PREDICATE']._serialized_end=887
+  _globals['_COVERS']._serialized_start=889
+  _globals['_COVERS']._serialized_end=983
+  _globals['_ANSWERPREDICATEREQUEST']._serialized_start=986
+  _globals['_ANSWERPREDICATEREQUEST']._serialized_end=1150
+  _globals['_ANSWERPREDICATERESPONSE']._serialized_start=1153
+  _globals['_ANSWERPREDICATERESPONSE']._serialized_end=1424
+  _globals['_MAKEANNOTATEDCOPYREQUEST']._serialized_start=1427
+  _globals['_MAKEANNOTATEDCOPYREQUEST']._serialized_end=1605
+  _globals['_MAKEANNOTATEDCOPYRESPONSE']._serialized_start=1608
+  _globals['_MAKEANNOTATEDCOPYRESPONSE']._serialized_end=1754
+  _globals['_EVIDENCESERVICE']._serialized_start=2096
+  _globals['_EVIDENCESERVICE']._serialized_end=2681
 # @@protoc_insertion_point(module_scope)

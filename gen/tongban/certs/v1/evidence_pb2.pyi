@@ -169,9 +169,18 @@ class SearchLicencesRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ENTRUSTMENT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_NUMBER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most 100; 20 if none is given."""
     page_token: _builtins.str
+    entrustment_id: _builtins.str
+    """An agent of the holder looks for what may be handed to a department: under which recorded entrustment, and who
+    the agent is. Only with a holder; types outside the entrustment are not found.
+    """
+    agent_id_type_code: _builtins.str
+    agent_id_number: _builtins.str
     @_builtins.property
     def query(self) -> Global___LicenceQuery: ...
     @_builtins.property
@@ -183,10 +192,13 @@ class SearchLicencesRequest(_message.Message):
         purpose: _licence_pb2.Purpose | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        entrustment_id: _builtins.str = ...,
+        agent_id_type_code: _builtins.str = ...,
+        agent_id_number: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id_number", b"agent_id_number", "agent_id_type_code", b"agent_id_type_code", "entrustment_id", b"entrustment_id", "page_size", b"page_size", "page_token", b"page_token", "purpose", b"purpose", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,6 +71,26 @@ BASIS_STATUTORY_DUTY: Basis.ValueType  # 2
 BASIS_SHOWN_BY_HOLDER: Basis.ValueType  # 3
 Global___Basis: _TypeAlias = Basis  # noqa: Y015
 
+class _DocumentFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DocumentFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DocumentFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DOCUMENT_FORMAT_UNSPECIFIED: _DocumentFormat.ValueType  # 0
+    DOCUMENT_FORMAT_OFD: _DocumentFormat.ValueType  # 1
+    DOCUMENT_FORMAT_PDF: _DocumentFormat.ValueType  # 2
+    """The companion for who reads no OFD: the same page under the same seal. Only for who may have the original."""
+
+class DocumentFormat(_DocumentFormat, metaclass=_DocumentFormatEnumTypeWrapper):
+    """The form of a licence's document."""
+
+DOCUMENT_FORMAT_UNSPECIFIED: DocumentFormat.ValueType  # 0
+DOCUMENT_FORMAT_OFD: DocumentFormat.ValueType  # 1
+DOCUMENT_FORMAT_PDF: DocumentFormat.ValueType  # 2
+"""The companion for who reads no OFD: the same page under the same seal. Only for who may have the original."""
+Global___DocumentFormat: _TypeAlias = DocumentFormat  # noqa: Y015
+
 class _ImportOperation:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -358,7 +378,10 @@ class GetLicenceDocumentRequest(_message.Message):
 
     LICENCE_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     licence_id: _builtins.str
+    format: Global___DocumentFormat.ValueType
+    """Unspecified: OFD."""
     @_builtins.property
     def purpose(self) -> Global___Purpose: ...
     def __init__(
@@ -366,10 +389,11 @@ class GetLicenceDocumentRequest(_message.Message):
         *,
         licence_id: _builtins.str = ...,
         purpose: Global___Purpose | None = ...,
+        format: Global___DocumentFormat.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["licence_id", b"licence_id", "purpose", b"purpose"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "licence_id", b"licence_id", "purpose", b"purpose"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -383,10 +407,18 @@ class GetLicenceDocumentResponse(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     IS_ANNOTATED_COPY_FIELD_NUMBER: _builtins.int
     COPY_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    PDF_FIELD_NUMBER: _builtins.int
+    LOG_PROOF_FIELD_NUMBER: _builtins.int
     ofd: _builtins.bytes
     """The sealed original for its holder, its issuer and the archive of its own case; for others an annotated copy."""
     sha256: _builtins.str
     is_annotated_copy: _builtins.bool
+    pdf: _builtins.bytes
+    """Instead of `ofd` where PDF was asked for."""
+    log_proof: _builtins.str
+    """The proof that the licence's present state is in the transparency log (C2SP tlog-proof; keep it beside the
+    document as .tlog-proof); with the sealed OFD it binds that too. Empty while the log has not taken the state.
+    """
     @_builtins.property
     def copy_expires_at(self) -> _timestamp_pb2.Timestamp:
         """Of a copy."""
@@ -398,10 +430,12 @@ class GetLicenceDocumentResponse(_message.Message):
         sha256: _builtins.str = ...,
         is_annotated_copy: _builtins.bool = ...,
         copy_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        pdf: _builtins.bytes = ...,
+        log_proof: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["copy_expires_at", b"copy_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["copy_expires_at", b"copy_expires_at", "is_annotated_copy", b"is_annotated_copy", "ofd", b"ofd", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copy_expires_at", b"copy_expires_at", "is_annotated_copy", b"is_annotated_copy", "log_proof", b"log_proof", "ofd", b"ofd", "pdf", b"pdf", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -480,15 +514,19 @@ class GetUnsealedDocumentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LICENCE_ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     licence_id: _builtins.str
+    format: Global___DocumentFormat.ValueType
+    """Unspecified: OFD."""
     def __init__(
         self,
         *,
         licence_id: _builtins.str = ...,
+        format: Global___DocumentFormat.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["licence_id", b"licence_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "licence_id", b"licence_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -504,6 +542,7 @@ class GetUnsealedDocumentResponse(_message.Message):
     ITEM_CODE_FIELD_NUMBER: _builtins.int
     SEAL_X_MM_FIELD_NUMBER: _builtins.int
     SEAL_Y_MM_FIELD_NUMBER: _builtins.int
+    PDF_FIELD_NUMBER: _builtins.int
     ofd: _builtins.bytes
     issuer_code: _builtins.str
     case_id: _builtins.str
@@ -511,6 +550,8 @@ class GetUnsealedDocumentResponse(_message.Message):
     seal_x_mm: _builtins.float
     """Where the seal goes, millimetres from the top left of page 1."""
     seal_y_mm: _builtins.float
+    pdf: _builtins.bytes
+    """Instead of `ofd` where PDF was asked for."""
     def __init__(
         self,
         *,
@@ -520,10 +561,11 @@ class GetUnsealedDocumentResponse(_message.Message):
         item_code: _builtins.str = ...,
         seal_x_mm: _builtins.float = ...,
         seal_y_mm: _builtins.float = ...,
+        pdf: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "issuer_code", b"issuer_code", "item_code", b"item_code", "ofd", b"ofd", "seal_x_mm", b"seal_x_mm", "seal_y_mm", b"seal_y_mm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "issuer_code", b"issuer_code", "item_code", b"item_code", "ofd", b"ofd", "pdf", b"pdf", "seal_x_mm", b"seal_x_mm", "seal_y_mm", b"seal_y_mm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

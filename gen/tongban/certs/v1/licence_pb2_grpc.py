@@ -81,7 +81,7 @@ class LicenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetLicenceDocument(self, request, context):
-        """The sealed OFD of a licence in force.
+        """The sealed OFD of a licence in force, or its PDF companion.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +96,7 @@ class LicenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUnsealedDocument(self, request, context):
-        """What seal asks: the unsealed OFD of a licence that waits for its seal.
+        """What seal asks: the unsealed OFD of a licence that waits for its seal, or the unsealed PDF of one in force.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

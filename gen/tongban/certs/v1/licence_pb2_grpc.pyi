@@ -38,13 +38,13 @@ class LicenceServiceStub:
     GetLicence: _grpc.UnaryUnaryMultiCallable[_licence_pb2.GetLicenceRequest, _licence_pb2.GetLicenceResponse]
     """One licence by id or identifier."""
     GetLicenceDocument: _grpc.UnaryUnaryMultiCallable[_licence_pb2.GetLicenceDocumentRequest, _licence_pb2.GetLicenceDocumentResponse]
-    """The sealed OFD of a licence in force."""
+    """The sealed OFD of a licence in force, or its PDF companion."""
     ChangeLicenceStatus: _grpc.UnaryUnaryMultiCallable[_licence_pb2.ChangeLicenceStatusRequest, _licence_pb2.ChangeLicenceStatusResponse]
     """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis.
     LicenceLifeService.OrderLicenceAct does the same, also ahead of its time.
     """
     GetUnsealedDocument: _grpc.UnaryUnaryMultiCallable[_licence_pb2.GetUnsealedDocumentRequest, _licence_pb2.GetUnsealedDocumentResponse]
-    """What seal asks: the unsealed OFD of a licence that waits for its seal."""
+    """What seal asks: the unsealed OFD of a licence that waits for its seal, or the unsealed PDF of one in force."""
 
 @_typing.type_check_only
 class LicenceServiceAsyncStub(LicenceServiceStub):
@@ -56,13 +56,13 @@ class LicenceServiceAsyncStub(LicenceServiceStub):
     GetLicence: _aio.UnaryUnaryMultiCallable[_licence_pb2.GetLicenceRequest, _licence_pb2.GetLicenceResponse]  # type: ignore[assignment]
     """One licence by id or identifier."""
     GetLicenceDocument: _aio.UnaryUnaryMultiCallable[_licence_pb2.GetLicenceDocumentRequest, _licence_pb2.GetLicenceDocumentResponse]  # type: ignore[assignment]
-    """The sealed OFD of a licence in force."""
+    """The sealed OFD of a licence in force, or its PDF companion."""
     ChangeLicenceStatus: _aio.UnaryUnaryMultiCallable[_licence_pb2.ChangeLicenceStatusRequest, _licence_pb2.ChangeLicenceStatusResponse]  # type: ignore[assignment]
     """Suspend, restore, cancel (注销), revoke (撤销) or forfeit (吊销), by the issuer, with reason and basis.
     LicenceLifeService.OrderLicenceAct does the same, also ahead of its time.
     """
     GetUnsealedDocument: _aio.UnaryUnaryMultiCallable[_licence_pb2.GetUnsealedDocumentRequest, _licence_pb2.GetUnsealedDocumentResponse]  # type: ignore[assignment]
-    """What seal asks: the unsealed OFD of a licence that waits for its seal."""
+    """What seal asks: the unsealed OFD of a licence that waits for its seal, or the unsealed PDF of one in force."""
 
 class LicenceServiceServicer(metaclass=_abc_1.ABCMeta):
     """The electronic-licence registry (电子证照库)."""
@@ -89,7 +89,7 @@ class LicenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _licence_pb2.GetLicenceDocumentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_licence_pb2.GetLicenceDocumentResponse, _abc.Awaitable[_licence_pb2.GetLicenceDocumentResponse]]:
-        """The sealed OFD of a licence in force."""
+        """The sealed OFD of a licence in force, or its PDF companion."""
 
     @_abc_1.abstractmethod
     def ChangeLicenceStatus(
@@ -107,7 +107,7 @@ class LicenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _licence_pb2.GetUnsealedDocumentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_licence_pb2.GetUnsealedDocumentResponse, _abc.Awaitable[_licence_pb2.GetUnsealedDocumentResponse]]:
-        """What seal asks: the unsealed OFD of a licence that waits for its seal."""
+        """What seal asks: the unsealed OFD of a licence that waits for its seal, or the unsealed PDF of one in force."""
 
 def add_LicenceServiceServicer_to_server(servicer: LicenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

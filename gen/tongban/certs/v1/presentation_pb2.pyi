@@ -138,7 +138,9 @@ class CreateOfflineStatementResponse(_message.Message):
     QR_TEXT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     qr_text: _builtins.str
-    """What the QR shows ("TB2." and a compact JWS): type, masked name, status, identifier, end."""
+    """What the QR shows ("TB2." and Base45): type, masked name, status, identifier, end, and the proof that the state is in
+    the transparency log, once that has taken it. Draw it at level L; it is alphanumeric.
+    """
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(

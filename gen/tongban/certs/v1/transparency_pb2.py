@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tongban.common.v1 import access_pb2 as tongban_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tongban/certs/v1/transparency.proto\x12\x10tongban.certs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/common/v1/access.proto\"$\n\x14GetCheckpointRequest\x12\x0c\n\x04size\x18\x01 \x01(\x03\"\x86\x01\n\x15GetCheckpointResponse\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12-\n\tsigned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cverifier_key\x18\x05 \x01(\t\"\x9d\x01\n\x18GetInclusionProofRequest\x12\x14\n\nleaf_index\x18\x01 \x01(\x03H\x00\x12\x35\n\x0clicence_leaf\x18\x02 \x01(\x0b\x32\x1d.tongban.certs.v1.LicenceLeafH\x00\x12\x1e\n\x14newest_of_licence_id\x18\x03 \x01(\tH\x00\x12\x0c\n\x04size\x18\x04 \x01(\x03\x42\x06\n\x04leaf\"4\n\x0bLicenceLeaf\x12\x12\n\nlicence_id\x18\x01 \x01(\t\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\"o\n\x19GetInclusionProofResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x04 \x01(\t\x12\x0c\n\x04size\x18\x05 \x01(\x03\"@\n\x1aGetConsistencyProofRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x03\x12\x10\n\x08new_size\x18\x02 \x01(\x03\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\":\n\x11ListLeavesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x12ListLeavesResponse\x12)\n\x06leaves\x18\x01 \x03(\x0b\x32\x19.tongban.certs.v1.LogLeaf\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x07LogLeaf\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x14\n\x0chash_in_tree\x18\x03 \x01(\x0c\"?\n\x16ListCheckpointsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"A\n\x17ListCheckpointsResponse\x12\r\n\x05notes\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbd\x05\n\x13TransparencyService\x12t\n\rGetCheckpoint\x12&.tongban.certs.v1.GetCheckpointRequest\x1a\'.tongban.certs.v1.GetCheckpointResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x05\x06\x01\x03\x1a\x06public\x12\xa6\x01\n\x11GetInclusionProof\x12*.tongban.certs.v1.GetInclusionProofRequest\x1a+.tongban.certs.v1.GetInclusionProofResponse\"8\xaa\xd4\x18\x34\n\x03\x05\x06\x01\x1a-department: its own licences and its own uses\x12\x86\x01\n\x13GetConsistencyProof\x12,.tongban.certs.v1.GetConsistencyProofRequest\x1a-.tongban.certs.v1.GetConsistencyProofResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x05\x06\x01\x03\x1a\x06public\x12\x85\x01\n\nListLeaves\x12#.tongban.certs.v1.ListLeavesRequest\x1a$.tongban.certs.v1.ListLeavesResponse\",\xaa\xd4\x18(\n\x01\x06\x1a#audit: no personal data in any leaf\x12v\n\x0fListCheckpoints\x12(.tongban.certs.v1.ListCheckpointsRequest\x1a).tongban.certs.v1.ListCheckpointsResponse\"\x0e\xaa\xd4\x18\n\n\x01\x06\x1a\x05\x61uditb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tongban/certs/v1/transparency.proto\x12\x10tongban.certs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/common/v1/access.proto\"$\n\x14GetCheckpointRequest\x12\x0c\n\x04size\x18\x01 \x01(\x03\"\x98\x01\n\x15GetCheckpointResponse\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x0c\n\x04root\x18\x03 \x01(\x0c\x12-\n\tsigned_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cverifier_key\x18\x05 \x01(\t\x12\x10\n\x08subtrees\x18\x06 \x03(\x0c\"\x9d\x01\n\x18GetInclusionProofRequest\x12\x14\n\nleaf_index\x18\x01 \x01(\x03H\x00\x12\x35\n\x0clicence_leaf\x18\x02 \x01(\x0b\x32\x1d.tongban.certs.v1.LicenceLeafH\x00\x12\x1e\n\x14newest_of_licence_id\x18\x03 \x01(\tH\x00\x12\x0c\n\x04size\x18\x04 \x01(\x03\x42\x06\n\x04leaf\"4\n\x0bLicenceLeaf\x12\x12\n\nlicence_id\x18\x01 \x01(\t\x12\x11\n\tleaf_hash\x18\x02 \x01(\x0c\"o\n\x19GetInclusionProofResponse\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x0e\n\x06hashes\x18\x03 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x04 \x01(\t\x12\x0c\n\x04size\x18\x05 \x01(\x03\"@\n\x1aGetConsistencyProofRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x03\x12\x10\n\x08new_size\x18\x02 \x01(\x03\"-\n\x1bGetConsistencyProofResponse\x12\x0e\n\x06hashes\x18\x01 \x03(\x0c\":\n\x11ListLeavesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"X\n\x12ListLeavesResponse\x12)\n\x06leaves\x18\x01 \x03(\x0b\x32\x19.tongban.certs.v1.LogLeaf\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x07LogLeaf\x12\x12\n\nleaf_index\x18\x01 \x01(\x03\x12\x0c\n\x04leaf\x18\x02 \x01(\x0c\x12\x14\n\x0chash_in_tree\x18\x03 \x01(\x0c\"?\n\x16ListCheckpointsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"A\n\x17ListCheckpointsResponse\x12\r\n\x05notes\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbd\x05\n\x13TransparencyService\x12t\n\rGetCheckpoint\x12&.tongban.certs.v1.GetCheckpointRequest\x1a\'.tongban.certs.v1.GetCheckpointResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x05\x06\x01\x03\x1a\x06public\x12\xa6\x01\n\x11GetInclusionProof\x12*.tongban.certs.v1.GetInclusionProofRequest\x1a+.tongban.certs.v1.GetInclusionProofResponse\"8\xaa\xd4\x18\x34\n\x03\x05\x06\x01\x1a-department: its own licences and its own uses\x12\x86\x01\n\x13GetConsistencyProof\x12,.tongban.certs.v1.GetConsistencyProofRequest\x1a-.tongban.certs.v1.GetConsistencyProofResponse\"\x12\xaa\xd4\x18\x0e\n\x04\x05\x06\x01\x03\x1a\x06public\x12\x85\x01\n\nListLeaves\x12#.tongban.certs.v1.ListLeavesRequest\x1a$.tongban.certs.v1.ListLeavesResponse\",\xaa\xd4\x18(\n\x01\x06\x1a#audit: no personal data in any leaf\x12v\n\x0fListCheckpoints\x12(.tongban.certs.v1.ListCheckpointsRequest\x1a).tongban.certs.v1.ListCheckpointsResponse\"\x0e\xaa\xd4\x18\n\n\x01\x06\x1a\x05\x61uditb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,27 +46,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCHECKPOINTREQUEST']._serialized_start=122
   _globals['_GETCHECKPOINTREQUEST']._serialized_end=158
   _globals['_GETCHECKPOINTRESPONSE']._serialized_start=161
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=295
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=298
-  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=455
-  _globals['_LICENCELEAF']._serialized_start=457
-  _globals['_LICENCELEAF']._serialized_end=509
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=511
-  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=622
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=624
-  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=688
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=690
-  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=735
-  _globals['_LISTLEAVESREQUEST']._serialized_start=737
-  _globals['_LISTLEAVESREQUEST']._serialized_end=795
-  _globals['_LISTLEAVESRESPONSE']._serialized_start=797
-  _globals['_LISTLEAVESRESPONSE']._serialized_end=885
-  _globals['_LOGLEAF']._serialized_start=887
-  _globals['_LOGLEAF']._serialized_end=952
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=954
-  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=1017
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=1019
-  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=1084
-  _globals['_TRANSPARENCYSERVICE']._serialized_start=1087
-  _globals['_TRANSPARENCYSERVICE']._serialized_end=1788
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=313
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_start=316
+  _globals['_GETINCLUSIONPROOFREQUEST']._serialized_end=473
+  _globals['_LICENCELEAF']._serialized_start=475
+  _globals['_LICENCELEAF']._serialized_end=527
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_start=529
+  _globals['_GETINCLUSIONPROOFRESPONSE']._serialized_end=640
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_start=642
+  _globals['_GETCONSISTENCYPROOFREQUEST']._serialized_end=706
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_start=708
+  _globals['_GETCONSISTENCYPROOFRESPONSE']._serialized_end=753
+  _globals['_LISTLEAVESREQUEST']._serialized_start=755
+  _globals['_LISTLEAVESREQUEST']._serialized_end=813
+  _globals['_LISTLEAVESRESPONSE']._serialized_start=815
+  _globals['_LISTLEAVESRESPONSE']._serialized_end=903
+  _globals['_LOGLEAF']._serialized_start=905
+  _globals['_LOGLEAF']._serialized_end=970
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_start=972
+  _globals['_LISTCHECKPOINTSREQUEST']._serialized_end=1035
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_start=1037
+  _globals['_LISTCHECKPOINTSRESPONSE']._serialized_end=1102
+  _globals['_TRANSPARENCYSERVICE']._serialized_start=1105
+  _globals['_TRANSPARENCYSERVICE']._serialized_end=1806
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,7 @@ class GetCheckpointResponse(_message.Message):
     ROOT_FIELD_NUMBER: _builtins.int
     SIGNED_AT_FIELD_NUMBER: _builtins.int
     VERIFIER_KEY_FIELD_NUMBER: _builtins.int
+    SUBTREES_FIELD_NUMBER: _builtins.int
     note: _builtins.str
     """The signed note: origin, size, root, the log's signature, then cosignatures."""
     size: _builtins.int
@@ -56,6 +57,12 @@ class GetCheckpointResponse(_message.Message):
     """The key that verifies the note, as C2SP writes it; trust it only from elsewhere."""
     @_builtins.property
     def signed_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def subtrees(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The hashes of the complete subtrees that the tree consists of, from left to right; they lead to the root.
+        Who keeps them sees from a proof alone that another tree contradicts this one.
+        """
+
     def __init__(
         self,
         *,
@@ -64,10 +71,11 @@ class GetCheckpointResponse(_message.Message):
         root: _builtins.bytes = ...,
         signed_at: _timestamp_pb2.Timestamp | None = ...,
         verifier_key: _builtins.str = ...,
+        subtrees: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["signed_at", b"signed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "root", b"root", "signed_at", b"signed_at", "size", b"size", "verifier_key", b"verifier_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "root", b"root", "signed_at", b"signed_at", "size", b"size", "subtrees", b"subtrees", "verifier_key", b"verifier_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tongban.common.v1 import access_pb2 as tongban_dot_common_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftongban/intake/v1/issuing.proto\x12\x11tongban.intake.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/common/v1/access.proto\"&\n\x13GetIssueDataRequest\x12\x0f\n\x07part_id\x18\x01 \x01(\t\"\xeb\x03\n\x14GetIssueDataResponse\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_no\x18\x02 \x01(\t\x12\x0f\n\x07part_id\x18\x03 \x01(\t\x12\x11\n\titem_code\x18\x04 \x01(\t\x12\x19\n\x11licence_type_code\x18\x05 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x06 \x01(\t\x12\x13\n\x0bissuer_code\x18\x07 \x01(\t\x12\x13\n\x0bissuer_name\x18\x08 \x01(\t\x12\x13\n\x0bholder_name\x18\t \x01(\t\x12\x1b\n\x13holder_id_type_code\x18\n \x01(\t\x12\x18\n\x10holder_id_number\x18\x0b \x01(\t\x12?\n\x04\x66\x61\x63\x65\x18\x0c \x03(\x0b\x32\x31.tongban.intake.v1.GetIssueDataResponse.FaceEntry\x12\x16\n\x0evalidity_years\x18\r \x01(\x05\x12.\n\ndecided_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\toperation\x18\x0f \x01(\t\x12\x1e\n\x16predecessor_licence_id\x18\x10 \x01(\t\x1a+\n\tFaceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\x93\x01\n\x0eIssuingService\x12\x80\x01\n\x0cGetIssueData\x12&.tongban.intake.v1.GetIssueDataRequest\x1a\'.tongban.intake.v1.GetIssueDataResponse\"\x1f\xaa\xd4\x18\x1b\n\x01\x02\x1a\x16part.state == approvedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftongban/intake/v1/issuing.proto\x12\x11tongban.intake.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etongban/common/v1/access.proto\"T\n\x15GetCasePartiesRequest\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x11\n\titem_code\x18\x02 \x01(\t\x12\x17\n\x0f\x64\x65partment_code\x18\x03 \x01(\t\"G\n\x16GetCasePartiesResponse\x12-\n\x07parties\x18\x01 \x03(\x0b\x32\x1c.tongban.intake.v1.CaseParty\"4\n\tCaseParty\x12\x14\n\x0cid_type_code\x18\x01 \x01(\t\x12\x11\n\tid_number\x18\x02 \x01(\t\"&\n\x13GetIssueDataRequest\x12\x0f\n\x07part_id\x18\x01 \x01(\t\"\xeb\x03\n\x14GetIssueDataResponse\x12\x0f\n\x07\x63\x61se_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63\x61se_no\x18\x02 \x01(\t\x12\x0f\n\x07part_id\x18\x03 \x01(\t\x12\x11\n\titem_code\x18\x04 \x01(\t\x12\x19\n\x11licence_type_code\x18\x05 \x01(\t\x12\x13\n\x0b\x63ounty_code\x18\x06 \x01(\t\x12\x13\n\x0bissuer_code\x18\x07 \x01(\t\x12\x13\n\x0bissuer_name\x18\x08 \x01(\t\x12\x13\n\x0bholder_name\x18\t \x01(\t\x12\x1b\n\x13holder_id_type_code\x18\n \x01(\t\x12\x18\n\x10holder_id_number\x18\x0b \x01(\t\x12?\n\x04\x66\x61\x63\x65\x18\x0c \x03(\x0b\x32\x31.tongban.intake.v1.GetIssueDataResponse.FaceEntry\x12\x16\n\x0evalidity_years\x18\r \x01(\x05\x12.\n\ndecided_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\toperation\x18\x0f \x01(\t\x12\x1e\n\x16predecessor_licence_id\x18\x10 \x01(\t\x1a+\n\tFaceEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xa3\x02\n\x0eIssuingService\x12\x80\x01\n\x0cGetIssueData\x12&.tongban.intake.v1.GetIssueDataRequest\x1a\'.tongban.intake.v1.GetIssueDataResponse\"\x1f\xaa\xd4\x18\x1b\n\x01\x02\x1a\x16part.state == approved\x12\x8d\x01\n\x0eGetCaseParties\x12(.tongban.intake.v1.GetCasePartiesRequest\x1a).tongban.intake.v1.GetCasePartiesResponse\"&\xaa\xd4\x18\"\n\x01\x02\x1a\x1d\x63\x61se is open and has the partb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETISSUEDATARESPONSE_FACEENTRY']._serialized_options = b'8\001'
   _globals['_ISSUINGSERVICE'].methods_by_name['GetIssueData']._loaded_options = None
   _globals['_ISSUINGSERVICE'].methods_by_name['GetIssueData']._serialized_options = b'\252\324\030\033\n\001\002\032\026part.state == approved'
-  _globals['_GETISSUEDATAREQUEST']._serialized_start=119
-  _globals['_GETISSUEDATAREQUEST']._serialized_end=157
-  _globals['_GETISSUEDATARESPONSE']._serialized_start=160
-  _globals['_GETISSUEDATARESPONSE']._serialized_end=651
-  _globals['_GETISSUEDATARESPONSE_FACEENTRY']._serialized_start=608
-  _globals['_GETISSUEDATARESPONSE_FACEENTRY']._serialized_end=651
-  _globals['_ISSUINGSERVICE']._serialized_start=654
-  _globals['_ISSUINGSERVICE']._serialized_end=801
+  _globals['_ISSUINGSERVICE'].methods_by_name['GetCaseParties']._loaded_options = None
+  _globals['_ISSUINGSERVICE'].methods_by_name['GetCaseParties']._serialized_options = b'\252\324\030\"\n\001\002\032\035case is open and has the part'
+  _globals['_GETCASEPARTIESREQUEST']._serialized_start=119
+  _globals['_GETCASEPARTIESREQUEST']._serialized_end=203
+  _globals['_GETCASEPARTIESRESPONSE']._serialized_start=205
+  _globals['_GETCASEPARTIESRESPONSE']._serialized_end=276
+  _globals['_CASEPARTY']._serialized_start=278
+  _globals['_CASEPARTY']._serialized_end=330
+  _globals['_GETISSUEDATAREQUEST']._serialized_start=332
+  _globals['_GETISSUEDATAREQUEST']._serialized_end=370
+  _globals['_GETISSUEDATARESPONSE']._serialized_start=373
+  _globals['_GETISSUEDATARESPONSE']._serialized_end=864
+  _globals['_GETISSUEDATARESPONSE_FACEENTRY']._serialized_start=821
+  _globals['_GETISSUEDATARESPONSE_FACEENTRY']._serialized_end=864
+  _globals['_ISSUINGSERVICE']._serialized_start=867
+  _globals['_ISSUINGSERVICE']._serialized_end=1158
 # @@protoc_insertion_point(module_scope)

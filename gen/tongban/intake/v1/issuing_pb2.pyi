@@ -20,6 +20,76 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class GetCasePartiesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_ID_FIELD_NUMBER: _builtins.int
+    ITEM_CODE_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_CODE_FIELD_NUMBER: _builtins.int
+    case_id: _builtins.str
+    item_code: _builtins.str
+    department_code: _builtins.str
+    def __init__(
+        self,
+        *,
+        case_id: _builtins.str = ...,
+        item_code: _builtins.str = ...,
+        department_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_id", b"case_id", "department_code", b"department_code", "item_code", b"item_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCasePartiesRequest: _TypeAlias = GetCasePartiesRequest  # noqa: Y015
+
+@_typing.final
+class GetCasePartiesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parties(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseParty]:
+        """The applicant, the business that the applicant represents, or who acts for an applying organisation."""
+
+    def __init__(
+        self,
+        *,
+        parties: _abc.Iterable[Global___CaseParty] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parties", b"parties"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCasePartiesResponse: _TypeAlias = GetCasePartiesResponse  # noqa: Y015
+
+@_typing.final
+class CaseParty(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_TYPE_CODE_FIELD_NUMBER: _builtins.int
+    ID_NUMBER_FIELD_NUMBER: _builtins.int
+    id_type_code: _builtins.str
+    """GB/T 36903 Annex A."""
+    id_number: _builtins.str
+    def __init__(
+        self,
+        *,
+        id_type_code: _builtins.str = ...,
+        id_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id_number", b"id_number", "id_type_code", b"id_type_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaseParty: _TypeAlias = CaseParty  # noqa: Y015
+
+@_typing.final
 class GetIssueDataRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

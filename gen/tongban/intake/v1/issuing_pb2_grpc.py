@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class IssuingServiceStub:
-    """What certs asks after an approval: the data that the result licence is made of.
+    """What certs asks of a case: after an approval the data that the result licence is made of, before a
+    code for a department's duty whose licences the case is about.
     """
 
     def __init__(self, channel):
@@ -40,14 +41,27 @@ class IssuingServiceStub:
                 request_serializer=tongban_dot_intake_dot_v1_dot_issuing__pb2.GetIssueDataRequest.SerializeToString,
                 response_deserializer=tongban_dot_intake_dot_v1_dot_issuing__pb2.GetIssueDataResponse.FromString,
                 _registered_method=True)
+        self.GetCaseParties = channel.unary_unary(
+                '/tongban.intake.v1.IssuingService/GetCaseParties',
+                request_serializer=tongban_dot_intake_dot_v1_dot_issuing__pb2.GetCasePartiesRequest.SerializeToString,
+                response_deserializer=tongban_dot_intake_dot_v1_dot_issuing__pb2.GetCasePartiesResponse.FromString,
+                _registered_method=True)
 
 
 class IssuingServiceServicer:
-    """What certs asks after an approval: the data that the result licence is made of.
+    """What certs asks of a case: after an approval the data that the result licence is made of, before a
+    code for a department's duty whose licences the case is about.
     """
 
     def GetIssueData(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCaseParties(self, request, context):
+        """The parties of an open case in which a department handles an item. PART_NOT_FOUND for any other.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -60,6 +74,11 @@ def add_IssuingServiceServicer_to_server(servicer, server):
                     request_deserializer=tongban_dot_intake_dot_v1_dot_issuing__pb2.GetIssueDataRequest.FromString,
                     response_serializer=tongban_dot_intake_dot_v1_dot_issuing__pb2.GetIssueDataResponse.SerializeToString,
             ),
+            'GetCaseParties': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCaseParties,
+                    request_deserializer=tongban_dot_intake_dot_v1_dot_issuing__pb2.GetCasePartiesRequest.FromString,
+                    response_serializer=tongban_dot_intake_dot_v1_dot_issuing__pb2.GetCasePartiesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tongban.intake.v1.IssuingService', rpc_method_handlers)
@@ -69,7 +88,8 @@ def add_IssuingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IssuingService:
-    """What certs asks after an approval: the data that the result licence is made of.
+    """What certs asks of a case: after an approval the data that the result licence is made of, before a
+    code for a department's duty whose licences the case is about.
     """
 
     @staticmethod
@@ -89,6 +109,33 @@ class IssuingService:
             '/tongban.intake.v1.IssuingService/GetIssueData',
             tongban_dot_intake_dot_v1_dot_issuing__pb2.GetIssueDataRequest.SerializeToString,
             tongban_dot_intake_dot_v1_dot_issuing__pb2.GetIssueDataResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCaseParties(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tongban.intake.v1.IssuingService/GetCaseParties',
+            tongban_dot_intake_dot_v1_dot_issuing__pb2.GetCasePartiesRequest.SerializeToString,
+            tongban_dot_intake_dot_v1_dot_issuing__pb2.GetCasePartiesResponse.FromString,
             options,
             channel_credentials,
             insecure,

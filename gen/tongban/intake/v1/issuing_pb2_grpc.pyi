@@ -27,23 +27,33 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IssuingServiceStub:
-    """What certs asks after an approval: the data that the result licence is made of."""
+    """What certs asks of a case: after an approval the data that the result licence is made of, before a
+    code for a department's duty whose licences the case is about.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> IssuingServiceAsyncStub: ...
     GetIssueData: _grpc.UnaryUnaryMultiCallable[_issuing_pb2.GetIssueDataRequest, _issuing_pb2.GetIssueDataResponse]
+    GetCaseParties: _grpc.UnaryUnaryMultiCallable[_issuing_pb2.GetCasePartiesRequest, _issuing_pb2.GetCasePartiesResponse]
+    """The parties of an open case in which a department handles an item. PART_NOT_FOUND for any other."""
 
 @_typing.type_check_only
 class IssuingServiceAsyncStub(IssuingServiceStub):
-    """What certs asks after an approval: the data that the result licence is made of."""
+    """What certs asks of a case: after an approval the data that the result licence is made of, before a
+    code for a department's duty whose licences the case is about.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetIssueData: _aio.UnaryUnaryMultiCallable[_issuing_pb2.GetIssueDataRequest, _issuing_pb2.GetIssueDataResponse]  # type: ignore[assignment]
+    GetCaseParties: _aio.UnaryUnaryMultiCallable[_issuing_pb2.GetCasePartiesRequest, _issuing_pb2.GetCasePartiesResponse]  # type: ignore[assignment]
+    """The parties of an open case in which a department handles an item. PART_NOT_FOUND for any other."""
 
 class IssuingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What certs asks after an approval: the data that the result licence is made of."""
+    """What certs asks of a case: after an approval the data that the result licence is made of, before a
+    code for a department's duty whose licences the case is about.
+    """
 
     @_abc_1.abstractmethod
     def GetIssueData(
@@ -51,5 +61,13 @@ class IssuingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _issuing_pb2.GetIssueDataRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_issuing_pb2.GetIssueDataResponse, _abc.Awaitable[_issuing_pb2.GetIssueDataResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetCaseParties(
+        self,
+        request: _issuing_pb2.GetCasePartiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_issuing_pb2.GetCasePartiesResponse, _abc.Awaitable[_issuing_pb2.GetCasePartiesResponse]]:
+        """The parties of an open case in which a department handles an item. PART_NOT_FOUND for any other."""
 
 def add_IssuingServiceServicer_to_server(servicer: IssuingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

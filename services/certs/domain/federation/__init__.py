@@ -5,13 +5,13 @@ from __future__ import annotations
 from services.certs.domain.federation.message import (
     ANSWER_ORDINAL,
     KIND,
-    MESSAGE_MALFORMED,
     Heartbeat,
     LicenceMessage,
     Message,
     claims_of,
     message_of,
 )
+from services.certs.domain.federation.reading import MESSAGE_MALFORMED, MOST
 from services.certs.domain.federation.registry import (
     FEDERATION_OFF,
     PEER_FILE_WRONG,
@@ -19,6 +19,7 @@ from services.certs.domain.federation.registry import (
     Agreement,
     Federation,
     PeerRegistry,
+    check_divisions,
     check_registry_id,
 )
 from services.certs.domain.federation.replica import (
@@ -42,6 +43,7 @@ __all__ = [
     "FEDERATION_OFF",
     "KIND",
     "MESSAGE_MALFORMED",
+    "MOST",
     "PEER_FILE_WRONG",
     "REGISTRY_UNKNOWN",
     "REPLICA_EMPTY",
@@ -60,6 +62,7 @@ __all__ = [
     "ReplicaState",
     "Sighting",
     "Source",
+    "check_divisions",
     "check_registry_id",
     "claims_of",
     "licence_of",

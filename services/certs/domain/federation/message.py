@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from chassis.errors import Kind, declare
+from services.certs.domain.federation.reading import MESSAGE_MALFORMED, items, moment, number, text
 from services.certs.domain.status import LicenceStatus
 
 FORM = 1
@@ -24,13 +24,10 @@ KIND = "replica"
 """The kind of signature: nothing signed for this passes for anything else."""
 ANSWER_ORDINAL = 0
 """Of a message that answers a question and is no part of the stream."""
-
-MESSAGE_MALFORMED = declare(
-    "MESSAGE_MALFORMED",
-    Kind.INVALID_ARGUMENT,
-    "副本消息格式有误：{part}",
-    "The replica message cannot be read: {part}",
-)
+CONTENT_LIMIT = 512 * 1024
+CHECKPOINT_LIMIT = 64 * 1024
+HASH_BYTES, PROOF_LIMIT = 32, 64
+"""Of the log's tree (RFC 9162, SHA-256): a path to a root is never longer than a number of leaves has bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +114,9 @@ def claims_of(message: Message) -> dict[str, Any]:
 
 def message_of(claims: Mapping[str, Any]) -> Message:
     """Return the message of verified claims. Raises MESSAGE_MALFORMED naming the first part that is wrong."""
-    if _number(claims, "form") != FORM:
+    if number(claims.get("form"), "form") != FORM:
         raise MESSAGE_MALFORMED(part="form")
-    kind = _text(claims, "kind")
+    kind = text(claims.get("kind"), "kind")
     if kind == HEARTBEAT:
         return _heartbeat(claims)
     if kind in {LICENCE, SUPERSEDED}:
@@ -128,78 +125,54 @@ def message_of(claims: Mapping[str, Any]) -> Message:
 
 
 def _licence(claims: Mapping[str, Any], *, superseded: bool) -> LicenceMessage:
-    licence_id = _text(claims, "licence_id")
-    status = _text(claims, "status")
+    licence_id = text(claims.get("licence_id"), "licence_id")
+    status = text(claims.get("status"), "status")
     try:
         canonical = str(UUID(licence_id))
-        leaf_hash = bytes.fromhex(_text(claims, "leaf_hash"))
+        leaf_hash = bytes.fromhex(text(claims.get("leaf_hash"), "leaf_hash", 2 * HASH_BYTES))
     except ValueError:
         raise MESSAGE_MALFORMED(part="licence_id or leaf_hash") from None
     if canonical != licence_id or status not in set(LicenceStatus):
         raise MESSAGE_MALFORMED(part="licence_id or status")
     return LicenceMessage(
-        _text(claims, "issuer"),
-        _text(claims, "audience"),
+        text(claims.get("issuer"), "issuer"),
+        text(claims.get("audience"), "audience"),
         licence_id,
-        _number(claims, "ordinal"),
-        _number(claims, "sequence"),
-        _number(claims, "prior_ordinal"),
-        _number(claims, "version"),
-        _text(claims, "type_code"),
+        number(claims.get("ordinal"), "ordinal"),
+        number(claims.get("sequence"), "sequence"),
+        number(claims.get("prior_ordinal"), "prior_ordinal"),
+        number(claims.get("version"), "version"),
+        text(claims.get("type_code"), "type_code"),
         LicenceStatus(status),
-        _text(claims, "act"),
+        text(claims.get("act"), "act"),
         claims.get("use_frozen") is True,
-        _time(claims, "effective_at"),
-        _time(claims, "recorded_at"),
-        _text(claims, "content"),
-        _number(claims, "leaf_index", least=-1),
+        moment(claims.get("effective_at"), "effective_at"),
+        moment(claims.get("recorded_at"), "recorded_at"),
+        text(claims.get("content"), "content", CONTENT_LIMIT),
+        number(claims.get("leaf_index"), "leaf_index", least=-1),
         leaf_hash,
         superseded,
     )
 
 
 def _heartbeat(claims: Mapping[str, Any]) -> Heartbeat:
-    proof = claims.get("proof")
-    if not isinstance(proof, list):
-        raise MESSAGE_MALFORMED(part="proof")
+    proof = items(claims.get("proof"), "proof", PROOF_LIMIT)
     try:
         hashes = tuple(base64.b64decode(each, validate=True) for each in proof)
     except (binascii.Error, TypeError, ValueError):
         raise MESSAGE_MALFORMED(part="proof") from None
+    if any(len(each) != HASH_BYTES for each in hashes):
+        raise MESSAGE_MALFORMED(part="proof")
     return Heartbeat(
-        _text(claims, "issuer"),
-        _text(claims, "audience"),
-        _number(claims, "beat"),
-        _time(claims, "at"),
-        _number(claims, "ordinal"),
-        _text(claims, "checkpoint"),
-        _number(claims, "previous_size"),
+        text(claims.get("issuer"), "issuer"),
+        text(claims.get("audience"), "audience"),
+        number(claims.get("beat"), "beat"),
+        moment(claims.get("at"), "at"),
+        number(claims.get("ordinal"), "ordinal"),
+        text(claims.get("checkpoint"), "checkpoint", CHECKPOINT_LIMIT),
+        number(claims.get("previous_size"), "previous_size"),
         hashes,
     )
-
-
-def _text(claims: Mapping[str, Any], name: str) -> str:
-    found = claims.get(name)
-    if not isinstance(found, str):
-        raise MESSAGE_MALFORMED(part=name)
-    return found
-
-
-def _number(claims: Mapping[str, Any], name: str, *, least: int = 0) -> int:
-    found = claims.get(name)
-    if not isinstance(found, int) or isinstance(found, bool) or not least <= found < 2**53:
-        raise MESSAGE_MALFORMED(part=name)
-    return found
-
-
-def _time(claims: Mapping[str, Any], name: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(_text(claims, name))
-    except ValueError:
-        raise MESSAGE_MALFORMED(part=name) from None
-    if found.tzinfo is None:
-        raise MESSAGE_MALFORMED(part=name)
-    return found.astimezone(UTC)
 
 
 def _moment(at: datetime) -> str:

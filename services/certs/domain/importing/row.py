@@ -52,6 +52,9 @@ SHORTEST_LIMIT = min(LIMITS.values())
 DATE_MALFORMED = declare(
     "DATE_MALFORMED", Kind.INVALID_ARGUMENT, "日期不存在或格式不正确", "No such day, or not a date"
 )
+DATE_TOO_EARLY = declare(
+    "DATE_TOO_EARLY", Kind.INVALID_ARGUMENT, "日期早于 1900 年", "No licence has a date before the year 1900"
+)
 TERM_BACKWARDS = declare(
     "TERM_BACKWARDS", Kind.INVALID_ARGUMENT, "有效期截止早于起始", "The term ends before it begins"
 )
@@ -70,6 +73,8 @@ ANNOTATED_COPY_NO_SOURCE = declare(
     "加注件不能作为证照原件导入",
     "An annotated copy is never the source of an original",
 )
+EARLIEST = date(1900, 1, 1)
+"""A day before it is a mistyped one, or stands for none."""
 FLAG_TYPE_UNKNOWN = "LICENCE_TYPE_NOT_IN_CATALOGUE"
 FLAG_TYPE_NAME = "LICENCE_TYPE_NAME_DIFFERS"
 FLAG_FIELD = "FIELD_NOT_KNOWN_AND_LEFT_OUT"
@@ -77,6 +82,7 @@ FLAG_STATUS = "STATUS_NOT_MAPPED"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """No text of a register; PostgreSQL refuses the first, and with it a whole chunk of good rows."""
+_MANDATORY, _COPY = frozenset(MANDATORY), frozenset(ANNOTATED_COPY)
 _KNOWN = frozenset((*MANDATORY, *OPTIONAL, *ANNOTATED_COPY))
 
 
@@ -96,6 +102,12 @@ class ImportRow:
     row_number: int
     fields: Mapping[str, str] = field(repr=False)
     operation: Operation = Operation.UPSERT
+    given: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    """The fields that hold something, without space around."""
+
+    def __post_init__(self) -> None:
+        """Strip them once; several ask."""
+        object.__setattr__(self, "given", stripped(self.fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +133,7 @@ class Judgement:
 
 def judge(row: ImportRow, types: LicenceTypes, source: Source | None, now: datetime) -> Judgement:
     """Judge one row. ``source`` is where it comes from; None may deliver any issuer's (an operator)."""
-    given = stripped(row.fields)
+    given = row.given
     problems = _shape_problems(given)
     dates, date_problems = _dates(given, now)
     holders, holder_problems, holder_flags = _holders(given)
@@ -157,7 +169,7 @@ def judge_cancellation(row: ImportRow, now: datetime) -> tuple[Mapping[str, str]
     It names the licence (ZZBS), and may say why (ZZBGYY) and when (ZZBGSJ); whether the source may speak
     for the licence is asked of what the registry holds.
     """
-    given = stripped(row.fields)
+    given = row.given
     found = [] if "ZZBS" in given else [FIELD_REQUIRED.at("ZZBS")]
     found += _value_problems(given)
     if "ZZBGSJ" in given:
@@ -167,6 +179,8 @@ def judge_cancellation(row: ImportRow, now: datetime) -> tuple[Mapping[str, str]
             day = None
         if day is None:
             found.append(DATE_MALFORMED.at("ZZBGSJ"))
+        elif day < EARLIEST:
+            found.append(DATE_TOO_EARLY.at("ZZBGSJ"))
         elif day.isoformat() > china_day(now):
             found.append(ISSUED_IN_FUTURE.at("ZZBGSJ"))
     return given, found
@@ -211,15 +225,22 @@ def _licence(
 
 
 def _shape_problems(given: Mapping[str, str]) -> list[Violation]:
-    found = [FIELD_REQUIRED.at(name) for name in MANDATORY if name not in given]
-    found += [ANNOTATED_COPY_NO_SOURCE.at(name) for name in ANNOTATED_COPY if name in given]
+    found: list[Violation] = []
+    if not given.keys() >= _MANDATORY:
+        found += [FIELD_REQUIRED.at(name) for name in MANDATORY if name not in given]
+    if not _COPY.isdisjoint(given):
+        found += [ANNOTATED_COPY_NO_SOURCE.at(name) for name in ANNOTATED_COPY if name in given]
     return found + _value_problems(given)
 
 
 def _value_problems(given: Mapping[str, str]) -> list[Violation]:
     found: list[Violation] = []
-    if _CONTROL.search("\n".join(given)) or _CONTROL.search("\n".join(given.values())):
+    if not "".join((*given, *given.values())).isprintable():
         found += _control_problems(given)
+    value_length, name_length = max(map(len, given.values()), default=0), max(map(len, given), default=0)
+    within = value_length <= SHORTEST_LIMIT and name_length <= FIELD_NAME_LIMIT
+    if within and len(given) <= FACE_FIELDS_LIMIT:
+        return found  # as nearly always
     for name, value in given.items():
         if len(value) > SHORTEST_LIMIT and len(value) > (limit := LIMITS.get(name, FACE_VALUE_LIMIT)):
             found.append(FIELD_TOO_LONG.at(name, limit=limit))
@@ -248,6 +269,7 @@ def _dates(given: Mapping[str, str], now: datetime) -> tuple[Dates, list[Violati
         except ValueError:
             read[name] = None
             found.append(DATE_MALFORMED.at(name))
+    found += [DATE_TOO_EARLY.at(name) for name, day in read.items() if day is not None and day < EARLIEST]
     issued, first, last = read["ZZBFRQ"], read["ZZYXQQSRQ"], read["ZZYXQJZRQ"]
     if issued is None and "ZZBFRQ" in given and not found:
         found.append(DATE_MALFORMED.at("ZZBFRQ"))  # 长期 is no day of issue
@@ -265,7 +287,8 @@ def _acted_on(given: Mapping[str, str], dates: Dates, now: datetime) -> date:
         changed = read_date(given["ZZBGSJ"][:10]) if "ZZBGSJ" in given else None
     except ValueError:
         changed = None
-    return changed if changed is not None and changed <= _day_in_china(now) else dates.issued
+    known = changed is not None and EARLIEST <= changed <= _day_in_china(now)
+    return changed if changed is not None and known else dates.issued
 
 
 @lru_cache(maxsize=4)
@@ -298,7 +321,7 @@ def _catalogue_flags(given: Mapping[str, str], kind: LicenceType | None) -> list
     found = [] if kind else [FLAG_TYPE_UNKNOWN]
     if kind and kind.name != given["ZZMC"]:
         found.append(FLAG_TYPE_NAME)
-    if any(name not in _KNOWN and not name.startswith(FACE_PREFIX) for name in given):
+    if not all(name.startswith(FACE_PREFIX) for name in given.keys() - _KNOWN):
         found.append(FLAG_FIELD)
     return found
 

@@ -76,6 +76,10 @@ class Source:
         """Say whether the source speaks for an issuer's licences of a type."""
         return self.covers_issuer(issuer_code) and (not self.type_codes or type_code in self.type_codes)
 
+    def is_of(self, issuer_code: str) -> bool:
+        """Say whether it is an issuer's own: its department's, or registered for that issuer by name."""
+        return issuer_code == self.department_code or issuer_code in self.issuer_codes
+
     def covers_issuer(self, issuer_code: str) -> bool:
         """Say whether the source speaks for an issuer."""
         if self.issuer_codes:

@@ -1,4 +1,10 @@
-"""What a row of an import is answered with, once it has met what the registry already holds."""
+"""What a row of an import is answered with, once it has met what the registry already holds.
+
+A row may say that a registered licence was revoked or forfeited (ZZZT 撤销, 吊销). It names no second person and no
+document, as an order here must: the issuer decided in its own system, where both are on record, and the row only tells
+of it. Hence it counts from the issuer's own source alone; the history names the source as operator and its batch as
+basis. Anybody else has the issuer order it here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from chassis.errors import Kind, Violation, declare
 from services.certs.domain.importing.row import Operation
@@ -55,6 +62,12 @@ LICENCE_ALREADY_CANCELLED = declare(
     "该证照已注销",
     "The licence is cancelled already",
 )
+SOURCE_MAY_NOT_REVOKE = declare(
+    "SOURCE_MAY_NOT_REVOKE",
+    Kind.PERMISSION_DENIED,
+    "撤销、吊销只能由颁发机构自己的数据来源上报，或由颁发机构在本证照库办理",
+    "A revocation or forfeiture comes from the issuer's own source, or is ordered here by the issuer",
+)
 DUPLICATE_NUMBER = declare(
     "DUPLICATE_NUMBER",
     Kind.ALREADY_EXISTS,
@@ -66,6 +79,8 @@ _FINAL = frozenset(
     {LicenceStatus.CANCELLED, LicenceStatus.REVOKED, LicenceStatus.FORFEITED, LicenceStatus.REPLACED}
 )
 _FELL = _FINAL - {LicenceStatus.REPLACED}
+_DECIDED = frozenset({LicenceStatus.REVOKED, LicenceStatus.FORFEITED})
+"""What only an issuer's own decision brings about."""
 _RUNNING = frozenset({LicenceStatus.VALID, LicenceStatus.SUSPENDED, LicenceStatus.EXPIRED})
 _ACTS = {
     LicenceStatus.VALID: Act.RESTORE,
@@ -90,8 +105,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class RowAnswer:
+class RowAnswer(NamedTuple):
     """The answer to one row; stored, so that a resumed import gets it again."""
 
     row_number: int
@@ -137,6 +151,10 @@ class Comes:
         """Say whether the source speaks for the registered licence."""
         return self.source is None or self.source.covers(met.issuer_code, met.type_code)
 
+    def decides_for(self, met: Met) -> bool:
+        """Say whether this is the issuer's own register: its department's, or registered for it by name."""
+        return self.source is not None and self.source.is_of(met.issuer_code)
+
 
 def changes_content(
     met: Met, comes: Comes, fresh: LicenceStatus, fresh_county: str, operation: Operation
@@ -150,6 +168,8 @@ def changes_content(
         return LICENCE_OF_ANOTHER_ISSUER.at("ZZBS")
     if operation is Operation.INSERT:
         return LICENCE_ALREADY_REGISTERED.at("ZZBS")
+    if fresh in _DECIDED and met.status is not fresh and not comes.decides_for(met):
+        return SOURCE_MAY_NOT_REVOKE.at("ZZZT")
     return LICENCE_STATUS_FINAL.at("ZZZT") if met.status in _FINAL and fresh not in _FINAL else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -51,27 +51,39 @@ class ValueRule:
 
     def is_broken_by(self, values: Mapping[str, str]) -> bool:
         """Say whether the values, by short name, break the rule."""
-        value = values.get(self.field, "")
-        if self.kind is RuleKind.PRESENT:
-            return not value
-        return bool(value) and not self._allows(value)
-
-    def _allows(self, value: str) -> bool:
-        match self.kind:
-            case RuleKind.LENGTH:
-                return len(value) <= self.limit
-            case RuleKind.PATTERN:
-                return compiled(self.pattern).fullmatch(value) is not None
-            case RuleKind.CODE:
-                return value in self.codes
-            case RuleKind.DATE:
-                return _DAY.fullmatch(value) is not None and _is_day(value)
-            case RuleKind.NUMBER:
-                return _NUMBER.fullmatch(value) is not None
-            case _:
-                return False
+        value = values.get(self.field)
+        return not _ALLOWS[self.kind](self, value) if value else self.kind is RuleKind.PRESENT
 
 
+def _is_short(rule: ValueRule, value: str) -> bool:
+    return len(value) <= rule.limit
+
+
+def _fits(rule: ValueRule, value: str) -> bool:
+    return compiled(rule.pattern).fullmatch(value) is not None
+
+
+def _is_listed(rule: ValueRule, value: str) -> bool:
+    return value in rule.codes
+
+
+def _is_date(_rule: ValueRule, value: str) -> bool:
+    return _DAY.fullmatch(value) is not None and _is_day(value)
+
+
+def _is_number(_rule: ValueRule, value: str) -> bool:
+    return _NUMBER.fullmatch(value) is not None
+
+
+_ALLOWS: dict[RuleKind, Callable[[ValueRule, str], bool]] = {
+    RuleKind.PRESENT: lambda _rule, _value: True,
+    RuleKind.ABSENT: lambda _rule, _value: False,
+    RuleKind.LENGTH: _is_short,
+    RuleKind.PATTERN: _fits,
+    RuleKind.CODE: _is_listed,
+    RuleKind.DATE: _is_date,
+    RuleKind.NUMBER: _is_number,
+}
 _FLAGS = {
     RuleKind.PRESENT: FLAG_FACE_FIELD_MISSING,
     RuleKind.ABSENT: "FACE_FIELD_UNEXPECTED",

@@ -125,12 +125,16 @@ def compose(
 
 
 def term_over_at(valid_until: date) -> datetime:
-    """Return the moment at which the last day of a term ends in China."""
+    """Return the moment at which the last day of a term ends in China; of the calendar's last day, the last moment."""
+    if valid_until == date.max:
+        return datetime.max.replace(tzinfo=UTC)
     return day_start(valid_until + timedelta(days=1))
 
 
 def day_start(day: date) -> datetime:
-    """Return the moment at which a day begins in China."""
+    """Return the moment at which a day begins in China; of the calendar's first day, the first moment."""
+    if day == date.min:
+        return datetime.min.replace(tzinfo=UTC)
     return datetime.combine(day, time(), CHINA_TIME).astimezone(UTC)
 
 

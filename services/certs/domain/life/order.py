@@ -13,6 +13,7 @@ from enum import StrEnum
 from chassis.clock import china_day
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
 from services.certs.domain.life.rules import LifeRules
+from services.certs.domain.people import is_same_person, named
 from services.certs.domain.status import (
     BASIS_DOCUMENT_LIMIT,
     LICENCE_SECOND_PERSON_SAME,
@@ -121,19 +122,19 @@ def decision_violations(decision: Decision, act: OrderedAct, rules: LifeRules) -
     found: list[Violation] = []
     for name, limit in limits.items():
         found += _text(f"decision.{name}", getattr(decision, name), limit)
-    second = decision.second_person.strip()
-    if second and second == decision.operator.strip():
+    second = named(decision.second_person)
+    if second and is_same_person(decision.second_person, decision.operator):
         found.append(LICENCE_SECOND_PERSON_SAME.at("decision.second_person"))
     elif second or act.value in rules.second_person_acts:
-        found += _text("decision.second_person", decision.second_person, OPERATOR_LIMIT)
+        found += _text("decision.second_person", decision.second_person if second else "", OPERATOR_LIMIT)
     return found
 
 
 def effective_violations(effective_at: datetime, issued: date, now: datetime) -> list[Violation]:
     """Return what is wrong with the time from which an order is to count."""
-    if china_day(effective_at) < issued.isoformat():
-        return [EFFECTIVE_BEFORE_ISSUE.at("effective_at")]
-    return [EFFECTIVE_TOO_FAR.at("effective_at")] if effective_at > now + FURTHEST_AHEAD else []
+    if effective_at > now + FURTHEST_AHEAD:  # first: the last day of the calendar has no day in China
+        return [EFFECTIVE_TOO_FAR.at("effective_at")]
+    return [EFFECTIVE_BEFORE_ISSUE.at("effective_at")] if china_day(effective_at) < issued.isoformat() else []
 
 
 def change_ordered(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 FORM = 1
 """The form of leaves; a reader that knows another one must not guess."""
@@ -44,7 +45,7 @@ class Leaf:
                 message = f"fact {name} of a leaf is no text and no whole number that JSON can hold"
                 raise TypeError(message)
         wrong = [name for name, value in texts.items() if not _WORD.fullmatch(value)]
-        wrong += [name for name in (self.kind, *self.facts) if not _KIND.fullmatch(name)]
+        wrong += [name for name in (self.kind, *self.facts) if not _is_kind(name)]
         if wrong or self.at.tzinfo is None:
             message = f"not the words of a leaf: {', '.join(wrong) or 'a time without zone'}"
             raise ValueError(message)
@@ -63,9 +64,15 @@ def leaf_bytes(leaf: Leaf) -> bytes:
     ).encode()
 
 
+@lru_cache(maxsize=64)  # the leaves of an import are of one moment
 def moment(at: datetime) -> str:
     """Return a time as leaves write it: UTC, microseconds, ``Z``."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@lru_cache(maxsize=256)
+def _is_kind(name: str) -> bool:
+    return _KIND.fullmatch(name) is not None
 
 
 _canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode

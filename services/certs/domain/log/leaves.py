@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 from services.certs.domain.licence import Licence
 from services.certs.domain.log.leaf import Leaf, moment
+from services.certs.domain.reliance import relies
 from services.certs.domain.usage import Usage
 
 LICENCE = "licence"
@@ -18,6 +19,10 @@ LICENCE = "licence"
 USE_CODE = "use_code"
 USAGE = "usage"
 ORDER = "order"
+ENTRUSTMENT = "entrustment"
+"""Kind of a leaf of an entrustment: it is about persons and no licence, and names itself by a digest."""
+DOCUMENT = "document"
+"""Kind of a leaf that says that a licence got one more document: its PDF."""
 STATUS_CHANGE = "status_change"
 """Kind of a leaf that adopts a change of status; what a licence's newest leaf says goes on counting."""
 ADOPT = "adopt"
@@ -36,9 +41,34 @@ def licence_leaf(licence: Licence, act: str, at: datetime, effective_at: datetim
         "version": licence.version,
     }
     if licence.sealing.sealed_sha256:
-        facts["document"] = _salted(salt, licence.sealing.sealed_sha256.encode())
+        facts["document"] = document_commitment(document_salt(salt), licence.sealing.sealed_sha256)
         facts["signature_id"] = licence.sealing.signature_id
     return Leaf(LICENCE, licence.licence_id, at, facts, salt)
+
+
+def pdf_leaf(licence_id: str, signature_id: str, document_sha256: str, at: datetime) -> Leaf:
+    """Return the leaf of a sealed PDF: its signature, its digest salted. Where the licence stands is another's to say."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    facts = {
+        "act": "pdf",
+        "document": document_commitment(document_salt(salt), document_sha256),
+        "signature_id": signature_id,
+    }
+    return Leaf(DOCUMENT, licence_id, at, facts, salt)
+
+
+def document_salt(salt: bytes) -> bytes:
+    """Return the salt of a leaf's digest of the sealed document.
+
+    It goes along with the document; the leaf's own salt, by which its content could be guessed, does not
+    follow from it.
+    """
+    return hmac.digest(salt, b"document", "sha256")[:SALT_BYTES]
+
+
+def document_commitment(salt: bytes, sealed_sha256: str) -> str:
+    """Return what a leaf says of the sealed document: SHA-256 in hex over its salt and the document's digest in hex."""
+    return _salted(salt, sealed_sha256.encode())
 
 
 def content_commitment(licence: Licence, salt: bytes) -> str:
@@ -63,7 +93,7 @@ def holds_content(leaf: Leaf, licence: Licence) -> bool:
 
 
 def order_leaf(licence_id: str, facts: Mapping[str, str], at: datetime) -> Leaf:
-    """Return the leaf of an order that waits for its time, or that was taken back."""
+    """Return the leaf of an order that was given, or of what became of it."""
     return Leaf(ORDER, licence_id, at, facts)
 
 
@@ -80,7 +110,15 @@ def usage_leaf(usage: Usage, mac: bytes) -> Leaf:
         facts["basis"] = usage.purpose.basis.value
     if usage.use_code_id:
         facts["use_code_id"] = usage.use_code_id
+    if relies(usage):
+        facts["relied"] = 1
     return Leaf(USAGE, usage.licence_id, usage.used_at, facts)
+
+
+def entrustment_leaf(entrustment_id: str, act: str, mac: bytes, at: datetime) -> Leaf:
+    """Return the leaf of an entrustment recorded or taken back; ``mac`` is the row's integrity code after it."""
+    digest = hashlib.sha256(entrustment_id.encode()).hexdigest()
+    return Leaf(ENTRUSTMENT, "", at, {"act": act, "entrustment": digest, "mac": mac.hex()})
 
 
 def use_code_leaf(licence_id: str, use_code_id: str, act: str, at: datetime) -> Leaf:

@@ -24,7 +24,7 @@ _OPEN = f'xmlns:ofd="{NAMESPACE}"'
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0 does not allow, and line breaks, which a one-line value does not have."""
 _QUOTED = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#09;"}
-_BASELINE = 0.88
+BASELINE = 0.88
 """Where the baseline lies below the top of the em box."""
 _LINE = 1.3
 _BOX = f"0 0 {PAGE_WIDTH_MM:g} {PAGE_HEIGHT_MM:g}"
@@ -125,7 +125,7 @@ def _written(text: Text) -> str:
     """Return a text object without its number, which alone differs where the text is the same."""
     steps = text.steps
     delta = f' DeltaX="{delta_x(steps)}"' if len(steps) > 1 else ""
-    place = f' X="0" Y="{text.size * _BASELINE:.3f}"{delta}'
+    place = f' X="0" Y="{text.size * BASELINE:.3f}"{delta}'
     return (
         f' Boundary="{text.x:.3f} {text.y:.3f} '
         f'{sum(steps) + text.size * 0.2:.3f} {text.size * _LINE:.3f}" Font="{FONT_ID}" Size="{text.size:.3f}">'

@@ -6,12 +6,9 @@ from services.certs.domain.presentation.offline import (
     OFFLINE_EXPIRED,
     OFFLINE_KIND,
     OFFLINE_LIFE_WRONG,
-    OFFLINE_PREFIX,
-    LogPlace,
+    LogEvidence,
     Statement,
     check_statement,
-    offline_jws_of,
-    qr_text_of,
     read_statement,
     state,
 )
@@ -34,6 +31,7 @@ from services.certs.domain.presentation.online import (
     summarise,
     verdict,
 )
+from services.certs.domain.presentation.packing import OFFLINE_PREFIX, offline_parts_of, qr_text_of
 
 __all__ = [
     "CLOCK_SKEW",
@@ -49,7 +47,7 @@ __all__ = [
     "PRESENTATION_SCANNED",
     "PRESENTATION_UNKNOWN",
     "STEP",
-    "LogPlace",
+    "LogEvidence",
     "Statement",
     "Summary",
     "check_offline",
@@ -57,7 +55,7 @@ __all__ = [
     "code_digest",
     "handle_of",
     "jws_of",
-    "offline_jws_of",
+    "offline_parts_of",
     "qr_text_of",
     "read_statement",
     "read_summary",

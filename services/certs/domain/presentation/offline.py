@@ -1,36 +1,34 @@
 """The offline QR: what a registry states of a licence for at most a day, checked with its published keys alone.
 
-``TB2.`` and a compact JWS. It names the type, the holder masked, the status and since when it was so
-stated, the identifier and the end. It cannot know of a revocation after it was made: a day is what that
-risk is held to. Where the licence is in the transparency log its place there comes along, with the proof
-as long as the QR code stays readable (version 20): of a large log that is the place alone, by which the
-proof is asked for.
+The statement is a JWS. It names the type, the holder masked, the status and since when it was so stated,
+the identifier and the end. It cannot know of a revocation after it was made: a day is what that risk is
+held to. With it goes the proof that the licence's newest state is in the transparency log; the statement
+names that proof by its digest, so that neither can be exchanged. A statement without one says that the
+log has not taken this state yet.
 """
 
 from __future__ import annotations
 
-import json
+import base64
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chassis.clock import CHINA_TIME
 from chassis.errors import Kind, declare
 from services.certs.domain.disclosure import public_identifier
 from services.certs.domain.licence import Licence
+from services.certs.domain.life.history import term_over_at
 from services.certs.domain.presentation.online import CLOCK_SKEW, PRESENTATION_MALFORMED
 from standards.masking import mask_name
 
 LONGEST = timedelta(hours=24)
 SHORTEST = timedelta(minutes=1)
-OFFLINE_PREFIX = "TB2."
 OFFLINE_KIND = "licence-statement"
-QR_BYTES = 858
-"""What a QR code of version 20 holds at level L (ISO/IEC 18004); phones read no denser one from a screen."""
-_JWS_OVERHEAD = 232
-"""Header and signature of ES256 with the two dots and the prefix, in characters."""
 NAME_LIMIT = 40
+_DIGEST_BYTES = 16
+_LENGTH_BYTES = 4
 
 OFFLINE_EXPIRED = declare(
     "OFFLINE_STATEMENT_EXPIRED",
@@ -47,12 +45,18 @@ OFFLINE_LIFE_WRONG = declare(
 
 
 @dataclass(frozen=True, slots=True)
-class LogPlace:
-    """Where a licence's newest version stands in the transparency log: index, tree size, proof hashes in hex."""
+class LogEvidence:
+    """What shows that a licence's newest state is in the transparency log (日志存证): its leaf and a compact proof."""
 
-    index: int
-    tree_size: int
-    hashes: tuple[str, ...] = ()
+    leaf: bytes
+    proof: bytes
+
+    @property
+    def digest(self) -> str:
+        """Return the first 128 bits of the SHA-256 over both, base64url: by this a statement names them."""
+        content = len(self.leaf).to_bytes(_LENGTH_BYTES) + self.leaf + self.proof
+        found = hashlib.sha256(content).digest()[:_DIGEST_BYTES]
+        return base64.urlsafe_b64encode(found).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,12 @@ class Statement:
     valid_until: str
     issued_at: datetime
     expires_at: datetime
-    log: LogPlace | None = None
+    log_digest: str = ""
+    """Of the `LogEvidence` that goes with it; empty while the log has not taken this state."""
 
     def claims(self) -> dict[str, Any]:
         """Return the statement as the claims of the JWS; times are seconds since the epoch."""
-        found: dict[str, Any] = {
+        return {
             "jti": self.handle,
             "lid": self.licence_id,
             "v": self.version,
@@ -88,20 +93,19 @@ class Statement:
             "vu": self.valid_until,
             "iat": int(self.issued_at.timestamp()),
             "exp": int(self.expires_at.timestamp()),
+            "lg": self.log_digest,
         }
-        if self.log is not None:
-            found["lg"] = [self.log.index, self.log.tree_size, *self.log.hashes]
-        return found
 
 
-def state(licence: Licence, handle: str, life: timedelta, log: LogPlace | None, now: datetime) -> Statement:
+def state(
+    licence: Licence, handle: str, life: timedelta, log: LogEvidence | None, now: datetime
+) -> Statement:
     """Return what is stated of a licence from now on; never beyond the last day of its term."""
     issued_at = now.replace(microsecond=0)
     expires_at = issued_at + min(max(life, SHORTEST), LONGEST)
     if licence.valid_until is not None:
-        midnight = datetime.combine(licence.valid_until, datetime.min.time(), CHINA_TIME) + timedelta(days=1)
-        expires_at = min(expires_at, midnight.astimezone(UTC))
-    statement = Statement(
+        expires_at = min(expires_at, term_over_at(licence.valid_until))
+    return Statement(
         handle,
         licence.licence_id,
         licence.version,
@@ -114,20 +118,19 @@ def state(licence: Licence, handle: str, life: timedelta, log: LogPlace | None, 
         licence.valid_until.isoformat() if licence.valid_until else "",
         issued_at,
         expires_at,
-        log,
+        log.digest if log else "",
     )
-    if log is not None and not _fits(statement):
-        return replace(statement, log=replace(log, hashes=()))
-    return statement
+
+
+_TEXTS = ("jti", "lid", "tc", "tn", "id", "hn", "is", "st", "vu", "lg")
 
 
 def read_statement(claims: Mapping[str, Any]) -> Statement:
     """Return the statement of claims whose signature was verified. Raises PRESENTATION_MALFORMED."""
     try:
         times = [datetime.fromtimestamp(int(claims[name]), UTC) for name in ("iat", "exp")]
-        texts = {name: str(claims[name]) for name in ("jti", "lid", "tc", "tn", "id", "hn", "is", "st", "vu")}
+        texts = {name: str(claims[name]) for name in _TEXTS}
         version = int(claims["v"])
-        log = _log_place(claims.get("lg"))
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as problem:
         raise PRESENTATION_MALFORMED() from problem
     return Statement(
@@ -143,7 +146,7 @@ def read_statement(claims: Mapping[str, Any]) -> Statement:
         texts["vu"],
         times[0],
         times[1],
-        log,
+        texts["lg"],
     )
 
 
@@ -159,27 +162,3 @@ def check_statement(statement: Statement, now: datetime) -> Statement:
     if now >= statement.expires_at + CLOCK_SKEW:
         raise OFFLINE_EXPIRED()
     return statement
-
-
-def qr_text_of(jws: str) -> str:
-    """Return what the QR code shows."""
-    return OFFLINE_PREFIX + jws
-
-
-def offline_jws_of(qr_text: str) -> str:
-    """Return the JWS of a QR text. Raises PRESENTATION_MALFORMED."""
-    if not qr_text.startswith(OFFLINE_PREFIX):
-        raise PRESENTATION_MALFORMED()
-    return qr_text.removeprefix(OFFLINE_PREFIX)
-
-
-def _fits(statement: Statement) -> bool:
-    body = json.dumps(statement.claims(), ensure_ascii=False, separators=(",", ":")).encode()
-    return _JWS_OVERHEAD + (len(body) + 2) // 3 * 4 <= QR_BYTES
-
-
-def _log_place(value: Any) -> LogPlace | None:
-    if value is None:
-        return None
-    index, size, *hashes = value
-    return LogPlace(int(index), int(size), tuple(str(each) for each in hashes))

@@ -38,9 +38,13 @@ class Relied:
 
 
 def relies(usage: Usage) -> bool:
-    """Say whether a department relied on the licence by this use: it got something, for a case."""
+    """Say whether a department relied on the licence by this use: it got something of it, for a case.
+
+    A signed YES or NO states something of the licence, a plain "none states this" and an UNKNOWN do not.
+    """
     return (
         usage.outcome == ALLOWED
+        and usage.is_relied_on
         and usage.kind in RELYING
         and usage.reader.is_department
         and bool(usage.licence_id and usage.purpose.case_id)

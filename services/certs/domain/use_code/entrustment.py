@@ -70,6 +70,8 @@ class Power(StrEnum):
 
     PRESENT = "present"
     ISSUE_USE_CODE = "issue_use_code"
+    APPLY = "apply"
+    """Conduct cases in the holder's name: intake's matter, no licence is used by it alone."""
 
 
 Person = tuple[str, str]

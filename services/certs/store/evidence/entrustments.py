@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from chassis.db import Transaction
+from services.certs.domain.log import entrustment_leaf
 from services.certs.domain.use_code import Entrustment
 from services.certs.domain.use_code.entrustment import Person, Standing
 from services.certs.store.coded import ENTRUSTMENT
+from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
 
 _GET = f"select {ENTRUSTMENT.names} from entrustment where entrustment_id = $1"  # noqa: S608 - constants
@@ -23,7 +25,7 @@ class EntrustmentStore:
     """The entrustments of one open transaction; implements the port Entrustments."""
 
     def __init__(self, tx: Transaction, vault: Vault) -> None:
-        self._tx, self._vault = tx, vault
+        self._tx, self._vault, self._log = tx, vault, LogQueue(tx)
 
     async def record(self, entrustment: Entrustment, statement_sha256: bytes) -> bool:
         """Keep an entrustment; the same scope again is no change. Raises ROW_ALTERED."""
@@ -37,8 +39,10 @@ class EntrustmentStore:
             entrustment.expires_at,
         )
         values = (entrustment.entrustment_id, *scope, statement_sha256, self._tx.now(), None, None)
-        tag = await self._tx.execute(_INSERT, *self._vault.coded(ENTRUSTMENT, values))
+        coded = self._vault.coded(ENTRUSTMENT, values)
+        tag = await self._tx.execute(_INSERT, *coded)
         if tag == "INSERT 0 1":
+            await self._say(entrustment.entrustment_id, "record", coded[-1])
             return True
         row = await self._row(entrustment.entrustment_id)
         assert row is not None
@@ -68,14 +72,20 @@ class EntrustmentStore:
             return False
         if row["revoked_at"] is None:
             changed = {**dict(row), "revoked_at": now, "revoked_reason": reason}
+            mac = self._vault.row_code(ENTRUSTMENT, changed)
             await self._tx.execute(
                 "update entrustment set revoked_at = $2, revoked_reason = $3, mac = $4 where entrustment_id = $1",
                 entrustment_id,
                 now,
                 reason,
-                self._vault.row_code(ENTRUSTMENT, changed),
+                mac,
             )
+            await self._say(entrustment_id, "revoke", mac)
         return True
+
+    async def _say(self, entrustment_id: str, act: str, mac: object) -> None:
+        assert isinstance(mac, bytes)
+        await self._log.append(entrustment_leaf(entrustment_id, act, mac, self._tx.now()))
 
     async def _row(self, entrustment_id: str, *, lock: bool = False) -> Any:
         row = await self._tx.fetchrow(_GET + (" for update" if lock else ""), entrustment_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from chassis.errors import Violation, declared
 from services.certs.domain.importing import Outcome, RowAnswer
@@ -15,7 +14,7 @@ def answer_row(
     caller: str, batch_id: str, key: bytes, answer: RowAnswer, now: datetime
 ) -> tuple[object, ...]:
     """Return an answer in the order of `statements.ANSWER_COLUMNS`."""
-    licence_id = UUID(answer.licence_id) if answer.licence_id else None
+    licence_id = answer.licence_id or None
     problems = json.dumps([_problem(each) for each in answer.problems]) if answer.problems else "[]"
     flags = answer.quality_flags
     return caller, batch_id, answer.row_number, key, answer.outcome.value, licence_id, flags, problems, now

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from services.certs.usecases.import_ports import Write
 
@@ -71,8 +70,12 @@ returning l.licence_id, l.identifier, older.previous, l.version
 """
 """A version made here counts once it is in force; until then it takes nobody's place."""
 LOCK_LINES = """
-select lineage_id from licence where lineage_id = any($1::uuid[])
-order by lineage_id, serial_version for update
+select lineage_id from licence where lineage_id = any($1::uuid[]) order by licence_id for update
+"""
+"""By id, as everybody locks several licences: a predecessor or original is older than what hangs on it."""
+LOCK_LINES_AND_HELD = """
+select lineage_id from licence where lineage_id = any($1::uuid[]) or identifier_key = any($2::bytea[])
+order by licence_id for update
 """
 LINES = """
 select l.lineage_id, l.serial_version, l.county_code, l.status, l.origin = 'made' and (
@@ -94,7 +97,7 @@ where caller = $1 and batch_id = $2 and row_number = any($3::integer[])
 LOCK_HELD = """
 select licence_id, identifier, identifier_key, origin, status, county_code, issuer_code, type_code, version,
   content_key, source_id from licence
-where identifier_key = any($1::bytea[]) order by identifier_key for update
+where identifier_key = any($1::bytea[]) order by licence_id for update
 """
 NUMBERED = """
 select l.number_key, l.type_code, l.issuer_code, l.identifier_key, l.lineage_id, l.holder_key,
@@ -120,10 +123,10 @@ ANSWER_COLUMNS = (
 
 
 def row_of(write: Write, source_id: str) -> tuple[object, ...]:
-    """Return a licence in the order of `COLUMNS`."""
+    """Return a licence in the order of `COLUMNS`; its id is a text, which asyncpg takes as well."""
     stored = write.stored
     return (
-        UUID(write.licence_id),
+        write.licence_id,
         stored.lineage_id,
         stored.identifier,
         stored.identifier_key,

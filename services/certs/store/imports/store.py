@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -19,6 +20,7 @@ from services.certs.domain.log.leaf import moment
 from services.certs.domain.status import LicenceStatus
 from services.certs.store.coded import IMPORT_CONFLICT, STATUS_CHANGE
 from services.certs.store.falls import note_changes, note_corrections
+from services.certs.store.freezes import follow_lineages
 from services.certs.store.imports import statements
 from services.certs.store.imports.answers import answer_of, answer_row
 from services.certs.store.licences import ADD_CHANGE, hold_key
@@ -40,6 +42,7 @@ class ImportStore:
     def __init__(self, tx: Transaction, vault: Vault) -> None:
         self._tx, self._vault, self._log = tx, vault, LogQueue(tx)
         self._lineages: dict[str, UUID] = {}
+        self._begun: set[UUID] | None = None
 
     async def hold(self, registers: Sequence[str]) -> None:
         """Hold names, in one order for all imports, so that two never wait for each other."""
@@ -52,8 +55,21 @@ class ImportStore:
         rows = await self._tx.fetch(statements.ANSWERED, caller, batch_id, list(row_numbers))
         return {row["row_number"]: (row["content_key"], answer_of(row)) for row in rows}
 
+    async def lock_all(self, lineage_ids: Collection[UUID], identifier_keys: Collection[bytes]) -> None:
+        """Lock all versions of these lineages and these licences, in the order in which everybody locks licences.
+
+        Nothing of what a chunk touches is locked after it but what came in meanwhile: no import is in a deadlock.
+        """
+        rows: Sequence[Any] = ()  # without lineages the first look-up of identifiers locks them all
+        if lineage_ids and identifier_keys:
+            named = list(lineage_ids), list(identifier_keys)
+            rows = await self._tx.fetch(statements.LOCK_LINES_AND_HELD, *named)
+        elif lineage_ids:
+            rows = await self._tx.fetch(statements.LOCK_LINES, list(lineage_ids))
+        self._begun = {row["lineage_id"] for row in rows}
+
     async def lock_held(self, identifier_keys: Sequence[bytes]) -> dict[bytes, Held]:
-        """Lock and return what is held; rows are locked in the order of their keys, so imports never deadlock."""
+        """Return what is held, locked by `lock_all` or now, in the order of ids."""
         rows = await self._tx.fetch(statements.LOCK_HELD, sorted(identifier_keys))
         named = {row["source_id"] for row in rows if row["source_id"]}
         priorities = await SourceStore(self._tx, self._vault).priorities(sorted(named)) if named else {}
@@ -75,10 +91,10 @@ class ImportStore:
         }
 
     async def lock_lines(self, lineage_ids: Sequence[UUID]) -> dict[UUID, list[Version]]:
-        """Lock and return the versions of lineages; nearly all new rows begin one, and then nothing is read twice."""
+        """Return the versions of locked lineages; nearly all new rows begin one, and then nothing is read twice."""
+        assert self._begun is not None, "lock_all comes first"
         found: dict[UUID, list[Version]] = {}
-        held = await self._tx.fetch(statements.LOCK_LINES, sorted(lineage_ids)) if lineage_ids else ()
-        several = sorted({row["lineage_id"] for row in held})
+        several = sorted({*self._begun, *self._lineages.values()}.intersection(lineage_ids))
         for row in await self._tx.fetch(statements.LINES, several) if several else ():
             status = LicenceStatus(row["status"])
             version = Version(row["serial_version"], row["county_code"], status, row["is_issued_here"])
@@ -140,6 +156,7 @@ class ImportStore:
         if not several:
             return []
         named = [row["lineage_id"] for row in several]
+        await follow_lineages(self._tx, self._vault, named)
         rows = await self._tx.fetch(statements.REPLACE_OLDER, named, now)
         lines = [
             (*(row[name] for name in ("licence_id", "version", "previous")), *REPLACED, now, now, CHANGED_BY)

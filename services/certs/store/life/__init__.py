@@ -7,6 +7,7 @@ from services.certs.store.life.erasures import ErasureStore
 from services.certs.store.life.inspections import InspectionStore
 from services.certs.store.life.links import LinkStore
 from services.certs.store.life.orders import OrderStore
+from services.certs.store.life.pdfs import PdfStore
 from services.certs.store.sealing import Vault
 from services.certs.usecases.life.ports import Life
 
@@ -16,5 +17,9 @@ __all__ = ["open_life"]
 def open_life(tx: Transaction, vault: Vault) -> Life:
     """Return everything about the life of licences within one open transaction."""
     return Life(
-        OrderStore(tx, vault), LinkStore(tx, vault), InspectionStore(tx, vault), ErasureStore(tx, vault)
+        OrderStore(tx, vault),
+        LinkStore(tx, vault),
+        InspectionStore(tx, vault),
+        ErasureStore(tx, vault),
+        PdfStore(tx, vault),
     )

@@ -53,7 +53,7 @@ class ErasureStore:
         return [(self._licences.licence_of(row), row["updated_at"]) for row in rows]
 
     async def erase(self, skeleton: Licence, erasure: Erasure) -> None:
-        """Overwrite what is personal, delete earlier contents and indexes, and store the proof.
+        """Overwrite what is personal, what holders said in disputes too; delete earlier contents and indexes; store the proof.
 
         A public identifier stays findable; one that held an identity number does not. Raises ETAG_MISMATCH.
         """
@@ -76,6 +76,8 @@ class ErasureStore:
         await self._tx.execute(_INSERT, *self._vault.coded(LICENCE_ERASURE, _values(erasure)))
         await self._tx.execute("delete from licence_co_holder where licence_id = $1", key)
         await self._tx.execute("delete from licence_past where licence_id = $1", key)
+        nothing = self._vault.seal_statement("")
+        await self._tx.execute("update dispute set statement = $2 where licence_id = $1", key, nothing)
         await forget_salts(self._tx, [skeleton.licence_id])
 
     async def claim_documents(self, limit: int) -> list[Erasure]:

@@ -9,6 +9,7 @@ from chassis.db import Transaction
 from services.certs.domain.licence import Licence
 from services.certs.domain.life.succession import Link, LinkKind, LinkState
 from services.certs.store.coded import LICENCE_LINK
+from services.certs.store.freezes import follow_link
 from services.certs.store.licences import as_uuid
 from services.certs.store.sealing import Vault
 
@@ -32,8 +33,12 @@ class LinkStore:
         self._tx, self._vault = tx, vault
 
     async def add(self, link: Link) -> None:
-        """Store a new link; the database refuses a second successor and a second copy of a number."""
+        """Store a new link; the database refuses a second successor and a second copy of a number.
+
+        What is frozen of the parent is frozen of what hangs on it.
+        """
         await self._tx.execute(_INSERT, *self._vault.coded(LICENCE_LINK, _values(link)))
+        await follow_link(self._tx, self._vault, link.parent_id, link.licence_id)
 
     async def save(self, link: Link) -> None:
         """Store what became of a link, under its new code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,14 @@ from chassis.db import Transaction
 from services.certs.domain.licence import Licence, Origin
 from services.certs.domain.life.history import FIRST, Line, PastStatus, compose, day_start
 from services.certs.domain.life.order import Decision, LicenceOrder, OrderedAct, OrderState
+from services.certs.domain.log.leaf import moment
+from services.certs.domain.log.leaves import order_leaf
 from services.certs.domain.status import LicenceStatus
 from services.certs.store.coded import LICENCE_ORDER, STATUS_CHANGE
 from services.certs.store.licences import as_uuid
+from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
+from services.certs.store.told import check_told
 from services.certs.usecases.life.ports import Place
 
 _STATUS_ACTS = "act in ('suspend', 'restore', 'cancel', 'revoke', 'forfeit')"
@@ -39,16 +44,19 @@ class OrderStore:
     """The orders of one open transaction; implements the port Orders."""
 
     def __init__(self, tx: Transaction, vault: Vault) -> None:
-        self._tx, self._vault = tx, vault
+        self._tx, self._vault, self._log = tx, vault, LogQueue(tx)
 
     async def add(self, order: LicenceOrder) -> None:
-        """Store a new order."""
-        await self._tx.execute(_INSERT, *self._vault.coded(LICENCE_ORDER, _values(order)))
+        """Store a new order, and say so in the log."""
+        row = self._vault.coded(LICENCE_ORDER, _values(order))
+        await self._tx.execute(_INSERT, *row)
+        await self._say(order, row)
 
     async def save(self, order: LicenceOrder) -> None:
-        """Store what became of an order, under its new code."""
-        *values, mac = self._vault.coded(LICENCE_ORDER, _values(order))
-        await self._tx.execute(_SAVE, values[0], *values[10:], mac)
+        """Store what became of an order, under its new code, and say so in the log."""
+        row = self._vault.coded(LICENCE_ORDER, _values(order))
+        await self._tx.execute(_SAVE, row[0], *row[10:])
+        await self._say(order, row)
 
     async def lock(self, order_id: str) -> LicenceOrder | None:
         """Return an order and hold its row. Raises ROW_ALTERED."""
@@ -73,8 +81,12 @@ class OrderStore:
         return [self._order(row) for row in rows]
 
     async def history(self, licence: Licence) -> tuple[Line, ...]:
-        """Return the whole history of a licence's status. Raises ROW_ALTERED."""
+        """Return the whole history of a licence's status, as the log bears it out.
+
+        Raises ROW_ALTERED, also where the log tells of a line or an order that is not there any more.
+        """
         key = UUID(licence.licence_id)
+        await self._tx.execute("select from licence where licence_id = $1 for share", key)
         rows = await self._tx.fetch(_CHANGES, key)
         for row in rows:
             self._vault.check_row(STATUS_CHANGE, row)
@@ -83,6 +95,8 @@ class OrderStore:
             key,
         )
         orders = [self._order(row) for row in await self._tx.fetch(f"{_READ} where licence_id = $1", key)]
+        orders_said = {str(each.order_id): each.state.value for each in orders}
+        await check_told(self._tx, licence, rows, pasts, orders_said)
         entered_at = await self._tx.fetchval("select created_at from licence where licence_id = $1", key)
         return compose(
             _entered(licence, entered_at),
@@ -90,6 +104,18 @@ class OrderStore:
             [PastStatus(row["version"], LicenceStatus(row["status"]), row["replaced_at"]) for row in pasts],
             orders,
         )
+
+    async def _say(self, order: LicenceOrder, row: Sequence[object]) -> None:
+        mac = row[-1]
+        assert isinstance(mac, bytes)
+        facts = {
+            "act": order.act.value,
+            "effective_at": moment(order.effective_at),
+            "mac": mac.hex(),
+            "order_id": order.order_id,
+            "state": order.state.value,
+        }
+        await self._log.append(order_leaf(order.licence_id, facts, self._tx.now()))
 
     def _order(self, row: Any) -> LicenceOrder:
         self._vault.check_row(LICENCE_ORDER, row)

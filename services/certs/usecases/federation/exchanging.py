@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.errors import Fault
-from services.certs.domain.federation import UNSHARED, Agreement, Federation, ReplicaState
+from chassis.clock import china_day
+from chassis.errors import Fault, Kind, Violation, declare, refuse
+from services.certs.domain.federation import CLOCKS_APART, UNSHARED, Agreement, Federation, ReplicaState
 from services.certs.domain.holder import holder_violations
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceTypes
-from services.certs.domain.purpose import check_purpose
+from services.certs.domain.purpose import check_purpose, purpose_violations
 from services.certs.domain.usage import Usage, UsageKind
 from services.certs.usecases.federation.ports import (
     Envelopes,
@@ -24,15 +25,24 @@ from services.certs.usecases.federation.ports import (
     Replica,
 )
 from services.certs.usecases.federation.receiving import Received, receive_all
-from services.certs.usecases.federation.sending import ERASE, heartbeat, message_about
+from services.certs.usecases.federation.sending import ERASE, heartbeat, message_about, message_in_place
 from services.certs.usecases.log import Book
 from services.certs.usecases.ports import Licences, NewId, Usages
 
 PAGE = 200
 """Messages of one answer: about 400 KB."""
+PAGES = 50
+"""Asked for before other registries' turn comes again."""
 USES = 100
 STALE_SECONDS = 3.0
 """Without a verified heartbeat for so long its registry is asked for what may be missing."""
+
+USED_IN_FUTURE = declare(
+    "USED_IN_FUTURE",
+    Kind.INVALID_ARGUMENT,
+    "用证时间晚于当前时间",
+    "The use lies in the future",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +84,11 @@ async def messages_since(
 ) -> list[str]:
     """Return the messages of a peer's stream after an ordinal, at most a page, then a heartbeat.
 
-    The newest message about each licence is made anew, as it stands now; earlier ones only fill their place.
+    The newest message about each licence is made anew, as it stands now; earlier ones only fill their place,
+    also those of which nothing else is known any more.
     """
     sent = await side.outgoing.sent_after(agreement.registry_id, ordinal, PAGE)
-    standings = await side.outgoing.standings(sorted({each.licence_id for each in sent}))
+    standings = await side.outgoing.standings(sorted({each.licence_id for each in sent} - {""}))
     by_id = {each.licence.licence_id: each for each in standings}
 
     def made() -> list[str]:
@@ -85,6 +96,8 @@ async def messages_since(
             message_about(
                 side.federation, agreement, side.types, side.envelopes, by_id[each.licence_id], each
             )
+            if each.licence_id
+            else message_in_place(side.federation, agreement, side.envelopes, each, now)
             for each in sent
         ]
 
@@ -97,17 +110,21 @@ async def messages_since(
     return [*messages, side.envelopes.sign(beat[0])] if beat else messages
 
 
-async def take_uses(side: OwnSide, agreement: Agreement, uses: Sequence[OwedUse]) -> list[str]:
+async def take_uses(side: OwnSide, agreement: Agreement, uses: Sequence[OwedUse], now: datetime) -> list[str]:
     """Record uses of our licences that a peer's readers made of its replica; return the ids that are settled.
 
-    An id that is recorded already counts once. A licence that is not ours, or of a type the peer was never
-    told, is settled without a record: it cannot have been used.
+    An id that is recorded already counts once. A licence that is not ours, of a type the peer was never told,
+    or not told yet at the time, is settled without a record: it cannot have been used.
+    Raises INVALID_REQUEST for uses without purpose or basis, or of a time to come.
     """
+    refuse(_wrong(uses, now))
     known = await side.outgoing.recorded([each.usage_id for each in uses])
+    since = await side.outgoing.shared_since(agreement.registry_id)
+    ours = {each.licence_id: each for each in await side.licences.get_each([use.licence_id for use in uses])}
     lines = []
     for each in uses:
-        licence = await side.licences.get(each.licence_id)
-        if each.usage_id in known or licence is None or licence.type_code not in agreement.send:
+        licence = ours.get(each.licence_id.lower())
+        if each.usage_id in known or licence is None or not _may_be_used(agreement, since, licence, each):
             continue
         question = PeerQuestion("", "", (), each.reader, each.purpose)
         lines.append(_usage(each.usage_id, UsageKind.FIND, question, licence, each.used_at))
@@ -115,6 +132,23 @@ async def take_uses(side: OwnSide, agreement: Agreement, uses: Sequence[OwedUse]
     if lines:
         await side.usages.add(lines)
     return [each.usage_id for each in uses]
+
+
+def _wrong(uses: Sequence[OwedUse], now: datetime) -> list[Violation]:
+    found = []
+    for at, each in enumerate(uses):
+        found += purpose_violations(each.purpose, f"uses[{at}].purpose")
+        if each.used_at > now + CLOCKS_APART:
+            found.append(USED_IN_FUTURE.at(f"uses[{at}].used_at"))
+    return found
+
+
+def _may_be_used(agreement: Agreement, since: Mapping[str, datetime], licence: Licence, use: OwedUse) -> bool:
+    """Say whether a replica can have shown a licence at that time: told of by then, and issued."""
+    told = since.get(licence.type_code)
+    if licence.type_code not in agreement.send or told is None or use.used_at < told - CLOCKS_APART:
+        return False
+    return china_day(use.used_at) >= licence.issued_date.isoformat()
 
 
 def _usage(usage_id: str, kind: UsageKind, asked: PeerQuestion, licence: Licence, at: datetime) -> Usage:
@@ -134,14 +168,16 @@ async def catch_up(
 ) -> list[Received]:
     """Ask a registry for what is missing if its replica is stale; return what became of the messages.
 
-    A registry that does not answer is asked again later.
+    A registry that does not answer is asked again later; so is one that never comes to an end.
     """
     async with open_replica() as book:
         state = await book.replica.state(agreement.registry_id) or ReplicaState(agreement.registry_id)
     if not agreement.accept or not agreement.peer.address or state.age_seconds(now()) < STALE_SECONDS:
         return []
     taken: list[Received] = []
-    while state.frozen_at is None:
+    for _ in range(PAGES):
+        if state.frozen_at is not None:
+            break
         try:
             messages = await online.since(agreement.peer, state.through, state.size)
         except Fault:

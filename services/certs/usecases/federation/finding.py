@@ -14,11 +14,11 @@ from chassis.errors import Fault
 from services.certs.domain.disclosure import Shown, masked
 from services.certs.domain.federation import (
     ANSWER_ORDINAL,
-    MESSAGE_MALFORMED,
     REPLICA_FROZEN,
     Agreement,
     Federation,
     LicenceMessage,
+    Refusal,
     ReplicaLicence,
     Sighting,
     Source,
@@ -30,6 +30,7 @@ from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.purpose import Basis, category_of
 from services.certs.domain.usage import Reader, Usage, UsageKind
+from services.certs.usecases.federation.believing import digest_of, is_theirs, refusal_of
 from services.certs.usecases.federation.ports import (
     Envelopes,
     Online,
@@ -38,8 +39,9 @@ from services.certs.usecases.federation.ports import (
     PeerQuestion,
     ReplicaBook,
 )
-from services.certs.usecases.ports import NewId, Reads
-from services.certs.usecases.read import Question, find
+from services.certs.usecases.federation.receiving import Received
+from services.certs.usecases.ports import NewId
+from services.certs.usecases.read import LookUps, Question, find
 
 HOUR_SECONDS = 3_600
 
@@ -57,6 +59,27 @@ class Neighbours:
     """How old a replica may be at most, whatever types and agreements say."""
     unanswered: Callable[[str, str], None] = lambda _registry, _code: None
     """Is told which issuer did not answer, and why."""
+    refused: Callable[[Received], None] = lambda _received: None
+    """Is told what of an answer was not believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A message of an answer that was not believed."""
+
+    digest: bytes
+    reason: Refusal
+    licence_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one registry answered; ``found`` is None when it did not, or not to what it was asked."""
+
+    found: tuple[tuple[bytes, ReplicaLicence], ...] | None = None
+    """Each licence with the digest of its message."""
+    refused: tuple[_Refused, ...] = ()
+    """For which none of the answer is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +91,13 @@ class SharedShown:
 
 
 async def find_shared(
-    reads: Reads, near: Neighbours, reader: Reader, question: Question, new_id: NewId, now: datetime
+    look_ups: LookUps, near: Neighbours, reader: Reader, question: Question, new_id: NewId, now: datetime
 ) -> list[SharedShown]:
     """Return what each registry says of a holder, ours first; each licence shown leaves a use behind.
 
     A department sees licences of other registries by statutory duty only. Raises as `find`.
     """
-    own = await find(reads, near.types, reader, question, new_id, now)
+    own = await find(look_ups, near.types, reader, question, now)
     answers = [SharedShown(Sighting(near.federation.registry_id, Source.OWN, (), now), tuple(own))]
     if reader.is_department and question.purpose.basis is not Basis.STATUTORY_DUTY:
         return answers
@@ -96,12 +119,10 @@ def _types(agreement: Agreement, question: Question) -> tuple[str, ...]:
     return tuple(sorted(agreement.accept & wanted if wanted else agreement.accept))
 
 
-async def _ask(
-    near: Neighbours, agreement: Agreement, reader: Reader, question: Question
-) -> tuple[ReplicaLicence, ...] | None:
-    """Return what the issuer says now, None when it does not answer in time or not as it should."""
+async def _ask(near: Neighbours, agreement: Agreement, reader: Reader, question: Question) -> _Told:
+    """Return what the issuer says now, nothing when it does not answer in time or not as it should."""
     if not agreement.peer.address:
-        return None
+        return _Told()
     asked = PeerQuestion(
         question.id_type_code,
         question.id_number,
@@ -111,24 +132,39 @@ async def _ask(
     )
     try:
         messages = await near.online.ask(agreement.peer, asked)
-        return tuple(_answered(near, agreement, each) for each in messages)
     except Fault as fault:
         near.unanswered(agreement.registry_id, fault.code)
-        return None
+        return _Told()
+    found = []
+    for signed in messages:
+        said = _answered(near, agreement, asked, signed)
+        if isinstance(said, _Refused):
+            near.unanswered(agreement.registry_id, said.reason.value)
+            return _Told(None, (said,))
+        found.append((digest_of(signed), said))
+    return _Told(tuple(found))
 
 
-def _answered(near: Neighbours, agreement: Agreement, signed: str) -> ReplicaLicence:
-    message = near.envelopes.verify(signed, agreement.peer)
-    if not isinstance(message, LicenceMessage) or message.ordinal != ANSWER_ORDINAL:
-        raise MESSAGE_MALFORMED(part="kind")
-    pair = (message.issuer, message.audience)
-    if pair != (agreement.registry_id, near.federation.registry_id):
-        raise MESSAGE_MALFORMED(part="audience")
-    if message.type_code not in agreement.accept:
-        raise MESSAGE_MALFORMED(part="type_code")
+def _answered(
+    near: Neighbours, agreement: Agreement, asked: PeerQuestion, signed: str
+) -> ReplicaLicence | _Refused:
+    """Return what one message of an answer says, or why it answers nothing that was asked."""
+    digest = digest_of(signed)
+    try:
+        message = near.envelopes.verify(signed, agreement.peer)
+        if not isinstance(message, LicenceMessage) or message.ordinal != ANSWER_ORDINAL:
+            return _Refused(digest, Refusal.MALFORMED)
+        if (message.issuer, message.audience) != (agreement.registry_id, near.federation.registry_id):
+            return _Refused(digest, Refusal.NOT_FOR_US)
+        licence = licence_of(message, near.envelopes.open(message.content))
+    except Fault as fault:
+        return _Refused(digest, refusal_of(fault))
+    is_held = licence.is_held_by(asked.id_type_code, asked.id_number)
+    if licence.type_code not in asked.type_codes or not is_held:
+        return _Refused(digest, Refusal.NOT_ASKED, licence.licence_id)
     return ReplicaLicence(
         agreement.registry_id,
-        licence_of(message, near.envelopes.open(message.content)),
+        licence,
         message.act,
         message.use_frozen,
         message.effective_at,
@@ -142,18 +178,22 @@ async def _sight(
     near: Neighbours,
     agreement: Agreement,
     question: Question,
-    told: Sequence[ReplicaLicence] | None,
+    told: _Told,
     now: datetime,
 ) -> Sighting:
     state = await book.replica.state(agreement.registry_id)
     is_frozen = state is not None and state.frozen_at is not None
-    if told is not None:
+    if told.found is not None:
         reason = REPLICA_FROZEN.code if is_frozen else ""
-        theirs = [each for each in told if not await _is_ours(book, each)]
-        return Sighting(agreement.registry_id, Source.ISSUER, tuple(theirs), now, 0.0, reason)
+        theirs = await _believed(book, near, agreement, told.found, now)
+        return Sighting(agreement.registry_id, Source.ISSUER, theirs, now, 0.0, reason)
+    await _refuse(book, near, agreement, told.refused, now)
     types = _types(agreement, question)
+    kept = await book.replica.find(
+        agreement.registry_id, question.id_type_code, question.id_number, types
+    )  # taken when it was theirs to tell: a licence of ours may have come since, or an agreement changed
     found = tuple(
-        await book.replica.find(agreement.registry_id, question.id_type_code, question.id_number, types)
+        [each for each in kept if await is_theirs(book.replica, near.federation, agreement, each.licence)]
     )
     source, reason = replica_says(state, found, _limit(near, agreement, types), now)
     as_of = state.verified_at if state else None
@@ -162,8 +202,31 @@ async def _sight(
     return Sighting(agreement.registry_id, source, shown, as_of, age, reason)
 
 
-async def _is_ours(book: ReplicaBook, each: ReplicaLicence) -> bool:
-    return await book.replica.is_ours(each.licence.licence_id, each.licence.identifier)
+async def _believed(
+    book: ReplicaBook,
+    near: Neighbours,
+    agreement: Agreement,
+    told: Sequence[tuple[bytes, ReplicaLicence]],
+    now: datetime,
+) -> tuple[ReplicaLicence, ...]:
+    """Return what of an answer is the registry's to tell; the rest is refused."""
+    believed, refused = [], []
+    for digest, each in told:
+        if await is_theirs(book.replica, near.federation, agreement, each.licence):
+            believed.append(each)
+        else:
+            refused.append(_Refused(digest, Refusal.NOT_THEIRS, each.licence.licence_id))
+    await _refuse(book, near, agreement, refused, now)
+    return tuple(believed)
+
+
+async def _refuse(
+    book: ReplicaBook, near: Neighbours, agreement: Agreement, refused: Sequence[_Refused], now: datetime
+) -> None:
+    """Record what was not believed, in the same order whoever does."""
+    for each in sorted(refused, key=lambda one: one.licence_id):
+        await book.replica.refuse(each.digest, agreement.registry_id, each.licence_id, each.reason, now)
+        near.refused(Received(agreement.registry_id, each.reason, "answer"))
 
 
 def _limit(near: Neighbours, agreement: Agreement, type_codes: Sequence[str]) -> float:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from chassis.event import Event
 from services.certs.domain.federation import (
@@ -67,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One licence message of a stream: its numbers."""
+    """One licence message of a stream: its numbers; no licence's where only its place in the stream is left."""
 
     licence_id: str
     ordinal: int
@@ -95,6 +96,9 @@ class Outgoing(Protocol):
 
     async def shares(self) -> Shares:
         """Return what is told at present."""
+
+    async def shared_since(self, registry_id: str) -> dict[str, datetime]:
+        """Return since when a registry is told of each type."""
 
     async def keep_shares(self, added: Shares, dropped: Shares, now: datetime) -> None:
         """Begin to tell, and tell no more."""
@@ -124,7 +128,13 @@ class Outgoing(Protocol):
         """Store a heartbeat's numbers."""
 
     async def sent_after(self, registry_id: str, ordinal: int, limit: int) -> list[Sent]:
-        """Return the numbers of the messages after an ordinal, in order."""
+        """Return the numbers of the messages after an ordinal, in order; forgotten ones keep their place."""
+
+    async def recipients(self) -> list[str]:
+        """Return every registry that was ever told anything."""
+
+    async def forget_overtaken(self, registry_id: str, after: int, before: datetime, rows: int) -> int | None:
+        """Look at the next rows after an ordinal and forget the overtaken ones; return the last, None at the end."""
 
     async def complete_until(self, leaf_index: int, now: datetime) -> datetime:
         """Return the time up to which every change was told, if the leaves before an index were."""
@@ -187,6 +197,9 @@ class Replica(Protocol):
 
     async def paid(self, usage_ids: Sequence[str], now: datetime) -> None:
         """Note that uses were told."""
+
+    async def forget_paid(self, after: UUID, before: datetime, rows: int) -> UUID | None:
+        """Look at the next uses after an id and forget those told before a time; return the last, None at the end."""
 
 
 @dataclass(frozen=True, slots=True)

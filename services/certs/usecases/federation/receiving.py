@@ -2,8 +2,9 @@
 
 1. The signature must be of a key of the registry that the message names, and the message be for us.
 2. Its place in the stream is noted, whatever becomes of it; what arrived before changes nothing.
-3. A type that was not agreed is refused, and a licence that is ours or that another registry told of: nobody
-   speaks for somebody else, so a replica never overrules an issuer.
+3. A type that was not agreed is refused, and a licence that is ours, of an issuer that the registry does not
+   speak for, or that another registry told of: nobody speaks for somebody else, so a replica never overrules
+   an issuer.
 4. The newest message about a licence counts, in whatever order they come.
 5. A heartbeat counts when its log is a later state of the log we know. A log that is not is a fork: the
    replica is frozen and says so, until an operator has settled it.
@@ -11,20 +12,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.auth.documents import SIGNATURE_WRONG
-from chassis.auth.secrecy import CONTENT_UNREADABLE
 from chassis.errors import Fault
-from chassis.tlog.checkpoint import CHECKPOINT_FORGED, Checkpoint, open_checkpoint
-from chassis.tlog.note import NOTE_MALFORMED, Verifier
+from chassis.tlog.checkpoint import Checkpoint, open_checkpoint
+from chassis.tlog.note import Verifier
 from chassis.tlog.tree import is_consistent
 from services.certs.domain.federation import (
     CLOCKS_APART,
-    MESSAGE_MALFORMED,
+    MOST,
     Agreement,
     Federation,
     Heartbeat,
@@ -33,6 +31,7 @@ from services.certs.domain.federation import (
     ReplicaState,
     licence_of,
 )
+from services.certs.usecases.federation.believing import digest_of, is_theirs, refusal_of
 from services.certs.usecases.federation.ports import Envelopes, Replica
 from services.certs.usecases.federation.sending import ERASE
 
@@ -53,7 +52,7 @@ async def receive(
 ) -> Received:
     """Take one message, or record why it is refused. Whatever it holds, nothing raises but an outage."""
     issuer = envelopes.issuer_of(signed)
-    digest = hashlib.sha256(signed.encode()).digest()
+    digest = digest_of(signed)
     agreement = federation.agreements.get(issuer) if issuer != federation.registry_id else None
     licence_id, detail = "", ""
     if agreement is None:
@@ -62,7 +61,7 @@ async def receive(
         try:
             message = envelopes.verify(signed, agreement.peer)
         except Fault as fault:
-            refusal, detail = _of(fault), fault.code
+            refusal, detail = refusal_of(fault), fault.code
         else:
             licence_id = message.licence_id if isinstance(message, LicenceMessage) else ""
             if message.issuer != issuer or message.audience != federation.registry_id:
@@ -73,7 +72,7 @@ async def receive(
                     return found
                 refusal, detail = found.refusal, found.detail
             else:
-                refusal = await _take(replica, agreement, envelopes, message, digest, now)
+                refusal = await _take(replica, federation, agreement, envelopes, message, digest, now)
     if refusal is not None:
         await replica.refuse(digest, agreement.registry_id if agreement else "", licence_id, refusal, now)
     return Received(agreement.registry_id if agreement else "", refusal, detail)
@@ -88,6 +87,7 @@ async def receive_all(
 
 async def _take(
     replica: Replica,
+    federation: Federation,
     agreement: Agreement,
     envelopes: Envelopes,
     message: LicenceMessage,
@@ -104,7 +104,7 @@ async def _take(
     if through is None:
         return refusal
     if refusal is None and not message.superseded:
-        refusal = await _store(replica, envelopes, message, digest, now)
+        refusal = await _store(replica, federation, agreement, envelopes, message, digest, now)
     if through != state.through:
         await replica.save_state(state.after_message(through))
     return refusal
@@ -115,20 +115,19 @@ async def _judge(replica: Replica, agreement: Agreement, message: LicenceMessage
         return None
     if message.type_code not in agreement.accept:
         return Refusal.TYPE_NOT_AGREED
-    return await _authority(replica, agreement, message, "")
-
-
-async def _authority(
-    replica: Replica, agreement: Agreement, message: LicenceMessage, identifier: str
-) -> Refusal | None:
-    if await replica.is_ours(message.licence_id, identifier):
-        return Refusal.NOT_THEIRS
-    others = await replica.authority_of(message.licence_id, identifier) - {agreement.registry_id}
-    return Refusal.NOT_THEIRS if others else None
+    others = await replica.authority_of(message.licence_id, "") - {agreement.registry_id}
+    is_ours = await replica.is_ours(message.licence_id, "")
+    return Refusal.NOT_THEIRS if others or is_ours else None
 
 
 async def _store(
-    replica: Replica, envelopes: Envelopes, message: LicenceMessage, digest: bytes, now: datetime
+    replica: Replica,
+    federation: Federation,
+    agreement: Agreement,
+    envelopes: Envelopes,
+    message: LicenceMessage,
+    digest: bytes,
+    now: datetime,
 ) -> Refusal | None:
     if message.ordinal <= await replica.ordinal_of(message.licence_id):
         return None
@@ -138,10 +137,8 @@ async def _store(
     try:
         licence = licence_of(message, envelopes.open(message.content))
     except Fault as fault:
-        return _of(fault)
-    own = await replica.is_ours(message.licence_id, licence.identifier)
-    others = await replica.authority_of(message.licence_id, licence.identifier) - {message.issuer}
-    if own or others:
+        return refusal_of(fault)
+    if not await is_theirs(replica, federation, agreement, licence):
         return Refusal.NOT_THEIRS
     await replica.put(message, licence, digest, now)
     return None
@@ -152,9 +149,12 @@ async def _hear(replica: Replica, agreement: Agreement, beat: Heartbeat, now: da
     if beat.at > now + CLOCKS_APART:
         return Received(issuer, Refusal.CLOCK_AHEAD)
     try:
-        checkpoint, _ = open_checkpoint(beat.checkpoint, Verifier.parse(agreement.peer.log_key))
+        keys = [Verifier.parse(each) for each in agreement.peer.every_log_key]
+        checkpoint, _ = open_checkpoint(beat.checkpoint, *keys)
     except Fault as fault:
-        return Received(issuer, _of(fault), fault.code)
+        return Received(issuer, refusal_of(fault), fault.code)
+    if checkpoint.size > MOST:
+        return Received(issuer, Refusal.MALFORMED, "checkpoint")
     state = await replica.lock_state(issuer)
     if not _is_newer(state, beat):
         return Received(issuer)
@@ -192,19 +192,3 @@ def _fork(state: ReplicaState, beat: Heartbeat, checkpoint: Checkpoint) -> str:
         return ""
     proved = is_consistent(state.size, state.root, checkpoint.size, checkpoint.root, beat.proof)
     return "" if proved else f"no consistency proof: {sizes}"
-
-
-def _of(fault: Fault) -> Refusal:
-    found = _REFUSALS.get(fault.code)
-    if found is None:
-        raise fault
-    return found
-
-
-_REFUSALS = {
-    SIGNATURE_WRONG.code: Refusal.SIGNATURE_WRONG,
-    MESSAGE_MALFORMED.code: Refusal.MALFORMED,
-    CONTENT_UNREADABLE.code: Refusal.UNREADABLE,
-    CHECKPOINT_FORGED.code: Refusal.CHECKPOINT_FORGED,
-    NOTE_MALFORMED.code: Refusal.CHECKPOINT_FORGED,
-}

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from events.certs import ReplicaSent
 from services.certs.domain.federation import (
@@ -25,6 +26,7 @@ from services.certs.domain.federation import (
     shared_content,
 )
 from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.status import LicenceStatus
 from services.certs.usecases.federation.ports import Envelopes, Outgoing, Place, Sent, Standing
 from services.certs.usecases.log import Book, consistency
 
@@ -33,6 +35,8 @@ BATCH = 200
 LEAVES = 2_000
 """Leaves read at once; those of uses are passed over."""
 ERASE = "erase"
+FORGOTTEN = "forgotten"
+NOBODY = str(UUID(int=0))
 
 
 async def send_changes(
@@ -147,6 +151,30 @@ def message_about(
         leaf_index=standing.leaf_index,
         leaf_hash=standing.leaf_hash,
         superseded=overtaken or (is_empty and standing.act != ERASE),
+    )
+    return envelopes.sign(message)
+
+
+def message_in_place(
+    federation: Federation, agreement: Agreement, envelopes: Envelopes, sent: Sent, now: datetime
+) -> str:
+    """Return the signed message that fills the place of an overtaken one whose licence is not known any more."""
+    message = LicenceMessage(
+        issuer=federation.registry_id,
+        audience=agreement.registry_id,
+        licence_id=NOBODY,
+        ordinal=sent.ordinal,
+        sequence=0,
+        prior_ordinal=0,
+        version=0,
+        type_code="",
+        status=LicenceStatus.DRAFT,
+        act=FORGOTTEN,
+        use_frozen=False,
+        effective_at=now,
+        recorded_at=now,
+        content="",
+        superseded=True,
     )
     return envelopes.sign(message)
 

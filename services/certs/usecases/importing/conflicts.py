@@ -90,6 +90,7 @@ async def _take(
     if not problems:
         batch = f"conflict-{conflict.conflict_id}"
         settling = Settling(registry, importer, batch, {1: fields}, new_id, now, overrules=True)
+        await settling.lock(rows)
         held = (await registry.imports.lock_held([rows[0].identifier_key])).get(rows[0].identifier_key)
         settled, _ = await settling.settle(rows)
         answers = [answer for _, answer in settled]

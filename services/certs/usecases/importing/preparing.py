@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, refuse
-from services.certs.domain.importing import ImportRow, Operation, Source, judge, judge_cancellation
+from services.certs.domain.importing import ImportRow, Judgement, Operation, Source, judge, judge_cancellation
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.log import content_commitment
 from services.certs.domain.metadata import read_date
-from services.certs.usecases.import_ports import Cancellation, PreparedRow, RowVault, Stored
+from services.certs.usecases.import_ports import Cancellation, PreparedRow, RowVault, SealedRow, Stored
 
-CHUNK_ROWS = 1_000
+CHUNK_ROWS = 2_000
 """Rows of one transaction: large enough that statements are shared, small enough that locks are short."""
 MESSAGE_ROWS = 5_000
 BATCH_ID_LIMIT = 64
 SALT_BYTES = 16
+CANCEL, UPSERT = Operation.CANCEL, Operation.UPSERT
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +56,22 @@ def prepare_rows(
     vault: RowVault, types: LicenceTypes, importer: Importer, rows: Sequence[ImportRow], now: datetime
 ) -> list[PreparedRow]:
     """Judge a chunk and encrypt what passes; safe in a thread and in another process."""
+    keys = vault.content_keys(row.given for row in rows)
+    judged = [None if row.operation is CANCEL else judge(row, types, importer.source, now) for row in rows]
+    sealed = iter(vault.seal_rows([each.licence for each in judged if each and each.licence]))
     return [
-        _cancellation(vault, row, now)
-        if row.operation is Operation.CANCEL
-        else _prepared(vault, types, importer, row, now)
-        for row in rows
+        _cancellation(vault, row, key, now)
+        if judgement is None
+        else _prepared(row, key, judgement, next(sealed) if judgement.licence else None)
+        for row, key, judgement in zip(rows, keys, judged, strict=True)
     ]
 
 
-def _prepared(
-    vault: RowVault, types: LicenceTypes, importer: Importer, row: ImportRow, now: datetime
-) -> PreparedRow:
-    key = vault.content_key(row.fields)
-    asked = _answer_key(key, row.operation)
-    judgement = judge(row, types, importer.source, now)
-    licence = judgement.licence
-    if licence is None:
-        return PreparedRow(row.row_number, row.operation, key, asked, judgement.problems)
-    sealed, salt = vault.seal_row(licence), secrets.token_bytes(SALT_BYTES)
+def _prepared(row: ImportRow, key: bytes, judgement: Judgement, sealed: SealedRow | None) -> PreparedRow:
+    asked, licence = _answer_key(key, row.operation), judgement.licence
+    if licence is None or sealed is None:
+        return PreparedRow(row.row_number, row.operation.value, key, asked, judgement.problems)
+    salt = secrets.token_bytes(SALT_BYTES)
     stored = Stored(
         sealed.lineage_id,
         sealed.public_identifier,
@@ -101,8 +100,7 @@ def _prepared(
     return PreparedRow(row.row_number, row.operation.value, key, asked, (), licence.quality_flags, stored)
 
 
-def _cancellation(vault: RowVault, row: ImportRow, now: datetime) -> PreparedRow:
-    key = vault.content_key(row.fields)
+def _cancellation(vault: RowVault, row: ImportRow, key: bytes, now: datetime) -> PreparedRow:
     asked = _answer_key(key, row.operation)
     given, problems = judge_cancellation(row, now)
     if problems:
@@ -114,6 +112,6 @@ def _cancellation(vault: RowVault, row: ImportRow, now: datetime) -> PreparedRow
 
 def _answer_key(content_key: bytes, operation: Operation) -> bytes:
     """Return what a stored answer is for; that of a stock row is its content alone, as it always was."""
-    if operation is Operation.UPSERT:
+    if operation is UPSERT:
         return content_key
     return hashlib.sha256(content_key + operation.encode()).digest()

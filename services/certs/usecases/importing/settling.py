@@ -52,6 +52,12 @@ class Settling:
         self._comes = Comes(importer.source, importer.source_id, importer.priority)
         self.touched: list[str] = []
 
+    async def lock(self, rows: Sequence[PreparedRow]) -> None:
+        """Lock all that the rows are about, once, before the first wave."""
+        lineages = {row.stored.lineage_id for row in rows if row.stored}
+        others = {row.identifier_key for row in rows if not row.stored}
+        await self._registry.imports.lock_all(lineages, others)
+
     async def settle(self, wave: Sequence[PreparedRow]) -> tuple[list[Settled], list[PreparedRow]]:
         """Store one wave; return the answers, and the rows that have to be looked up again."""
         held = await self._registry.imports.lock_held([row.identifier_key for row in wave])

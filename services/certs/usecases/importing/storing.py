@@ -2,7 +2,8 @@
 
 1. Imports into the same register (type and issuer) wait for each other.
 2. Rows answered before get their stored answer.
-3. What is registered under the others' identifiers and numbers is looked up, the former locked.
+3. All versions of what the others are about are locked, in the order of their ids; what is registered under
+   their identifiers and numbers is looked up.
 4. New licences are inserted, changed ones replaced, cancelled ones cancelled, conflicts put on record; a
    row that repeats an identifier or number of its own chunk goes through 3 and 4 again.
 5. Older versions of the same lineage are marked as replaced.
@@ -53,6 +54,7 @@ async def import_rows(
     answers, unanswered = await _answered(registry, importer, batch_id, rows)
     settling = Settling(registry, importer, batch_id, fields, new_id, now)
     pending = [row for row in unanswered if not row.problems]
+    await settling.lock(pending)
     fresh = [
         (row, RowAnswer(row.row_number, Outcome.REFUSED, problems=row.problems))
         for row in unanswered

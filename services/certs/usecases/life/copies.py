@@ -41,10 +41,9 @@ async def make_copy(
     require_in_force(licence, now)
     copies = [each for each in await registry.life.links.under(licence.licence_id) if each.is_copy]
     standing = [each for each in copies if each.state is not LinkState.CALLED_OFF]
-    limit, living = subject.rules.copies_allowed, 0
-    for each in standing:
-        held = await registry.licences.get(each.licence_id)
-        living += held is not None and held.status is not LicenceStatus.CANCELLED
+    limit = subject.rules.copies_allowed
+    made_before = await registry.licences.get_each([each.licence_id for each in standing])
+    living = sum(each.status is not LicenceStatus.CANCELLED for each in made_before)
     number = max((each.copy_number for each in copies), default=0) + 1
     if living >= limit or number > MOST_NUMBERS:
         raise COPIES_USED_UP(limit=limit)

@@ -23,8 +23,6 @@ from services.certs.domain.life.order import (
     effective_violations,
 )
 from services.certs.domain.life.succession import Link
-from services.certs.domain.log.leaf import Leaf, moment
-from services.certs.domain.log.leaves import order_leaf
 from services.certs.domain.status import REASON_LIMIT
 from services.certs.usecases.life.making import Wish, ordered, subject_of
 from services.certs.usecases.life.ports import Place
@@ -74,7 +72,6 @@ async def order_act(
     else:
         _check_plan(order, licence)
         await registry.life.orders.add(order)
-        await registry.log.append(_leaf(order, now))
     return masked(licence, subject.kind), order
 
 
@@ -101,7 +98,6 @@ async def withdraw_order(
         raise ORDER_SETTLED()
     withdrawn = replace(found, state=OrderState.WITHDRAWN, settled_at=now, cause=reason)
     await registry.life.orders.save(withdrawn)
-    await registry.log.append(_leaf(withdrawn, now))
     return withdrawn
 
 
@@ -130,16 +126,6 @@ async def _kin(registry: Registry, licence_id: str) -> list[Related]:
         assert below is not None, "a link refers to a licence"
         found.append(Related(below, link, is_earlier=False))
     return found
-
-
-def _leaf(order: LicenceOrder, now: datetime) -> Leaf:
-    facts = {
-        "act": order.act.value,
-        "effective_at": moment(order.effective_at),
-        "order_id": order.order_id,
-        "state": order.state.value,
-    }
-    return order_leaf(order.licence_id, facts, now)
 
 
 def _check_plan(order: LicenceOrder, licence: Licence) -> None:

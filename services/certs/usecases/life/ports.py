@@ -13,6 +13,7 @@ from services.certs.domain.life.inspection import Inspection
 from services.certs.domain.life.order import LicenceOrder
 from services.certs.domain.life.retention import Erasure, Term
 from services.certs.domain.life.succession import Link
+from services.certs.domain.pdf.companion import LicencePdf
 
 Place = tuple[datetime, str]
 """Where a page ends: a moment and an id."""
@@ -125,6 +126,28 @@ class Erasures(Protocol):
         """Store that the documents are gone."""
 
 
+class Pdfs(Protocol):
+    """The PDF companions of licences."""
+
+    async def add(self, pdf: LicencePdf) -> None:
+        """Store that a PDF is wanted; one that is stored already stays as it is."""
+
+    async def save(self, pdf: LicencePdf) -> None:
+        """Store what became of a PDF."""
+
+    async def get(self, licence_id: str) -> LicencePdf | None:
+        """Return the PDF of a licence. Raises ROW_ALTERED."""
+
+    async def lock(self, licence_id: str) -> LicencePdf | None:
+        """Return the PDF of a licence and hold its row. Raises ROW_ALTERED."""
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        """Return licences whose PDF is to be looked at, the longest waiting first; nothing is held."""
+
+    async def remove(self, licence_id: str) -> None:
+        """Have the row gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """Everything kept about the life of licences."""
@@ -133,3 +156,4 @@ class Life:
     links: Links
     inspections: Inspections
     erasures: Erasures
+    pdfs: Pdfs

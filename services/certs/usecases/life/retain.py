@@ -51,8 +51,11 @@ async def remove_documents(registry: Registry, files: Removable, now: datetime, 
 
 
 async def _erase(registry: Registry, licence: Licence, fell_at: datetime, term: Term, now: datetime) -> None:
-    kept = licence.sealing
+    kept, pdf = licence.sealing, await registry.life.pdfs.lock(licence.licence_id)
     documents = tuple(each for each in (kept.unsealed_sha256, kept.sealed_sha256) if each)
+    if pdf is not None:
+        documents += pdf.files
+        await registry.life.pdfs.remove(licence.licence_id)
     bare = skeleton(licence)
     done = None if documents else now
     erasure = Erasure(licence.licence_id, fell_at, term.years, now, documents, done)

@@ -22,6 +22,7 @@ from services.certs.usecases.use_codes.issuing import (
     as_told,
     issue_duty_code,
     issue_use_code,
+    parties_of,
     record_refused_issue,
 )
 from services.certs.usecases.use_codes.listing import list_uses, revoke_use_codes
@@ -39,6 +40,7 @@ __all__ = [
     "issue_duty_code",
     "issue_use_code",
     "list_uses",
+    "parties_of",
     "record_entrustment",
     "record_refusal",
     "record_refused_issue",

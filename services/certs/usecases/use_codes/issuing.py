@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -32,6 +33,7 @@ from services.certs.domain.use_code import (
 )
 from services.certs.domain.use_code.entrustment import REFUSALS as ENTRUSTMENT_REFUSALS
 from services.certs.domain.use_code.entrustment import Person
+from services.certs.usecases.evidence_ports import CaseParties
 from services.certs.usecases.ports import NewId, Registry
 from services.certs.usecases.read import may_read
 from services.certs.usecases.use_codes.entrusting import Agent, agent_violations, require_agent
@@ -101,19 +103,32 @@ async def issue_use_code(
     return code, binding.expires_at
 
 
+async def parties_of(cases: CaseParties, binding: Binding) -> Collection[Person]:
+    """Return whose licences the case of a binding is about; nobody's if it names no case, item or department.
+
+    To be asked before the transaction of the code opens: intake answers.
+    """
+    named = (binding.case_id, binding.item_code, binding.consumer_code)
+    if not all(0 < len(each.strip()) and len(each) <= CODE_LIMIT for each in named):
+        return ()
+    return await cases.of_part(*named)
+
+
 async def issue_duty_code(
     registry: Registry,
     types: LicenceTypes,
     reader: Reader,
     binding: Binding,
     legal_article: str,
+    parties: Collection[Person],
     new_id: NewId,
     now: datetime,
 ) -> tuple[str, datetime]:
     """Store a use-code for a department's statutory duty and return it with its end.
 
-    The department must handle the item in that very case, the case must be open, and the article that
-    gives it the duty must be named. Raises as `issue_use_code` does.
+    The department must handle the item in that very case, the case must be open, the licence must be one
+    of its ``parties`` (see `parties_of`), and the article that gives the duty must be named. Raises as
+    `issue_use_code` does.
     """
     _require_case(binding)
     refuse([*binding_violations(binding, now), *article_violations(legal_article)])
@@ -126,6 +141,8 @@ async def issue_duty_code(
         raise USE_CODE_CASE_UNKNOWN()
     if part.closed_at is not None:
         raise USE_CODE_CASE_CLOSED()
+    if not any(licence.is_held_by(*each) for each in parties):
+        raise LICENCE_OF_ANOTHER_HOLDER()
     require_usable(licence, now)
     check_fields(binding, licence, types.of(licence), Mode.STATUTORY_DUTY)
     code, use_code_id = await _issued(registry, binding, Consent("", now), grounds, new_id)

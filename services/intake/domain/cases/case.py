@@ -113,6 +113,8 @@ class Case:
     created_at: datetime
     handled_by: str = ""
     """The natural person who acts (经办人): the applicant, or who represents the applying organisation."""
+    entrustment_id: str = ""
+    """Of the applicant, under which an agent of theirs began it; empty for who began it themselves."""
     terminal_id: str | None = None
     assurance: int = 1
     """Real-name level at the log-in that began the case."""

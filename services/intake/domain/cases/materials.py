@@ -107,6 +107,8 @@ class Supplied:
     consent_version: str = ""
     consent_id: str = ""
     """Of a licence: the one agreement that all its use-codes were issued under; none before there was one."""
+    entrustment_id: str = ""
+    """Of a licence: the entrustment of its holder under which an agent chose it; empty for the holder's own choice."""
     use_codes: tuple[BoundUseCode, ...] = ()
     face: Mapping[str, str] = field(default_factory=dict)
     """Of a licence: the face fields that the product of an item takes over, as previewed."""

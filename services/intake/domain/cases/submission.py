@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +28,11 @@ USE_CODE_MISSING = declare(
 RECEIPT_KIND = "receipt"
 
 
-def problems(case: Case, now: datetime) -> list[Violation]:
-    """Return everything that stands against submitting: ``form.<code>`` and ``materials.<code>``."""
+def problems(case: Case, now: datetime, lapsed: Collection[str] = ()) -> list[Violation]:
+    """Return everything that stands against submitting: ``form.<code>`` and ``materials.<code>``.
+
+    ``lapsed`` are materials whose use-codes went with the entrustment they were issued under.
+    """
     found: list[Violation] = []
     try:
         check_form(case.plan.form, case.form)
@@ -42,7 +46,9 @@ def problems(case: Case, now: datetime) -> list[Violation]:
         supplied = case.supplies.get(need.material.code)
         if supplied is None:
             found.append(MATERIAL_MISSING.at(path, name=name.zh, name_en=name.en, **in_words(allowed)))
-        elif supplied.kind is SupplyKind.LICENCE and not _all_bound(case, need.parts, supplied, now):
+        elif supplied.kind is SupplyKind.LICENCE and (
+            need.material.code in lapsed or not _all_bound(case, need.parts, supplied, now)
+        ):
             found.append(USE_CODE_MISSING.at(path, name=name.zh, name_en=name.en))
     return found
 
@@ -108,6 +114,8 @@ def supply_record(supplied: Supplied) -> dict[str, Any]:
             record |= {"licence_id": supplied.licence_id, "consent_version": supplied.consent_version}
             if supplied.consent_id:  # a case of a release before has none, and its digest stays
                 record["consent_id"] = supplied.consent_id
+            if supplied.entrustment_id:
+                record["entrustment_id"] = supplied.entrustment_id
         case SupplyKind.UPLOAD:
             record |= {"sha256": supplied.sha256, "size_bytes": supplied.size_bytes}
         case _:

@@ -14,8 +14,9 @@ from services.intake.domain.cases.part import Part
 from services.intake.domain.cases.plan import draft_mistakes, plan_case, require_applicant, require_level
 from services.intake.domain.cases.submission import cleaned_form
 from services.intake.domain.catalogue.model import Catalogue
+from services.intake.usecases.cases.mandates import mandated_applicant, mandates, principal_of
 from services.intake.usecases.cases.ports import CaseSummary, TimelineEntry, Work
-from services.intake.usecases.cases.record import load_own, load_to_act, principal_of, record
+from services.intake.usecases.cases.record import load_own, load_to_act, record
 
 PAGE_LIMIT = 100
 
@@ -30,24 +31,31 @@ async def create_draft(
     county: str,
     answers: Mapping[str, str],
     form: Mapping[str, str],
+    entrustment_id: str = "",
 ) -> Case:
-    """Begin a case for an item or a bundle in a county; nobody but the applicant sees it yet.
+    """Begin a case for an item or a bundle in a county; nobody but the applicant and their agent sees it yet.
 
-    The form may be incomplete. Raises INVALID_REQUEST naming every wrong answer and field,
-    ITEM_NOT_FOUND, BUNDLE_NOT_FOUND, ITEM_NOT_OFFERED, CASE_NOT_OFFERED, REAL_NAME_LEVEL_TOO_LOW,
-    APPLICANT_NOT_ADMITTED.
+    With an entrustment to whom the actor acts for, its grantor is the applicant. The form may be incomplete.
+    Raises INVALID_REQUEST naming every wrong answer and field, ITEM_NOT_FOUND, BUNDLE_NOT_FOUND,
+    ITEM_NOT_OFFERED, CASE_NOT_OFFERED, REAL_NAME_LEVEL_TOO_LOW, APPLICANT_NOT_ADMITTED,
+    ENTRUSTMENT_NOT_FOUND, ENTRUSTMENT_NOT_IN_FORCE, ENTRUSTMENT_NOT_COVERING.
     """
     refuse(draft_mistakes(catalogue, kind, target_id, answers, form))
     plan = plan_case(catalogue, kind, target_id, county, answers)
     require_level(plan, actor.assurance)
-    applicant = await work.persons.load(principal_of(actor))
+    applicant_id = principal_of(actor)
+    if entrustment_id:
+        codes = [item.item_code for item in plan.items]
+        applicant_id = await mandated_applicant(work, actor, entrustment_id, codes)
+    applicant = await work.persons.load(applicant_id)
     if applicant is None:
         raise CASE_NOT_FOUND()
     require_applicant(plan, applicant.kind)
     case = Case(
         case_id=_new_id(),
-        person_id=principal_of(actor),
+        person_id=applicant_id,
         handled_by=actor.person_id,
+        entrustment_id=entrustment_id,
         plan=plan,
         parts=[Part(_new_id(), item) for item in plan.items],
         created_at=work.now(),
@@ -79,8 +87,14 @@ async def get_case(work: Work, actor: ActingPerson, case_id: str) -> Case:
 async def list_cases(
     work: Work, actor: ActingPerson, *, before: tuple[datetime, str] | None = None, limit: int = 20
 ) -> Sequence[CaseSummary]:
-    """Return the cases of whom the actor acts for, newest first; ``before`` is (created_at, case_id) of the last one seen."""
-    return await work.cases.list_of_person(principal_of(actor), before=before, limit=min(limit, PAGE_LIMIT))
+    """Return the cases of whom the actor acts for and those they conduct as an agent, newest first.
+
+    ``before`` is (created_at, case_id) of the last one seen.
+    """
+    names = list(await mandates(work, actor))
+    return await work.cases.list_of_person(
+        principal_of(actor), before=before, limit=min(limit, PAGE_LIMIT), entrustment_ids=names
+    )
 
 
 async def list_timeline(work: Work, actor: ActingPerson, case_id: str) -> Sequence[TimelineEntry]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chassis.auth.person import ActingPerson
 from chassis.errors import Fault
 from services.intake.domain.cases.case import Case
+from services.intake.usecases.cases.mandates import lapsed_supplies
 from services.intake.usecases.cases.ports import Licences, OpenWork, Work
 from services.intake.usecases.cases.record import load_to_act, record
 
@@ -27,6 +28,8 @@ async def answer_supplement(work: Work, actor: ActingPerson, case_id: str) -> Ca
     REAL_NAME_LEVEL_TOO_LOW.
     """
     case = await load_to_act(work, actor, case_id)
+    for code in await lapsed_supplies(work, case.staged_supplies):
+        del case.staged_supplies[code]  # its use-codes went with the entrustment: it is missing again
     case.answer_supplement(work.now())
     await record(work, case)
     return case

@@ -13,6 +13,7 @@ from services.intake.domain.cases.applicant import Applicant
 from services.intake.domain.cases.case import Case, CaseState
 from services.intake.domain.cases.deadlines import PartDeadline
 from services.intake.domain.cases.states import PartState
+from services.intake.domain.entrustment import Entrustment
 from services.intake.domain.ratings import Rating, Rectification
 
 
@@ -103,9 +104,14 @@ class Cases(Protocol):
         ...
 
     async def list_of_person(
-        self, person_id: str, *, before: tuple[datetime, str] | None, limit: int
+        self,
+        person_id: str,
+        *,
+        before: tuple[datetime, str] | None,
+        limit: int,
+        entrustment_ids: Sequence[str] = (),
     ) -> Sequence[CaseSummary]:
-        """Return the person's cases, newest first, after a place in that order."""
+        """Return the person's cases and those begun under some entrustments, newest first, after a place."""
         ...
 
     async def list_of_department(
@@ -198,6 +204,14 @@ class Persons(Protocol):
         """Return whether a natural person may act now for the organisation with this code."""
         ...
 
+    async def entrustment(self, entrustment_id: str) -> Entrustment | None:
+        """Return an entrustment as it stands, or None."""
+        ...
+
+    async def entrusted_to_apply(self, agent: Applicant, now: datetime, limit: int) -> Sequence[str]:
+        """Return the ids of entrustments in force now under which the agent may apply, the newest."""
+        ...
+
 
 class Work(Protocol):
     """One open transaction; everything in it becomes true together, events included."""
@@ -267,6 +281,15 @@ class FoundLicence:
 
 
 @dataclass(frozen=True, slots=True)
+class Agency:
+    """Who acts for a holder towards the registry, and under which entrustment of the holder."""
+
+    entrustment_id: str
+    id_type_code: str
+    id_number: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class UseCodeOrder:
     """What a use-code is to be bound to."""
 
@@ -283,6 +306,8 @@ class UseCodeOrder:
     consented_at: datetime
     consent_id: str
     """Of the agreement in the case that the code is issued under."""
+    agency: Agency | None = None
+    """Set where an agent of the holder orders it."""
 
 
 class Licences(Protocol):
@@ -297,8 +322,13 @@ class Licences(Protocol):
         use_cause: str,
         item_code: str,
         case_id: str,
+        agency: Agency | None = None,
     ) -> Sequence[FoundLicence]:
-        """Return the holder's licences of these types that are in force. Raises PEER_UNAVAILABLE."""
+        """Return the holder's licences of these types that are in force; for an agent those entrusted.
+
+        Raises PEER_UNAVAILABLE, and for an agent what the registry refuses the entrustment for, which it
+        records for the holder.
+        """
         ...
 
     async def issue_use_code(self, order: UseCodeOrder, request_id: str) -> tuple[str, datetime]:

@@ -6,6 +6,7 @@ from chassis.auth.person import ActingPerson
 from services.intake.domain.cases.case import CASE_NOT_FOUND, Case
 from services.intake.domain.cases.plan import require_level
 from services.intake.usecases.cases.announce import Details, changes_of, entry_of, event_of
+from services.intake.usecases.cases.mandates import mandate_of, principal_of, require_mandate
 from services.intake.usecases.cases.ports import Work
 
 _NO_DETAILS = Details()
@@ -24,16 +25,16 @@ async def record(work: Work, case: Case, details: Details = _NO_DETAILS) -> None
     case.happened.clear()
 
 
-def principal_of(actor: ActingPerson) -> str:
-    """Return for whom the actor acts: an organisation they represent, or themselves."""
-    return actor.acting_for or actor.person_id
-
-
 async def load_own(work: Work, actor: ActingPerson, case_id: str, *, lock: bool = False) -> Case:
-    """Return a case of whom the actor acts for. Raises CASE_NOT_FOUND for anyone else's, as for none."""
+    """Return a case of whom the actor acts for, or one that they conduct as its applicant's agent.
+
+    Raises CASE_NOT_FOUND for anyone else's, as for none; for an agent ENTRUSTMENT_NOT_IN_FORCE.
+    """
     case = await work.cases.load(case_id, lock=lock)
-    if case is None or case.person_id != principal_of(actor):
+    if case is None:
         raise CASE_NOT_FOUND()
+    if case.person_id != principal_of(actor):
+        require_mandate(work, case, await mandate_of(work, actor, case))
     return case
 
 

@@ -20,6 +20,7 @@ from services.intake.domain.cases.submission import (
     receipt_document,
 )
 from services.intake.usecases.cases.digest import canonical_digest
+from services.intake.usecases.cases.mandates import lapsed_supplies
 from services.intake.usecases.cases.ports import SignDocument, Work
 from services.intake.usecases.cases.record import load_to_act, record
 from standards.identifiers import build_case_number
@@ -61,7 +62,7 @@ async def submit(
     if case.submitted_at is not None:
         raise CASE_ALREADY_SUBMITTED(case_no=case.case_no)
     now = work.now()
-    refuse(problems(case, now))
+    refuse(problems(case, now, await lapsed_supplies(work, case.supplies)))
     case.form = cleaned_form(case.plan, case.form)
     numbers = await _numbers(work, case, now)
     case_no = numbers[case.plan.number_prefix]

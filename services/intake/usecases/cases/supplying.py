@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
@@ -11,8 +11,7 @@ import uuid_utils.compat
 
 from chassis.auth.person import ActingPerson
 from chassis.errors import FIELD_REQUIRED, Fault, Kind, refuse
-from services.intake.domain.cases.applicant import UNIFIED_CODE
-from services.intake.domain.cases.case import CASE_NOT_FOUND, Case
+from services.intake.domain.cases.case import Case
 from services.intake.domain.cases.issuing import taken_over
 from services.intake.domain.cases.materials import (
     AGREEMENT_REQUIRED,
@@ -32,22 +31,21 @@ from services.intake.domain.cases.plan import require_level
 from services.intake.domain.catalogue.guide import MaterialNeed
 from services.intake.domain.catalogue.items import MaterialHolder
 from services.intake.domain.catalogue.model import Catalogue
+from services.intake.domain.entrustment import ENTRUSTMENT_NOT_COVERING
+from services.intake.usecases.cases.holders import Holders, Source, case_with_holders, require_in_force
 from services.intake.usecases.cases.ports import (
     Files,
     FoundLicence,
     Licences,
     OpenWork,
     UseCodeOrder,
-    Work,
 )
-from services.intake.usecases.cases.record import load_own, load_to_act, record
+from services.intake.usecases.cases.record import load_to_act, record
 from services.intake.usecases.uploads import UPLOAD_TOO_LARGE
 
 USE_CODE_LIFETIME = timedelta(days=120)
 """Longer than a joint procedure of 45 + 15 working days; certs allows at most 180 days."""
 FILE_NAME_LIMIT = 120
-
-Holders = Mapping[MaterialHolder, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +68,28 @@ class SupplyChoice:
     agreed: bool
     licence_id: str = ""
     consent_version: str = ""
+    entrustment_id: str = ""
+    """Of a licence: the entrustment under which it is another's; in a case begun under one that one is meant."""
 
 
 async def find_material_licences(
-    open_work: OpenWork, licences: Licences, actor: ActingPerson, case_id: str
+    open_work: OpenWork, licences: Licences, actor: ActingPerson, case_id: str, entrustment_id: str = ""
 ) -> tuple[MaterialOptions, ...]:
     """Return the material list with the licences of every county that replace each, masked.
 
     Each look-up leaves a usage record at the registry; there is none, and no candidates, once nothing
-    can be supplied any more: the purpose is gone. Raises CASE_NOT_FOUND.
+    can be supplied any more: the purpose is gone. With an entrustment to whom the actor acts for, also its
+    grantor's licences, as far as it covers them; in a case begun under one that is so anyway. An entrustment
+    that is over is refused by the registry, on record for its grantor. Raises CASE_NOT_FOUND,
+    ENTRUSTMENT_NOT_FOUND, ENTRUSTMENT_NOT_IN_FORCE, ENTRUSTMENT_NOT_COVERING and what the registry answers.
     """
     async with open_work() as work:
-        case, holders = await _own_with_holders(work, actor, case_id)
+        case, holders = await case_with_holders(work, actor, case_id, entrustment_id)
+        now = work.now()
     found: dict[MaterialHolder, Sequence[FoundLicence] | None] = {}
     for holder in {need.material.holder for need in case.plan.needs if _replaceable(need)}:
         found[holder] = await _ask_registry(licences, case, holders, holder) if case.editable else ()
+    require_in_force(holders, now)
     return tuple(_options(case, need, found.get(need.material.holder)) for need in case.plan.needs)
 
 
@@ -102,10 +107,11 @@ async def choose_supply(
     A licence gets one use-code (用证码) for each part that needs the material, bound to that part's
     department, item, case and face fields. Raises INVALID_REQUEST without agreement, MATERIAL_UNKNOWN,
     MATERIAL_NOT_ASKED, SUPPLY_NOT_ALLOWED, LICENCE_NOT_ACCEPTED, CASE_NOT_FOUND, CASE_NOT_EDITABLE,
-    REAL_NAME_LEVEL_TOO_LOW.
+    REAL_NAME_LEVEL_TOO_LOW, ENTRUSTMENT_NOT_FOUND, ENTRUSTMENT_NOT_IN_FORCE, ENTRUSTMENT_NOT_COVERING
+    and what the registry refuses an entrustment for.
     """
     async with open_work() as work:
-        case, holders = await _own_with_holders(work, actor, case_id)
+        case, holders = await case_with_holders(work, actor, case_id, choice.entrustment_id)
         require_level(case.plan, actor.assurance)  # before a use-code is asked for
         now = work.now()
     need = require_need(case.plan, material_code, choice.kind)
@@ -172,27 +178,6 @@ async def _put(
     return case
 
 
-async def _own_with_holders(work: Work, actor: ActingPerson, case_id: str) -> tuple[Case, Holders]:
-    """Return the case and whose licences may be asked for in it, each as (kind of number, number).
-
-    The applicant's own are those of the natural person who acts; the business's are those of the
-    organisation they act for, or of the one the form names if they represent it.
-    """
-    case = await load_own(work, actor, case_id)
-    applicant = await work.persons.load(case.person_id)
-    acting = await work.persons.load(actor.person_id)
-    if applicant is None or acting is None:
-        raise CASE_NOT_FOUND()
-    holders = {MaterialHolder.APPLICANT: (acting.id_type_code, acting.id_number)}
-    if applicant.kind == "legal":
-        holders[MaterialHolder.BUSINESS] = (applicant.id_type_code, applicant.id_number)
-    else:
-        uscc = case.plan.named_business(case.form)
-        if uscc and await work.persons.represents(actor.person_id, uscc):
-            holders[MaterialHolder.BUSINESS] = (UNIFIED_CODE, uscc)
-    return case, holders
-
-
 def _require_agreement(choice: SupplyChoice) -> None:
     problems = [] if choice.agreed else [AGREEMENT_REQUIRED.at("supply.agreed")]
     if choice.kind is SupplyKind.LICENCE:
@@ -209,17 +194,22 @@ async def _bind_licence(
     choice: SupplyChoice,
     now: datetime,
 ) -> Supplied:
-    holder = holders.get(need.material.holder)
-    found = await _find(licences, case, holder, [each.licence_type for each in need.material.replaced_by])
+    source = holders.get(need.material.holder)
+    if choice.entrustment_id and (source is None or source.given is None):
+        raise ENTRUSTMENT_NOT_COVERING()
+    types = [each.licence_type for each in need.material.replaced_by]
+    item_code = source.item_of(case.plan.items_needing(need), covered=False) if source else ""
+    found = await _find(licences, case, source, types, item_code)
     licence = next((each for each in found if each.licence_id == choice.licence_id), None)
-    if licence is None or holder is None:
+    if licence is None or source is None:
         raise LICENCE_NOT_ACCEPTED()
+    require_in_force({need.material.holder: source}, now)
     face_fields = require_licence(need, licence.type_code, licence.trust_grade)
     consent_id = str(uuid_utils.compat.uuid7())
     codes: list[BoundUseCode] = []
     for part in case.editable_parts():
         if part.item.item_id in need.parts:
-            order = _order(case, part, holder, licence, face_fields, choice, consent_id, now)
+            order = _order(case, part, source, licence, face_fields, choice, consent_id, now)
             code, expires_at = await licences.issue_use_code(order, str(uuid_utils.compat.uuid7()))
             codes.append(BoundUseCode(part.part_id, code, expires_at))
     return Supplied(
@@ -231,6 +221,7 @@ async def _bind_licence(
         licence_county_code=licence.county_code,
         consent_version=choice.consent_version,
         consent_id=consent_id,
+        entrustment_id=source.given.entrustment_id if source.given else "",
         use_codes=tuple(codes),
         face={code: value for code, value in licence.face.items() if code in _kept(case, licence)},
     )
@@ -245,7 +236,7 @@ def _kept(case: Case, licence: FoundLicence) -> frozenset[str]:
 def _order(
     case: Case,
     part: Part,
-    holder: tuple[str, str],
+    source: Source,
     licence: FoundLicence,
     face_fields: tuple[str, ...],
     choice: SupplyChoice,
@@ -254,8 +245,8 @@ def _order(
 ) -> UseCodeOrder:
     return UseCodeOrder(
         licence_id=licence.licence_id,
-        holder_id_type_code=holder[0],
-        holder_id_number=holder[1],
+        holder_id_type_code=source.holder[0],
+        holder_id_number=source.holder[1],
         item_code=part.item.item_code,
         case_id=case.case_id,
         consumer_code=part.item.department_code,
@@ -265,6 +256,7 @@ def _order(
         consent_version=choice.consent_version,
         consented_at=now,
         consent_id=consent_id,
+        agency=source.agency,
     )
 
 
@@ -277,9 +269,12 @@ async def _ask_registry(
 ) -> Sequence[FoundLicence] | None:
     """Return the licences, or None when the registry cannot be asked: the case goes on without it."""
     needs = [need for need in case.plan.needs if need.material.holder is holder and _replaceable(need)]
-    types = sorted({each.licence_type for need in needs for each in need.material.replaced_by})
+    source = holders.get(holder)
+    wanted = {each.licence_type for need in needs for each in need.material.replaced_by}
+    types = sorted(each for each in wanted if source and source.covers(each))
+    item_code = source.item_of(case.plan.items, covered=True) if source else ""
     try:
-        return await _find(licences, case, holders.get(holder), types)
+        return await _find(licences, case, source, types, item_code)
     except Fault as fault:
         if fault.kind in {Kind.UNAVAILABLE, Kind.DEADLINE_EXCEEDED, Kind.RESOURCE_EXHAUSTED}:
             return None
@@ -287,17 +282,18 @@ async def _ask_registry(
 
 
 async def _find(
-    licences: Licences, case: Case, holder: tuple[str, str] | None, types: Sequence[str]
+    licences: Licences, case: Case, source: Source | None, types: Sequence[str], item_code: str
 ) -> Sequence[FoundLicence]:
-    if holder is None or not types:
+    if source is None or not types:
         return ()
     return await licences.find(
-        holder_id_type_code=holder[0],
-        holder_id_number=holder[1],
+        holder_id_type_code=source.holder[0],
+        holder_id_number=source.holder[1],
         type_codes=types,
         use_cause=f"申请办理{case.plan.title}",
-        item_code=case.plan.items[0].item_code,
+        item_code=item_code,
         case_id=case.case_id,
+        agency=source.agency,
     )
 
 

@@ -1,4 +1,4 @@
-"""The offline statement: no number in it, no life beyond a day or the term, a proof only where it fits."""
+"""The offline statement: no number in it, no life beyond a day or the term, its log evidence named by digest."""
 
 from __future__ import annotations
 
@@ -9,17 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.auth import DocumentSigner, new_signing_key
 from chassis.errors import Fault
-from services.certs.domain.presentation import (
-    OFFLINE_KIND,
-    LogPlace,
-    check_statement,
-    qr_text_of,
-    read_statement,
-    state,
-)
-from services.certs.domain.presentation.offline import LONGEST, QR_BYTES
+from services.certs.domain.presentation import LogEvidence, check_statement, read_statement, state
+from services.certs.domain.presentation.offline import LONGEST
 from services.certs.domain.status import LicenceStatus
 from tests.unit.certs.conftest import NOW, data, licence, types
 
@@ -32,9 +24,10 @@ def valid(licence):
 
 
 def test_a_statement_reads_as_it_was_written(valid):
-    for log in (None, LogPlace(7, 100, ("ab" * 32,)), LogPlace(7, 100)):
+    for log in (None, LogEvidence(b"leaf", b"proof")):
         made = state(valid, "handle", timedelta(hours=1), log, NOW)
         assert read_statement(made.claims()) == made
+        assert bool(made.log_digest) == bool(log)
         assert "11010519491231002X" not in str(made.claims())
 
 
@@ -45,14 +38,11 @@ def test_it_never_outlives_a_day_or_the_term(valid):
     assert state(last, "h", LONGEST, None, NOW).expires_at == datetime(2026, 3, 9, 16, tzinfo=UTC)
 
 
-def test_a_proof_that_would_make_the_code_unreadable_is_left_out_and_its_place_stays(valid):
-    key = new_signing_key()
-    for hashes, kept in ((0, 0), (1, 1), (20, 0)):
-        made = state(valid, "A" * 12, LONGEST, LogPlace(123_456, 1_000_000, ("ab" * 32,) * hashes), NOW)
-        assert made.log is not None
-        assert (made.log.index, len(made.log.hashes)) == (123_456, kept)
-        text = qr_text_of(DocumentSigner(key).sign_document(made.claims(), kind=OFFLINE_KIND))
-        assert len(text) <= QR_BYTES
+def test_the_digest_of_evidence_tells_leaf_from_proof():
+    digests = {
+        LogEvidence(*each).digest for each in ((b"ab", b"c"), (b"a", b"bc"), (b"abc", b""), (b"", b"abc"))
+    }
+    assert len(digests) == 4
 
 
 def test_one_that_lives_too_long_or_begins_later_was_not_made_here(valid):

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joserfc import jws
 
 from chassis.auth import new_signing_key, public_keys
 from chassis.errors import Fault
+from services.certs.domain.disclosure import masked
 from services.certs.domain.federation import (
+    KIND,
     Heartbeat,
     LicenceMessage,
     PeerRegistry,
@@ -25,6 +32,7 @@ from services.certs.domain.holder import Holder
 from services.certs.domain.licence import Licence, Origin
 from services.certs.domain.status import LicenceStatus
 from services.certs.federated import JoseEnvelopes
+from services.certs.rpc import messages
 
 NOW = datetime(2026, 3, 9, 2, 30, 15, 123456, tzinfo=UTC)
 NUMBERS = st.integers(0, 2**53 - 1)
@@ -78,10 +86,78 @@ def test_claims_without_a_part_or_of_another_kind_are_refused(
         message_of({**claims, name: wrong} if not (name == "proof" and wrong == []) else {})
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | TEXTS, st.lists))
-def test_content_of_any_shape_is_read_or_refused(said: object) -> None:
+ODD: list[str | int] = [
+    *("", "\x00", "\ud800", "x" * 30_000, "valid", "111", str(UUID(int=7)), "0001-01-01", "9999-12-31"),
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-03-09T02:30:15Z", 2**31, -1, 10**400),
+]
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=40)
+    | st.sampled_from(ODD)
+)
+ANYTHING = st.recursive(
+    LEAVES, lambda one: st.lists(one, max_size=4) | st.dictionaries(st.text(max_size=5), one, max_size=4)
+)
+
+
+@st.composite
+def near_misses(draw: st.DrawFn, good: dict[str, Any]) -> dict[str, Any]:
+    """Claims of the right names, some of them with values of no good."""
+    wrong = draw(st.dictionaries(st.sampled_from(sorted(good)), ANYTHING, max_size=3))
+    return {**good, **wrong, **draw(st.dictionaries(st.text(max_size=5), LEAVES, max_size=1))}
+
+
+@given(st.data())
+def test_claims_of_any_json_are_a_message_or_refused_and_what_is_read_can_be_said_again(
+    data: st.DataObject,
+) -> None:
+    good = [claims_of(each) for each in (_message(), replace(_message(), superseded=True), _heartbeat())]
+    claims = data.draw(st.one_of(st.dictionaries(st.text(max_size=5), ANYTHING), *map(near_misses, good)))
+    with suppress_refusal():
+        read = message_of(json.loads(json.dumps(claims)))
+        assert json.dumps(claims_of(read), ensure_ascii=False).encode()
+
+
+@given(st.data())
+def test_content_of_any_json_is_a_licence_or_refused_and_what_is_read_can_be_shown(
+    data: st.DataObject,
+) -> None:
+    good = json.loads(shared_content(_licence(), None))
+    said = data.draw(st.one_of(ANYTHING, near_misses(good), near_misses(good | {"face": {"KZ_MC": "x"}})))
+    with suppress_refusal():
+        read = licence_of(_message(), json.dumps(said).encode())
+        assert messages.licence(masked(read, None)).SerializeToString()
+        assert read.is_usable(NOW) in {True, False}
+
+
+@given(st.binary(max_size=60) | st.sampled_from([b"[" * 90_000, b'{"a":' * 15_000, b"1" * 5_000, b"NaN"]))
+def test_what_is_no_json_or_too_deep_is_refused(content: bytes) -> None:
     with pytest.raises(Fault, match="MESSAGE_MALFORMED"):
-        licence_of(_message(), json.dumps(said).encode())
+        licence_of(_message(), content)
+
+
+@pytest.mark.parametrize("payload", [b"[" * 90_000, b'{"a":' * 15_000, b"1" * 5_000, b"NaN", b"\xff", b""])
+def test_a_signed_payload_of_any_kind_is_refused(payload: bytes) -> None:
+    signing = new_signing_key()
+    header = {"alg": "ES256", "kid": signing.kid, "typ": f"tongban-{KIND}+jws"}
+    signed = jws.serialize_compact(header, payload, signing, ["ES256"])
+    envelopes = JoseEnvelopes(signing, signing)
+    assert envelopes.issuer_of(signed) == ""
+    with pytest.raises(Fault, match="SIGNATURE_WRONG"):
+        envelopes.verify(signed, _card(signing, signing))
+
+
+@contextmanager
+def suppress_refusal() -> Iterator[None]:
+    """Nothing but our own refusal may come of what another registry says."""
+    try:
+        yield
+    except Fault as fault:
+        if fault.code != "MESSAGE_MALFORMED":
+            raise
 
 
 def test_the_shared_content_keeps_what_finds_the_licence() -> None:
@@ -127,6 +203,10 @@ def _message() -> LicenceMessage:
         *("361100-city", "361123-county", "018f0000-0000-7000-8000-000000000001", 4, 2, 1, 3, "T"),
         *(LicenceStatus.REVOKED, "revoke", False, NOW, NOW, "sealed"),
     )
+
+
+def _heartbeat() -> Heartbeat:
+    return Heartbeat("361100-city", "361123-county", 3, NOW, 4, "note", 7, (bytes(32),))
 
 
 def _licence() -> Licence:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from chassis.auth import DocumentSigner, new_signing_key
+from chassis.auth import DocumentSigner, new_signing_key, signing_key_from_pem
 from chassis.errors import Fault
 from chassis.rpc.peer import Peer, peer_of_uris
-from chassis.tlog.keys import new_log_key
+from chassis.tlog.keys import new_log_key, read_signer
+from chassis.tlog.note import ED25519, Verifier
 from cli.federation.agreeing import Registry, add_peer, agreements, export_file, name_registry
 from cli.local.authority import open_authority
 from services.certs.federated import LiveFederation, read_peer_file
+from services.certs.federated.envelope import unverified
 
 CITY, COUNTY = "361100-city", "361123-county"
 
@@ -65,6 +67,46 @@ def test_a_file_is_taken_by_its_fingerprint_only(pair: tuple[Registry, Registry]
     assert agreements(pair[1])[0]["registry_id"] == CITY
 
 
+def test_a_file_names_every_key_of_the_log_the_newest_last(pair: tuple[Registry, Registry]) -> None:
+    city, _ = pair
+    present = read_peer_file(export_file(city, "")[0])[0]
+    assert present.log_keys == present.every_log_key == (present.log_key,)
+    before = export_file(city, "")[1]
+    first = city.keys / "log_key.pem"
+    (city.keys / "log_keys.txt").write_text(f"# former\n{present.log_key}\n", encoding="utf-8")
+    first.write_text(new_log_key())
+    (city.keys / "log_key.next.pem").write_text(new_log_key())
+    signed, fingerprint = export_file(city, "")
+    found = read_peer_file(signed)[0]
+    assert found.log_key == str(read_signer(first.read_bytes(), "tongban/certs", ED25519).verifier)
+    assert found.log_keys[:2] == (present.log_key, found.log_key)
+    assert len(set(found.log_keys)) == 3
+    assert fingerprint != before
+
+
+def test_a_file_of_an_earlier_release_names_one_key_of_the_log(pair: tuple[Registry, Registry]) -> None:
+    signed, fingerprint = export_file(pair[0], "")
+    claims = unverified(signed)
+    claims.pop("log_keys")
+    key = signing_key_from_pem((pair[0].keys / "registry_key.pem").read_bytes())
+    earlier, same = read_peer_file(DocumentSigner(key).sign_document(claims, kind="registry"))
+    assert earlier.every_log_key == (claims["log_key"],)
+    assert same == fingerprint
+    for wrong in (
+        [],
+        "x",
+        ["x"],
+        [str(stranger("tongban/certs"))],
+        [claims["log_key"], str(stranger("other"))],
+    ):
+        with pytest.raises(Fault, match="PEER_FILE_WRONG"):
+            read_peer_file(DocumentSigner(key).sign_document(claims | {"log_keys": wrong}, kind="registry"))
+
+
+def stranger(name: str) -> Verifier:
+    return read_signer(new_log_key().encode(), name, ED25519).verifier
+
+
 @pytest.mark.parametrize("text", ["", "a.b.c", "{}", "é.é.é"])
 def test_what_is_no_peer_file_is_refused(text: str) -> None:
     with pytest.raises(Fault, match="PEER_FILE_WRONG"):
@@ -72,8 +114,6 @@ def test_what_is_no_peer_file_is_refused(text: str) -> None:
 
 
 def test_a_file_signed_by_another_key_than_it_names_is_refused(pair: tuple[Registry, Registry]) -> None:
-    from services.certs.federated.envelope import unverified
-
     claims = unverified(export_file(pair[0], "")[0])
     with pytest.raises(Fault, match="PEER_FILE_WRONG"):
         read_peer_file(DocumentSigner(new_signing_key()).sign_document(claims, kind="registry"))
@@ -91,6 +131,19 @@ def test_a_running_registry_notices_a_new_agreement(pair: tuple[Registry, Regist
     fresh = LiveFederation(pair[0].directory).current()
     assert fresh.of(COUNTY).accept == {"T1", "T2"}
     assert fresh.of(COUNTY).limit_seconds == 60
+
+
+def test_an_agreement_may_say_for_which_divisions_the_peer_issues(pair: tuple[Registry, Registry]) -> None:
+    own = frozenset({"11361123TB20000139"})
+    signed, fingerprint = export_file(pair[0], "")
+    add_peer(pair[1], signed, fingerprint, [], ["T1"])
+    assert LiveFederation(pair[1].directory, own).current().of(CITY).issues_for == ()
+    add_peer(pair[1], signed, fingerprint, [], ["T1"], issues_for=["361100", "360000"])
+    live = LiveFederation(pair[1].directory, own).current()
+    assert (live.of(CITY).issues_for, live.own_issuers) == (("361100", "360000"), own)
+    assert agreements(pair[1])[0]["issues_for"] == ["361100", "360000"]
+    with pytest.raises(Fault, match="PEER_FILE_WRONG"):
+        add_peer(pair[1], signed, fingerprint, [], ["T1"], issues_for=["江西"])
 
 
 def test_without_a_directory_there_is_no_federation(tmp_path: Path) -> None:

@@ -102,10 +102,26 @@ def test_several_holders_keep_their_order(types):
         ("2026/3/9", date(2026, 3, 9)),
         ("2026年3月9日", date(2026, 3, 9)),
         ("长期", None),
+        ("9999-12-31", None),
+        ("99991231", None),
+        ("9999年12月31日", None),
     ],
 )
 def test_the_date_forms_of_registers_are_read(text, day):
     assert read_date(text) == day
+
+
+@pytest.mark.parametrize("name", ["ZZBFRQ", "ZZYXQQSRQ", "ZZYXQJZRQ"])
+def test_a_date_before_1900_is_refused_by_its_field(types, name):
+    assert (name, "DATE_TOO_EARLY") in found(types, **{name: "0001-01-01"})
+    assert (name, "DATE_TOO_EARLY") not in found(types, **{name: "1900-01-01"})
+
+
+def test_a_term_to_the_end_of_the_calendar_has_no_end(types):
+    judgement = judged(types, ZZYXQJZRQ="9999-12-31")
+    assert judgement.licence is not None
+    assert (judgement.licence.valid_until, judgement.quality_flags) == (None, ())
+    assert found(types, ZZBFRQ="9999-12-31") == {("ZZBFRQ", "DATE_MALFORMED")}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from services.certs.domain.life.history import FIRST, Line, compose
 from services.certs.domain.life.order import STATUS_ASKED, LicenceOrder, OrderState
 from services.certs.domain.life.succession import Link
 from services.certs.domain.log import Leaf
+from services.certs.domain.pdf.companion import LicencePdf
 from services.certs.domain.status import StatusChange
 from services.certs.usecases.life.ports import Life
 from services.certs.usecases.ports import Registry
@@ -33,6 +34,7 @@ class Kept:
     events: list[tuple[Event, int]] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
     documents: dict[str, bytes] = field(default_factory=dict)
+    pdfs: dict[str, LicencePdf] = field(default_factory=dict)
 
 
 class InMemory:
@@ -55,7 +57,7 @@ class InMemory:
             log=this,
             evidence=nobody,
             **dict.fromkeys(_others(), nobody),
-            life=Life(Orders(self), Links(self), nobody, nobody),  # type: ignore[arg-type]
+            life=Life(Orders(self), Links(self), nobody, nobody, Pdfs(self)),  # type: ignore[arg-type]
         )
 
     @contextmanager
@@ -86,6 +88,9 @@ class InMemory:
         return self.kept.licences.get(licence_id)
 
     lock = get
+
+    async def get_each(self, licence_ids: Sequence[str]) -> list[Licence]:
+        return [self.kept.licences[each] for each in licence_ids if each in self.kept.licences]
 
     async def add(self, licence: Licence) -> Licence:
         assert licence.identifier not in {each.identifier for each in self.kept.licences.values()}
@@ -124,6 +129,14 @@ class InMemory:
             if each.status in {"valid", "suspended"} and each.valid_until and each.valid_until < today
         ]
         return over[:limit]
+
+
+@dataclass
+class Pdfs:
+    store: InMemory
+
+    async def add(self, pdf: LicencePdf) -> None:
+        self.store.kept.pdfs.setdefault(pdf.licence_id, pdf)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from chassis.errors import Fault
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.life.copies import waiting_copy
+from services.certs.domain.life.history import day_start, term_over_at
 from services.certs.domain.life.inspection import (
     Inspection,
     InspectionState,
@@ -24,12 +25,19 @@ from services.certs.domain.life.inspection import (
     moved_on,
     window,
 )
-from services.certs.domain.life.order import Decision, OrderedAct, decision_violations
+from services.certs.domain.life.order import (
+    Decision,
+    OrderedAct,
+    decision_violations,
+    effective_violations,
+)
 from services.certs.domain.life.retention import skeleton, terms
 from services.certs.domain.life.rules import LifeRules, life_rules
 from services.certs.domain.life.succession import next_identifier, renewed
 from services.certs.domain.ofd.layout import lay_out
 from services.certs.domain.ofd.preview import paint, preview
+from services.certs.domain.people import is_same_person, named
+from services.certs.domain.status import LicenceStatus, StatusOrder, second_person_violations
 from standards.identifiers import check_licence_identifier_for_issuing, parse_licence_identifier
 from tests.unit.certs.conftest import FOOD
 
@@ -61,6 +69,44 @@ def test_an_inspection_moves_with_time_only_forward():
     assert moved_on(replace(found, state=InspectionState.PASSED), due_by) is InspectionState.PASSED
     later = following(found, date(2025, 6, 1), YEARLY)
     assert (later.cycle, later.due_date, later.state) == (2, "2027-06-01", "scheduled")
+
+
+def test_the_ends_of_the_calendar_are_moments_like_others():
+    assert day_start(date.min) < day_start(date(1, 1, 2)) < term_over_at(date(9999, 12, 30))
+    assert term_over_at(date(9999, 12, 30)) < term_over_at(date.max)
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"),
+    [(datetime.max, "EFFECTIVE_TOO_FAR"), (datetime.min, "EFFECTIVE_BEFORE_ISSUE")],
+)
+def test_an_order_at_the_ends_of_the_calendar_is_a_wrong_field(at: datetime, reason: str):
+    (wrong,) = effective_violations(at.replace(tzinfo=UTC), date(2026, 3, 1), NOW)
+    assert (wrong.field_path, wrong.reason.code) == ("effective_at", reason)
+
+
+SPELLINGS = ["３６１１０３０１Ｚ１", "36110301Z1\u200b", "36110301z1", " 361103 01-Z1 ", "36110301Z1\u3164"]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_one_person_is_not_two_by_another_spelling(spelling: str):
+    assert is_same_person("36110301Z1", spelling)
+    said = Decision("r", "b", "36110301Z1", spelling)
+    (wrong,) = decision_violations(said, OrderedAct.REVOKE, LifeRules())
+    assert wrong.reason.code == "LICENCE_SECOND_PERSON_SAME"
+    asked = StatusOrder(LicenceStatus.REVOKED, "r", "b", "36110301Z1", NOW, spelling)
+    (wrong,) = second_person_violations(asked, {"revoke"})
+    assert wrong.reason.code == "LICENCE_SECOND_PERSON_SAME"
+
+
+@pytest.mark.parametrize("nobody", ["", "  ", "\u200b", "——"])
+def test_a_text_that_names_nobody_is_no_second_person(nobody: str):
+    assert named(nobody) == ""
+    (wrong,) = decision_violations(Decision("r", "b", "o", nobody), OrderedAct.REVOKE, LifeRules())
+    assert wrong.reason.code == "FIELD_REQUIRED"
+    asked = StatusOrder(LicenceStatus.REVOKED, "r", "b", "o", NOW, nobody)
+    (wrong,) = second_person_violations(asked, {"revoke"})
+    assert wrong.reason.code == "SECOND_PERSON_REQUIRED"
 
 
 @given(st.integers(1, 998), st.integers(1, 99))

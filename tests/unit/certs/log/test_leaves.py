@@ -82,8 +82,11 @@ def test_a_use_is_named_by_id_and_bound_by_its_code() -> None:
         "consumer": "dept",
         "mac": "01" * 32,
         "outcome": "allowed",
+        "relied": 1,
         "usage_id": "u1",
         "use": "consume",
         "use_code_id": "c1",
     }
+    found = replace(usage, kind=UsageKind.FIND)
+    assert "relied" not in usage_leaf(found, b"\x01" * 32).facts, "nobody relies on what was only found"
     assert dict(use_code_leaf("l1", "c1", "issue", NOW).facts) == {"act": "issue", "use_code_id": "c1"}

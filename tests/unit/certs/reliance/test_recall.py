@@ -112,6 +112,8 @@ def test_new_content_is_a_fall_of_its_own_unless_the_status_fell_with_it():
         ({"licence_id": ""}, False),
         ({"purpose": Purpose("核验", Basis.STATUTORY_DUTY)}, False),
         ({"reader": Reader("service/intake", "", False)}, False),
+        ({"kind": UsageKind.ANSWER}, True),
+        ({"kind": UsageKind.ANSWER, "is_relied_on": False}, False),
     ],
 )
 def test_a_department_relies_on_what_it_was_given_for_a_case(changed, counts):
