@@ -187,7 +187,8 @@ class Relay:
     ) -> bool:
         """Send one batch and mark what was acknowledged; tell whether more may wait."""
         records = [_new_record(row) for row in rows]
-        began = {value for record in records for name, value in record.headers if name == "traceparent"}
+        headers = (header for record in records for header in record.headers)
+        began = (value for name, value in headers if name == "traceparent")
         with span(
             "relay publish",
             kind=SpanKind.PRODUCER,

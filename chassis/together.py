@@ -1,8 +1,7 @@
 """Calls that come while a statement is under way share the next one: group commit, and group reading.
 
 A call that finds nothing under way goes at once, so waiting for company costs a quiet system nothing. Under
-load a round trip, and a flush of the log to disk, serves as many calls as came meanwhile; and as whoever was
-just answered is likely to ask again, a round waits a moment for as many asks as there were.
+load a round trip, and a flush of the log to disk, serves as many calls as came meanwhile.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from contextvars import Context
 from typing import Generic, TypeVar
 
@@ -20,7 +18,7 @@ from chassis.telemetry import step
 MOST_AT_A_TIME = 64
 """Asks in one round; those beyond it wait for the next."""
 PACE_SECONDS = 0.004
-"""How far apart rounds begin that have company, and how long one waits for more: less than a disk's flush or two."""
+"""How far apart rounds begin that have asks waiting: less than a disk's flush or two, and company for most."""
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
@@ -44,7 +42,6 @@ class Together(Generic[Ask, Answer]):
         self._name, self._run, self._pace, self._most = name, run, pace_seconds, most
         self._waiting: deque[tuple[Ask, asyncio.Future[Answer]]] = deque()
         self._rounds: asyncio.Task[None] | None = None
-        self._enough, self._came = 0, asyncio.Event()
 
     async def ask(self, ask: Ask) -> Answer:
         """Return the answer to one ask. Raises what ``run`` raises.
@@ -53,8 +50,6 @@ class Together(Generic[Ask, Answer]):
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((ask, answer))
-        if len(self._waiting) == self._enough:
-            self._came.set()
         if self._rounds is None:
             # In no caller's context: rounds are everybody's, and must not end with one caller's trace.
             self._rounds = asyncio.get_running_loop().create_task(self._keep_going(), context=Context())
@@ -62,26 +57,16 @@ class Together(Generic[Ask, Answer]):
             return await answer
 
     async def _keep_going(self) -> None:
-        """Run rounds while asks are waiting, or expected of those who were just answered."""
+        """Run rounds while asks are waiting."""
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                began, round_ = loop.time(), self._next_round()
-                await self._answer(round_)
-                self._enough = min(self._most, len(round_) + len(self._waiting))
-                if self._waiting or self._enough > 1:  # company, now or just before
-                    await self._company(began + self._pace, loop.time() + self._pace)
+                began = loop.time()
+                await self._answer(self._next_round())
+                if self._waiting:
+                    await asyncio.sleep(began + self._pace - loop.time())  # at once when that is over
         finally:
             self._rounds = None
-
-    async def _company(self, earliest: float, latest: float) -> None:
-        """Return when enough asks wait, but not before the one time nor after the other."""
-        await asyncio.sleep(earliest - asyncio.get_running_loop().time())  # at once when that is over
-        self._came.clear()
-        if len(self._waiting) < self._enough:
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(latest):
-                    await self._came.wait()
 
     def _next_round(self) -> list[tuple[Ask, asyncio.Future[Answer]]]:
         taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]

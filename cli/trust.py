@@ -38,6 +38,7 @@ async def keep_trust(
         status_list=found.status_list,
         own_makers=found.own_makers,
         timestamp_anchors=found.timestamp_anchors_der,
+        companion_list=found.companion_list,
     )
     _write(directory / TRUST_KEYS, json.dumps(dict(intake_keys), sort_keys=True))
     _write(directory / PRESENTATION_KEYS, presentation_keys)

@@ -133,6 +133,12 @@ MECHANISMS = (
         ("Ed25519*", "serialization.*"), ("cli/operations/*",),
     ),
     Mechanism(
+        "HMAC-SHA-256", "the salt of a leaf's digest of the sealed document, so that it tells nothing of the leaf's own",
+        "128", "the leaf's random salt, deleted with the licence's content",
+        "none: a salt serves one leaf", "FIPS 198-1",
+        ("hmac.digest",), ("services/certs/domain/log/leaves.py",),
+    ),
+    Mechanism(
         "Ed25519; SHA-256 in the tree", "checkpoints of the transparency log, cosignatures of its witnesses", "256",
         "`log_key` (PEM, secret file of certs); a witness keeps its own; public halves as C2SP verifier keys",
         "a new key is told to witnesses and auditors beforehand; old checkpoints verify with the old one for ever",

@@ -5,7 +5,7 @@ What happens to one application from here on: docs/life-of-an-application.md.
 Publishes: PersonRegistered, CaseSubmitted, PartClaimed, PartAccepted, PartRefused, SupplementRequested, SupplementReceived, PartReviewed, PartDecided, PartCompleted, CaseClosed, CaseWithdrawn, CaseRated, RectificationOpened, CaseArchived
 Consumes: LicenceMade, LicenceIssued, LicenceStatusChanged, LicenceUsed, RelianceFell, DocumentSealed, SealingRefused, MessageSent, MessageFailed, CaseClosed
 Answers: PartService, IssuingService, ContactService
-Asks: LicenceService, UseCodeService, HolderService, DisputeService, PresentationService, ConfirmationService, VerificationService, MessageService
+Asks: LicenceService, EvidenceService, UseCodeService, HolderService, DisputeService, PresentationService, ConfirmationService, VerificationService, MessageService
 Stores: persons, log-ins and sessions, cases with their parts and signatures, the departments' change feeds, timelines, entrustments, ratings and rectification orders, archive packages, uploaded files
 
 Standards: Administrative Licensing Law 32, 34, 38, 42, 45 and 82; Civil Code 165, 173 and 201 to 203; GB/T 39554,

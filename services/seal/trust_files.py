@@ -1,8 +1,8 @@
 """A trust bundle as a directory, for verifying without a network.
 
 ``anchors/*.der|pem``, ``certificates/*.der|pem`` (of authorities and makers), ``crls/*.crl``, ``status-list.der``,
-``timestamp_anchors/*.der|pem`` (of authorities that are believed about time only), ``own_makers.txt`` (one hex SM3
-fingerprint a line).
+``companion-list.der`` (which PDF certificates belong to which seal), ``timestamp_anchors/*.der|pem`` (of authorities
+that are believed about time only), ``own_makers.txt`` (one hex SM3 fingerprint a line).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from services.seal.domain.certificates import CertificateError, read_certificate
 from services.seal.usecases.ports import TrustBundle
 
 _pem: Any = pem  # asn1crypto is untyped
-_STATUS_LIST, _OWN_MAKERS = "status-list.der", "own_makers.txt"
+_STATUS_LIST, _COMPANION_LIST, _OWN_MAKERS = "status-list.der", "companion-list.der", "own_makers.txt"
 TRUST_FILES_UNREADABLE = declare(
     "TRUST_FILES_UNREADABLE",
     Kind.FAILED_PRECONDITION,
@@ -35,6 +35,7 @@ def write_trust_files(directory: Path, bundle: TrustBundle) -> None:
     _replace(directory / "crls", ".crl", bundle.crls)
     _replace(directory / "timestamp_anchors", ".der", bundle.timestamp_anchors)
     (directory / _STATUS_LIST).write_bytes(bundle.status_list)
+    (directory / _COMPANION_LIST).write_bytes(bundle.companion_list)
     (directory / _OWN_MAKERS).write_text("".join(f"{each}\n" for each in bundle.own_makers), encoding="ascii")
 
 
@@ -42,15 +43,16 @@ def read_trust_files(directory: Path) -> TrustBundle:
     """Return the bundle of a directory; what is absent is empty. Raises TRUST_FILES_UNREADABLE."""
     if not directory.is_dir():
         raise TRUST_FILES_UNREADABLE(file=directory.name)
-    status_list, own_makers = directory / _STATUS_LIST, directory / _OWN_MAKERS
+    own_makers = directory / _OWN_MAKERS
     try:
         return TrustBundle(
             anchors=tuple(read_folder(directory / "anchors")),
             certificates=tuple(read_folder(directory / "certificates")),
             crls=tuple(read_folder(directory / "crls")),
-            status_list=status_list.read_bytes() if status_list.is_file() else b"",
+            status_list=_list(directory / _STATUS_LIST),
             own_makers=tuple(own_makers.read_text("ascii").split()) if own_makers.is_file() else (),
             timestamp_anchors=tuple(read_folder(directory / "timestamp_anchors")),
+            companion_list=_list(directory / _COMPANION_LIST),
         )
     except (OSError, UnicodeDecodeError) as problem:
         raise TRUST_FILES_UNREADABLE(file=directory.name) from problem
@@ -81,6 +83,10 @@ def read_folder(folder: Path) -> Iterable[bytes]:
             except ValueError as problem:
                 raise TRUST_FILES_UNREADABLE(file=path.name) from problem
         yield data
+
+
+def _list(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _replace(folder: Path, suffix: str, contents: Iterable[bytes]) -> None:

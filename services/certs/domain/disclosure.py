@@ -6,9 +6,11 @@ names are in clear for whom it was given to.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from services.certs.domain.holder import Holder
 from services.certs.domain.licence import Licence
 from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.purpose import PurposeCategory
@@ -48,19 +50,43 @@ def disclosed(
     kind: LicenceType | None,
     face_fields: Iterable[str],
     category: PurposeCategory = PurposeCategory.CONSENT_CODE,
+    giver: Holder | None = None,
 ) -> Shown:
     """Return what the consumer of a use-code sees: holder in clear, and of the bound face fields what it may.
 
-    Face fields outside the binding are left out, not masked: the purpose does not need them.
+    Face fields outside the binding are left out, not masked: the purpose does not need them. Of several holders
+    only ``giver``, who agreed to the code, is in clear (个人信息保护法 23): names and numbers of the other persons
+    are masked wherever they stand, everybody's where it is not known who agreed. A statutory duty needs no consent.
     """
+    others = _others(licence, giver) if category is not PurposeCategory.DUTY_CODE else ()
+    face = _face(licence, kind, category, face_fields)
     return Shown(
         licence,
-        "、".join(holder.name for holder in licence.holders),
-        licence.number,
-        licence.identifier,
-        _face(licence, kind, category, face_fields),
-        "、".join(holder.id_number for holder in licence.holders),
+        "、".join(_without(holder.name, others) for holder in licence.holders),
+        _without(licence.number, others),
+        _without(licence.identifier, others),
+        {name: _without(value, others) for name, value in face.items()},
+        "、".join(_without(holder.id_number, others) for holder in licence.holders),
     )
+
+
+def _others(licence: Licence, giver: Holder | None) -> tuple[Holder, ...]:
+    """Return the persons among several holders who did not agree."""
+    if len(licence.holders) == 1:
+        return ()
+    key = giver.index_key if giver else ""
+    return tuple(each for each in licence.holders if each.is_person and each.index_key != key)
+
+
+def _without(value: str, others: Iterable[Holder]) -> str:
+    """Return a value with the names and numbers of some persons masked."""
+    for each in others:
+        if each.id_number:
+            number = re.compile(re.escape(each.id_number), re.IGNORECASE)
+            value = number.sub(lambda found: mask_citizen_id(found.group()), value)
+        if each.name:
+            value = value.replace(each.name, mask_name(each.name))
+    return value
 
 
 def narrowed(licence: Licence, kind: LicenceType | None, category: PurposeCategory) -> Licence:

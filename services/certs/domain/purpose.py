@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chassis.errors import FIELD_TOO_LONG, Kind, Violation, declare, refuse
+from chassis.errors import FIELD_MALFORMED, FIELD_TOO_LONG, Kind, Violation, declare, refuse
 
 USE_CAUSE_LIMIT = 200  # GB/T 36906, useCause
 CODE_LIMIT = 64
@@ -42,20 +42,36 @@ class Purpose:
     case_id: str = ""
 
 
+_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Letters by their category that nobody sees: the fillers of Hangul."""
+
+
+def says_something(text: str) -> bool:
+    """Say whether there is a letter, an ideograph or a digit to be read in a text."""
+    return any(each.isalnum() and each not in _BLANK_LETTERS for each in text)
+
+
+def is_writable(text: str) -> bool:
+    """Say whether a text can be put on record: no NUL, no half of a pair of surrogates."""
+    return not any(each == "\0" or "\ud800" <= each <= "\udfff" for each in text)
+
+
 def purpose_violations(purpose: Purpose, at: str = "purpose") -> list[Violation]:
     """Return every wrong field of a purpose; ``at`` is its path in the request."""
     found: list[Violation] = []
-    if not purpose.use_cause.strip():
+    if not says_something(purpose.use_cause):
         found.append(PURPOSE_REQUIRED.at(f"{at}.use_cause"))
     elif len(purpose.use_cause) > USE_CAUSE_LIMIT:
         found.append(FIELD_TOO_LONG.at(f"{at}.use_cause", limit=USE_CAUSE_LIMIT))
     if purpose.basis is None:
         found.append(BASIS_REQUIRED.at(f"{at}.basis"))
-    if purpose.basis is Basis.CONSENT and not purpose.case_id:
+    if purpose.basis is Basis.CONSENT and not says_something(purpose.case_id):
         found.append(CASE_REQUIRED.at(f"{at}.case_id"))
     for name, value in (("item_code", purpose.item_code), ("case_id", purpose.case_id)):
         if len(value) > CODE_LIMIT:
             found.append(FIELD_TOO_LONG.at(f"{at}.{name}", limit=CODE_LIMIT))
+    texts = {"use_cause": purpose.use_cause, "item_code": purpose.item_code, "case_id": purpose.case_id}
+    found += [FIELD_MALFORMED.at(f"{at}.{name}") for name, text in texts.items() if not is_writable(text)]
     return found
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from chassis.clock import china_day
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare, refuse
-from services.certs.domain.people import is_same_person, named
+from standards.persons import is_same_person, named
 
 REASON_LIMIT = 500
 BASIS_DOCUMENT_LIMIT = 200

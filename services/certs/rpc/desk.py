@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -53,6 +53,8 @@ class Answers(Protocol):
         """Return a keyed fingerprint of a request."""
 
 
+REPEATED_FOR = timedelta(minutes=10)
+"""How long a repeat gets the answer of before, where the answer says how things stand: for a lost answer only."""
 Prepare = Callable[[Importer, licence_pb2.ImportLicencesRequest, datetime], Awaitable[list[PreparedRow]]]
 """Judges and encrypts the rows of a chunk."""
 
@@ -75,7 +77,7 @@ class Desk:
     """Reads what intake signed."""
     log_proofs: Callable[[Transaction], LogProofs] = lambda _tx: NoLog()
     """Gives the place of a licence in the transparency log."""
-    case_parties: CaseParties = NobodyKnown()
+    case_parties: CaseParties = field(default_factory=NobodyKnown)
     """Says whose licences a case is about."""
     prepare: Prepare | None = None
     """Prepares imported rows aside, in processes of their own; None: in a thread of this one."""

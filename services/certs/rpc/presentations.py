@@ -83,11 +83,13 @@ class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
     ) -> pb.VerifyPresentationResponse:
         """Take the one scan of a code; a refused scan is recorded although the call fails."""
         del context
-        desk = self._desk
+        desk, anew = self._desk, False
         try:
             async with desk.database.transaction() as tx:
 
                 async def work() -> pb.VerifyPresentationResponse:
+                    nonlocal anew
+                    anew = True
                     scanned = await verbs.verify_presentation(
                         desk.registry_of(tx),
                         desk.documents,
@@ -104,7 +106,13 @@ class PresentationServicer(presentation_pb2_grpc.PresentationServiceServicer):
                         verified_at=stamp(scanned.verified_at),
                     )
 
-                return await desk.once(tx, request, pb.VerifyPresentationResponse, work, RETENTION)
+                answer = await desk.once(tx, request, pb.VerifyPresentationResponse, work, RETENTION)
+                if not anew:
+                    registry, told = desk.registry_of(tx), answer.verdict
+                    await verbs.require_still_shown(
+                        registry, desk.signer, desk.reader(), request.code, told, desk.clock()
+                    )
+                return answer
         except Fault as refusal:
             if refusal.reason in verbs.REFUSALS:
                 await self._record(request.code, refusal)

@@ -11,7 +11,7 @@ from chassis.rpc.moments import moment_of, stamp
 from services.certs.domain.use_code import Attempt, Binding, Consent, Grounds, Mode
 from services.certs.domain.use_code.grounds import ARTICLE_LIMIT
 from services.certs.rpc import messages
-from services.certs.rpc.desk import Context, Desk, new_id
+from services.certs.rpc.desk import REPEATED_FOR, Context, Desk, new_id
 from services.certs.usecases import use_codes as verbs
 from tongban.certs.v1 import use_code_pb2 as pb
 from tongban.certs.v1 import use_code_pb2_grpc
@@ -122,11 +122,13 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
     ) -> pb.ConsumeUseCodeResponse:
         """Take one use of a code; a refusal is recorded although the call fails."""
         desk = self._desk
-        attempt = _attempt(request, caller(context).department())
+        attempt, anew = _attempt(request, caller(context).department()), False
         try:
             async with desk.database.transaction() as tx:
 
                 async def work() -> pb.ConsumeUseCodeResponse:
+                    nonlocal anew
+                    anew = True
                     done = await verbs.consume_use_code(
                         desk.registry_of(tx),
                         desk.types,
@@ -142,7 +144,11 @@ class UseCodeServicer(use_code_pb2_grpc.UseCodeServiceServicer):
                         holder_id_number=done.shown.holder_id_number,
                     )
 
-                return await desk.once(tx, request, pb.ConsumeUseCodeResponse, work)
+                answer = await desk.once(tx, request, pb.ConsumeUseCodeResponse, work, REPEATED_FOR)
+                if not anew:
+                    registry = desk.registry_of(tx)
+                    await verbs.require_still_given(registry, desk.reader(), request.use_code, desk.clock())
+                return answer
         except Fault as refusal:
             if refusal.reason in verbs.REFUSALS:
                 await self._record(attempt, request.use_code, refusal)

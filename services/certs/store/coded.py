@@ -43,6 +43,7 @@ USE_CODE_GROUNDS = CodedTable(
     ("use_code_id",),
     ("use_code_id", "mode", "consent_id", "legal_article", "entrustment_id"),
 )
+USE_CODE_HOLDER = CodedTable("use_code_holder", ("use_code_id",), ("use_code_id", "holder_key"))
 USAGE_GROUNDS = CodedTable(
     "usage_grounds",
     ("usage_id",),
@@ -184,6 +185,7 @@ CODED = (
         LICENCE_TYPE,
         ENTRUSTMENT,
         USE_CODE_GROUNDS,
+        USE_CODE_HOLDER,
         USAGE_GROUNDS,
         ANNOTATED_COPY,
         LICENCE_ORDER,

@@ -132,6 +132,15 @@ class DisputeStore:
         found: str | None = await self._tx.fetchval(query, *keys) if all(keys) else None
         return found
 
+    async def used_when_held(self, usage_id: str, licence_id: str, holder: Person) -> bool:
+        """Say whether a use of a licence is on record as of this holder's."""
+        keys = as_uuid(usage_id), as_uuid(licence_id)
+        query = (
+            "select exists (select from usage where usage_id = $1 and licence_id = $2 and holder_key = $3)"
+        )
+        key = self._vault.holder_key(*holder)
+        return bool(all(keys) and await self._tx.fetchval(query, *keys, key))
+
     async def open_about(self, usage_ids: Sequence[str]) -> dict[str, str]:
         """Return the open disputes about uses."""
         rows = await self._tx.fetch(

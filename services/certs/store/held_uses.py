@@ -13,6 +13,7 @@ from services.certs.domain.use_code import Grounds, Mode
 from services.certs.store.coded import USAGE, USAGE_GROUNDS
 from services.certs.store.licences import as_uuid
 from services.certs.store.sealing import Vault
+from services.certs.store.usages import OF_FURTHER_HOLDERS
 from services.certs.usecases.recourse_ports import HeldUse, Person, Place, UseFilter
 
 _WANTED = """(used_at, usage_id) < ($2, $3) and ($5::uuid is null or licence_id = $5)
@@ -26,6 +27,8 @@ from (
   union
   (select {USAGE.names} from usage
    where licence_id in (select licence_id from licence_co_holder where holder_key = $1) and {_WANTED})
+  union
+  (select {USAGE.names} from usage where {OF_FURTHER_HOLDERS} and {_WANTED})
 ) u left join licence l on l.licence_id = u.licence_id left join use_code c on c.use_code_id = u.use_code_id
 order by u.used_at desc, u.usage_id desc limit $4
 """  # noqa: S608 - constants

@@ -22,6 +22,10 @@ from services.certs.store.log import queue_row, queue_values
 from services.certs.store.reliance import rely
 from services.certs.store.sealing import Vault
 
+OF_FURTHER_HOLDERS = """(licence_id, holder_key) in (
+  select c.licence_id, c.holder_key from licence l join licence_co_holder c using (licence_id)
+  where l.holder_key = $1)"""
+"""Uses of a holder's licences that were recorded under the number of another who holds them too."""
 _PAGE = f"""
 select u.usage_id, u.kind, u.licence_id, u.use_code_id, u.consumer_code, u.consumer_name,
   u.consumer_is_department, u.item_code, u.case_id, u.use_cause, u.basis, u.outcome, u.used_at,
@@ -33,6 +37,9 @@ from (
   (select {USAGE.names} from usage
    where licence_id in (select licence_id from licence_co_holder where holder_key = $1)
      and (used_at, usage_id) < ($2, $3)
+   order by used_at desc, usage_id desc limit $4)
+  union
+  (select {USAGE.names} from usage where {OF_FURTHER_HOLDERS} and (used_at, usage_id) < ($2, $3)
    order by used_at desc, usage_id desc limit $4)
 ) u left join licence l on l.licence_id = u.licence_id
 order by u.used_at desc, u.usage_id desc limit $4

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from chassis.db import Transaction
 from services.certs.domain.dispute import LICENCE_IN_DISPUTE
+from services.certs.domain.holder import Holder
 from services.certs.domain.log import use_code_leaf
 from services.certs.domain.use_code import CONSENTED, Binding, Consent, Grounds, Mode, UseCode
-from services.certs.store.coded import USE_CODE, USE_CODE_GROUNDS
+from services.certs.domain.use_code.entrustment import Person
+from services.certs.store.coded import USE_CODE, USE_CODE_GROUNDS, USE_CODE_HOLDER
 from services.certs.store.freezes import frozen_uses
 from services.certs.store.log import LogQueue
 from services.certs.store.sealing import Vault
@@ -82,6 +84,26 @@ class UseCodeStore:
             return None
         self._vault.check_row(USE_CODE, row)
         return _use_code(row, await self._grounds(row["use_code_id"]))
+
+    async def note_holder(self, use_code_id: str, holder: Person) -> None:
+        """Keep who of several holders agreed to a use-code."""
+        values = (UUID(use_code_id), self._vault.holder_key(*holder))
+        await self._tx.execute(
+            f"insert into use_code_holder ({USE_CODE_HOLDER.names}) values ($1, $2, $3)",  # noqa: S608
+            *self._vault.coded(USE_CODE_HOLDER, values),
+        )
+
+    async def holder_of(self, use_code_id: str, holders: Sequence[Holder]) -> Holder | None:
+        """Return who of these holders agreed to a use-code; None if that is not on record. Raises ROW_ALTERED."""
+        row = await self._tx.fetchrow(
+            f"select {USE_CODE_HOLDER.names} from use_code_holder where use_code_id = $1",  # noqa: S608
+            UUID(use_code_id),
+        )
+        if row is None:
+            return None
+        self._vault.check_row(USE_CODE_HOLDER, row)
+        by_key = {self._vault.holder_key(each.id_type_code, each.id_number): each for each in holders}
+        return by_key.get(row["holder_key"])
 
     async def take_one_use(self, use_code_id: str, now: datetime) -> bool:
         """Take one use; concurrent takers wait for each other and see what is left. Raises ROW_ALTERED."""

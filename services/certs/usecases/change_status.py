@@ -12,7 +12,7 @@ from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.life.history import term_over_at
 from services.certs.domain.life.order import Decision, LicenceOrder, OrderedAct, effective_violations
 from services.certs.domain.life.rules import life_rules
-from services.certs.domain.people import named
+from standards.persons import named
 from services.certs.domain.status import (
     Act,
     StatusOrder,

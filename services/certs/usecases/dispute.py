@@ -23,7 +23,7 @@ from services.certs.domain.dispute import (
     take,
 )
 from services.certs.domain.holder import holder_violations
-from services.certs.domain.licence import LICENCE_NOT_FOUND
+from services.certs.domain.licence import LICENCE_NOT_FOUND, Licence
 from services.certs.domain.status import OPERATOR_LIMIT, REASON_LIMIT
 from services.certs.usecases.ports import NewId, Registry
 from services.certs.usecases.recourse_ports import Deadlines, Person, Place
@@ -64,14 +64,15 @@ async def open_dispute(
 ) -> Dispute:
     """Open a holder's dispute about one of his licences and tell its issuer.
 
-    Raises INVALID_REQUEST, LICENCE_NOT_FOUND, USE_NOT_FOUND, DISPUTE_OPEN_ALREADY.
+    Who held it before may still dispute a use that is on record as of a licence of his; nothing is frozen by it
+    at once. Raises INVALID_REQUEST, LICENCE_NOT_FOUND, USE_NOT_FOUND, DISPUTE_OPEN_ALREADY.
     """
     told = complaint
     found = opening_violations(told.licence_id, told.kind, told.usage_id, told.statement)
     refuse([*holder_violations(*holder), *found])
     assert told.kind is not None
     licence = await registry.licences.get(told.licence_id)
-    if licence is None or not licence.is_held_by(*holder):
+    if licence is None or not await _may_dispute(registry, licence, holder, told):
         raise LICENCE_NOT_FOUND()
     usage_id, consumer = "", ""
     if told.kind is DisputeKind.USE:
@@ -95,9 +96,17 @@ async def open_dispute(
     if not await registry.recourse.disputes.add(dispute, holder, step):
         raise DISPUTE_OPEN_ALREADY()
     registry.publish(_opened(dispute), OPENED_VERSION)
-    if freezes_at_once(rules.freeze, told.kind):
+    if freezes_at_once(rules.freeze, told.kind) and licence.is_held_by(*holder):
         return await _act(registry, dispute, DisputeAct.FREEZE, BY_RULE, REGISTRY, now)
     return dispute
+
+
+async def _may_dispute(registry: Registry, licence: Licence, holder: Person, told: Complaint) -> bool:
+    if licence.is_held_by(*holder):
+        return True
+    if told.kind is not DisputeKind.USE:
+        return False
+    return await registry.recourse.disputes.used_when_held(told.usage_id, licence.licence_id, holder)
 
 
 async def withdraw_dispute(

@@ -30,6 +30,9 @@ class CaseParts(Protocol):
     async def find(self, case_id: str, item_code: str, department_code: str) -> CasePart | None:
         """Return the part of a case in which a department handles an item."""
 
+    async def is_known(self, case_id: str) -> bool:
+        """Say whether a case was handed in, as far as the registry was told."""
+
     async def is_closed(self, case_id: str) -> bool:
         """Say whether a case is known and over."""
 
@@ -58,6 +61,9 @@ class Entrustments(Protocol):
 
     async def standing(self, entrustment_id: str, grantor: Person, agent: Person) -> Standing | None:
         """Return an entrustment as it stands towards two persons. Raises ROW_ALTERED."""
+
+    async def end_of(self, entrustment_id: str) -> tuple[datetime, datetime | None] | None:
+        """Return when an entrustment ends by its term and when it was taken back. Raises ROW_ALTERED."""
 
     async def revoke(self, entrustment_id: str, grantor: Person, reason: str, now: datetime) -> bool:
         """Take a grantor's entrustment back; False if there is none of his. Raises ROW_ALTERED."""

@@ -8,12 +8,14 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from chassis.event import Event
+from services.certs.domain.holder import Holder
 from services.certs.domain.licence import Licence
 from services.certs.domain.log import Leaf
 from services.certs.domain.presentation import KIND, Summary
 from services.certs.domain.status import StatusChange
 from services.certs.domain.usage import ShownUse, Usage
 from services.certs.domain.use_code import Consent, UseCode
+from services.certs.domain.use_code.entrustment import Person
 from services.certs.usecases.evidence_ports import Evidence
 from services.certs.usecases.import_ports import Imports, Sources
 from services.certs.usecases.life.ports import Life
@@ -77,6 +79,12 @@ class UseCodes(Protocol):
 
     async def find(self, digest: bytes) -> UseCode | None:
         """Return the use-code whose digest this is."""
+
+    async def note_holder(self, use_code_id: str, holder: Person) -> None:
+        """Keep who of several holders agreed to a use-code."""
+
+    async def holder_of(self, use_code_id: str, holders: Sequence[Holder]) -> Holder | None:
+        """Return who of these holders agreed to a use-code; None if that is not on record."""
 
     async def take_one_use(self, use_code_id: str, now: datetime) -> bool:
         """Take one use, atomically; False when none is left, or it expired or was revoked meanwhile."""

@@ -12,6 +12,7 @@ from services.certs.domain.holder import holder_violations
 from services.certs.domain.licence import LICENCE_NOT_FOUND, Licence, require_usable
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.presentation import (
+    NOT_IN_FORCE,
     PREFIX,
     PRESENTATION_EXPIRED,
     PRESENTATION_SCANNED,
@@ -26,7 +27,7 @@ from services.certs.domain.presentation import (
 from services.certs.domain.purpose import Basis, Purpose, category_of
 from services.certs.domain.usage import ALLOWED, Reader, Usage, UsageKind
 from services.certs.domain.use_code import LICENCE_OF_ANOTHER_HOLDER, Grounds, Mode, Power
-from services.certs.domain.use_code.entrustment import Person
+from services.certs.domain.use_code.entrustment import Person, Standing
 from services.certs.usecases.ports import Documents, NewId, Registry, SummarySigner
 from services.certs.usecases.use_codes import Agent, agent_violations, require_agent
 
@@ -72,15 +73,20 @@ async def create_presentation(
     Raises INVALID_REQUEST, LICENCE_NOT_FOUND, LICENCE_NOT_USABLE, and for an agent the refusals of an
     entrustment.
     """
-    licence = await presentable(registry, reader, licence_id, holder, agent, PRESENTING, new_id, now)
+    licence, standing = await presentable(
+        registry, reader, licence_id, holder, agent, PRESENTING, new_id, now
+    )
     code = secrets.token_urlsafe(CODE_BYTES)
     summary = summarise(licence, code, now)
+    if standing is not None:
+        summary = replace(summary, expires_at=min(summary.expires_at, standing.expires_at))
     await registry.presentations.supersede(licence.licence_id, summary.issued_at + STEP)
     await registry.presentations.add(new_id(), code_digest(code), summary)
     line = _line(UsageKind.PRESENT, reader, PRESENTING, licence, new_id(), now, ALLOWED)
     await registry.usages.add([replace(line, grounds=grounds_of(agent, licence))])
     qr_text = PREFIX + signer.sign(summary.claims())
-    return Presented(code, qr_text, summary.expires_at, summary.issued_at + STEP)
+    refresh_at = min(summary.issued_at + STEP, summary.expires_at)
+    return Presented(code, qr_text, summary.expires_at, refresh_at)
 
 
 async def presentable(
@@ -92,8 +98,8 @@ async def presentable(
     purpose: Purpose,
     new_id: NewId,
     now: datetime,
-) -> Licence:
-    """Return a licence that its holder, or an agent under an entrustment of his, may show now.
+) -> tuple[Licence, Standing | None]:
+    """Return a licence that its holder, or an agent under an entrustment of his, may show now; and that entrustment.
 
     What is refused is on record for its holder; somebody else learns no more than of a licence that there is
     not. Raises as `create_presentation` does.
@@ -104,7 +110,7 @@ async def presentable(
     if licence is None:
         raise LICENCE_NOT_FOUND()
     try:
-        await _require_presentable(registry, licence, holder, agent, now)
+        standing = await _require_presentable(registry, licence, holder, agent, now)
     except Fault as refusal:
         line = _line(UsageKind.PRESENT, reader, purpose, licence, new_id(), now, refusal.code)
         line = replace(line, grounds=grounds_of(agent, licence), version_read=0)
@@ -112,17 +118,20 @@ async def presentable(
         if refusal.reason is LICENCE_OF_ANOTHER_HOLDER:
             raise LICENCE_NOT_FOUND() from None
         raise
-    return licence
+    return licence, standing
 
 
 async def _require_presentable(
     registry: Registry, licence: Licence, holder: Person, agent: Agent | None, now: datetime
-) -> None:
+) -> Standing | None:
     if not licence.is_held_by(*holder):
         raise LICENCE_OF_ANOTHER_HOLDER()
+    standing = None
     if agent is not None:
-        await require_agent(registry, agent, holder, Power.PRESENT, (licence.type_code, None), now)
+        scope = (licence.type_code, None)
+        standing = await require_agent(registry, agent, holder, Power.PRESENT, scope, now)
     require_usable(licence, now)
+    return standing
 
 
 def grounds_of(agent: Agent | None, licence: Licence) -> Grounds | None:
@@ -159,6 +168,21 @@ async def verify_presentation(
     await _record(registry, UsageKind.SCAN, reader, SCANNING, licence, new_id(), now, ALLOWED)
     found = verdict(licence, licence.sealing, await _is_intact(documents, licence), now)
     return Scanned(masked(licence, types.of(licence), category_of(SCANNING)), found, now)
+
+
+async def require_still_shown(
+    registry: Registry, signer: SummarySigner, reader: Reader, text: str, told: str, now: datetime
+) -> None:
+    """Do nothing if the verdict of a scan may be told again: the licence is no less in force since, nor frozen.
+
+    Raises PRESENTATION_SCANNED, which the caller must record.
+    """
+    seen = await registry.presentations.look(await _digest(registry, signer, text))
+    found = await registry.licences.get_each([seen[0]]) if seen else []
+    if not found or {"", reader.code} & set(found[0].frozen_for):
+        raise PRESENTATION_SCANNED()
+    if told != NOT_IN_FORCE and not found[0].is_usable(now):
+        raise PRESENTATION_SCANNED()
 
 
 async def record_refused_scan(

@@ -88,6 +88,9 @@ class Disputes(Protocol):
     async def use_of(self, usage_id: str, licence_id: str) -> str | None:
         """Return the consumer of a use of a licence; None for no such use."""
 
+    async def used_when_held(self, usage_id: str, licence_id: str, holder: Person) -> bool:
+        """Say whether a use of a licence is on record as of this holder's."""
+
     async def open_about(self, usage_ids: Sequence[str]) -> dict[str, str]:
         """Return the open disputes about uses, by use."""
 

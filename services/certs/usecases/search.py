@@ -20,6 +20,7 @@ from services.certs.usecases.evidence_ports import Place, Sees
 from services.certs.usecases.ports import NewId, Registry, SummarySigner
 from services.certs.usecases.read import TYPE_CODES_LIMIT, may_read
 from services.certs.usecases.state_offline import read_offline
+from services.certs.usecases.use_codes import require_standing
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
@@ -160,8 +161,12 @@ def query_violations(query: Query) -> list[Violation]:
 async def _one(registry: Registry, signer: SummarySigner, query: Query, now: datetime) -> Licence | None:
     if query.identifier:
         return await registry.licences.by_identifier(query.identifier)
-    licence_id = query.licence_id or read_offline(signer, query.qr_text, now).licence_id
-    return await registry.licences.get(licence_id)
+    if query.licence_id:
+        return await registry.licences.get(query.licence_id)
+    statement = read_offline(signer, query.qr_text, now)
+    if statement.entrustment_id:
+        await require_standing(registry, statement.entrustment_id, now)
+    return await registry.licences.get(statement.licence_id)
 
 
 def _matches(query: Query, licence: Licence) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chassis.errors import refuse
@@ -45,15 +46,18 @@ async def state_offline(
 ) -> tuple[str, datetime]:
     """Return the text of an offline QR code for one of the holder's licences, and when it ends.
 
-    ``life_seconds`` of 0 means a day. Leaves a usage line. Raises INVALID_REQUEST, LICENCE_NOT_FOUND,
+    ``life_seconds`` of 0 means a day; what an agent shows ends with the entrustment at the latest. Leaves a usage line. Raises INVALID_REQUEST, LICENCE_NOT_FOUND,
     LICENCE_NOT_USABLE, and for an agent the refusals of an entrustment.
     """
     life = timedelta(seconds=life_seconds) if life_seconds else LONGEST
     refuse([] if SHORTEST <= life <= LONGEST else [OFFLINE_LIFE_WRONG.at("life_seconds")])
-    licence = await presentable(registry, reader, licence_id, holder, agent, STATING, new_id, now)
+    licence, standing = await presentable(registry, reader, licence_id, holder, agent, STATING, new_id, now)
     found = await proofs.proof_of(licence)
     evidence = LogEvidence(found.leaf, bytes(compact(found.proof))) if found else None
     statement = state(licence, secrets.token_urlsafe(HANDLE_BYTES), life, evidence, now)
+    if standing is not None:
+        end = min(statement.expires_at, standing.expires_at)
+        statement = replace(statement, expires_at=end, entrustment_id=standing.entrustment_id)
     line = Usage(
         new_id(),
         UsageKind.PRESENT,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare, refuse
 from services.seal.domain.kinds import RULES, SealKind
 from services.seal.domain.register import SECOND_PERSON_SAME
+from standards.persons import is_same_person
 
 APPLICATION_NOT_FOUND = declare(
     "SEAL_APPLICATION_NOT_FOUND", Kind.NOT_FOUND, "制章申请不存在", "No such application for a seal"
@@ -163,7 +164,7 @@ class Application:
             if not value.strip()
         ]
         withdraws = verdict.status is A.WITHDRAWN
-        if not withdraws and verdict.operator.strip() == self.wish.operator.strip():
+        if not withdraws and is_same_person(verdict.operator, self.wish.operator):
             wrong.append(SECOND_PERSON_SAME.at("operator"))
         refuse(wrong)
         if self.state not in ({A.APPLIED, A.APPROVED} if withdraws else {A.APPLIED}):

@@ -10,6 +10,7 @@ from enum import StrEnum
 from chassis.errors import FIELD_REQUIRED, Kind, declare, refuse
 from services.seal.domain.kinds import RULES, SealKind
 from services.seal.domain.verification.evidence import SealState
+from standards.persons import is_same_person
 
 SEAL_NOT_FOUND = declare("SEAL_NOT_FOUND", Kind.NOT_FOUND, "印章不存在", "No such seal")
 SEAL_NOT_MADE = declare(
@@ -218,6 +219,6 @@ def _check(seal: RegisteredSeal, change: Change) -> None:
     ]
     if needs_second_person(seal, change.status) and not change.second_person.strip():
         wrong.append(FIELD_REQUIRED.at("second_person"))
-    if change.second_person.strip() and change.second_person.strip() == change.operator.strip():
+    if change.second_person.strip() and is_same_person(change.second_person, change.operator):
         wrong.append(SECOND_PERSON_SAME.at("second_person"))
     refuse(wrong)

@@ -61,6 +61,12 @@ SIGNER_NOT_IN_SEAL = Cause(
     "签章人证书不是该印章登记的证书",
     "The signer's certificate is not one registered with the seal",
 )
+COMPANION_LISTED = Cause(
+    "COMPANION_LISTED",
+    "B1",
+    "按已签名的 PDF 证书清单核对，清单不含印章数据",
+    "Judged by the signed list of PDF certificates, which does not hold the seal itself",
+)
 COMPANION_UNKNOWN = Cause(
     "COMPANION_UNKNOWN",
     "B1",

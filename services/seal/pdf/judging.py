@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.seal.domain.companion_list import ListedCompanion
 from services.seal.domain.der import DerError
 from services.seal.domain.structures import Seal, StructureError, read_seal
 from services.seal.domain.suite import Suite
@@ -16,7 +17,7 @@ from services.seal.domain.verification import (
     SignatureReport,
 )
 from services.seal.domain.verification import causes as known
-from services.seal.domain.verification.present import Standing, judge_now
+from services.seal.domain.verification.present import InForce, Standing, judge_now
 from services.seal.domain.verification.report import Findings, fold
 from services.seal.domain.verification.signature_steps import certificate_of, check_seal
 from services.seal.domain.verification.trust_steps import check_maker, report_token
@@ -54,8 +55,13 @@ class Companion:
     certificates: tuple[bytes, ...]
     seal: bytes | None = None
 
+    def holds(self, certificate: bytes) -> bool:
+        """Return whether a DER certificate is one of the seal's."""
+        return certificate in self.certificates
 
-CompanionLookup = Callable[[str], Companion | None]
+
+CompanionLookup = Callable[[str], Companion | ListedCompanion | None]
+"""What is known of a seal for PDF, by its id: from the register, or from the signed list."""
 
 
 class Judge:
@@ -79,6 +85,8 @@ class Judge:
             "stamps": places_of(one),
         }
         self.seal: Seal | None = None
+        self.in_force: InForce | None = None
+        self.by_list = False
 
     def report(self) -> SignatureReport:
         """Run the checks and return what was found."""
@@ -140,7 +148,7 @@ class Judge:
             recorded = self.evidence.recorded_at(suite.digest(message.signature))
         claim = Claim(
             message.signer, message.signature, message.token, one.stated_at, recorded,
-            vouched=own and self.evidence.recorded_at is None,
+            vouched=own and self.evidence.recorded_at is None and not self.by_list,
         )  # fmt: skip
         proved = check_trust(claim, brought, self.evidence, findings)
         self.described |= {
@@ -151,7 +159,7 @@ class Judge:
             "signature_digest": suite.digest(message.signature) if suite else None,
             "generation": self.seal.generation if self.seal else None,
             "now_checks": judge_now(
-                Standing(reference.seal_id if reference else None, self.seal, message.signer,
+                Standing(reference.seal_id if reference else None, self.in_force, message.signer,
                          brought.certificates, brought.crls),
                 self.evidence,
             ),
@@ -206,13 +214,31 @@ class Judge:
             findings.unsettled(CheckName.CERTLIST, causes.COMPANION_UNKNOWN)
             self._state(reference.seal_id)
             return False
-        own = message.signer is not None and message.signer.raw in companion.certificates
+        own = message.signer is not None and companion.holds(message.signer.raw)
         if own:
             findings.passed(CheckName.CERTLIST)
         else:
             findings.invalid(CheckName.CERTLIST, causes.SIGNER_NOT_IN_SEAL)
-        self._registered(companion, reference.seal_id)
+        if isinstance(companion, ListedCompanion):
+            self._listed(companion, reference.seal_id)
+        else:
+            self._registered(companion, reference.seal_id)
         return own
+
+    def _listed(self, companion: ListedCompanion, seal_id: str) -> None:
+        """S2 and S5 by the signed lists; they do not hold the seal, so there is no maker's signature to check."""
+        findings, name, at = self.findings, CheckName.SEAL_VALIDITY, self.one.stated_at
+        self.in_force, self.by_list = companion, True
+        for each in (CheckName.SEAL_SIGNATURE, CheckName.MAKER_CHAIN):
+            findings.not_applicable(each, causes.COMPANION_LISTED)
+        if at is None:
+            findings.unsettled(name, known.NO_STATED_TIME)
+        elif not companion.valid_from <= at <= companion.valid_until:
+            span = f"{companion.valid_from:%Y-%m-%d} – {companion.valid_until:%Y-%m-%d}"
+            findings.invalid(name, known.SEAL_VALIDITY, span)
+        else:
+            findings.passed(name)
+        self._state(seal_id)
 
     def _registered(self, companion: Companion, seal_id: str) -> None:
         findings, at = self.findings, self.one.stated_at
@@ -225,7 +251,7 @@ class Judge:
         if seal is None or seal.seal_id != seal_id:
             findings.invalid(CheckName.SEAL_SIGNATURE, causes.FORMAT, "seal")
             return
-        self.seal = seal
+        self.seal = self.in_force = seal
         maker = certificate_of(seal.maker_certificate)
         check_seal(seal, at, maker, self.evidence.suites, findings)
         check_maker(seal, maker, at, self.evidence, findings)

@@ -98,4 +98,5 @@ class SealServicer(ApplicationRpcs):
             status_list=bundle.status_list,
             own_makers=bundle.own_makers,
             timestamp_anchors_der=bundle.timestamp_anchors,
+            companion_list=bundle.companion_list,
         )

@@ -9,7 +9,7 @@ DAY_SECONDS = 86_400.0
 SELF_TEST = gauge("seal_self_test", "Whether the cryptography proved itself at the start, 1 or 0")
 LIST_DAYS_LEFT = gauge(
     "seal_list_days_left",
-    "Days until the first of the newest signed lists ends, by kind: crl or status",
+    "Days until the first of the newest signed lists ends, by kind: crl, companion or status",
     ["kind"],
 )
 SEAL_DAYS_LEFT = gauge("seal_days_left", "Days until the first seal in use ends", known=False)
@@ -23,7 +23,7 @@ LEDGER_UNSTAMPED_OLDEST_SECONDS = gauge(
 
 _LISTS = """
 select kind, min(next_update) as ends_at from (
-  select distinct on (issuer) kind, next_update from signed_list order by issuer, number desc) newest
+  select distinct on (issuer, kind) kind, next_update from signed_list order by issuer, kind, number desc) newest
 group by kind
 """
 _WAITING = """

@@ -13,6 +13,7 @@ import asyncpg
 from chassis.audit import recording
 from chassis.db import Transaction
 from chassis.fields import ROW_ALTERED
+from services.seal.domain.companion_list import ListedCompanion
 from services.seal.domain.kinds import RULES, SealKind
 from services.seal.domain.letters import Particulars, open_reply
 from services.seal.domain.register import ENDED, HistoryEntry, RegisteredSeal
@@ -169,6 +170,26 @@ class SealTable:
         statement = credential_statement(found.seal_id, found.suite, found.key_id, found.certificate)
         await self._vouching.check(self._tx, "seal_credential", row["maker_signature"], statement)
         return found
+
+    async def companions(self) -> Mapping[str, ListedCompanion]:
+        """Return of every seal with companion credentials what verifiers are told of them. Raises ROW_ALTERED."""
+        seals = await self._tx.fetch(
+            f"{self._read} where exists (select from seal_credential c where c.seal_id = s.seal_id)"
+        )
+        credentials = await self._tx.fetch("select * from seal_credential order by seal_id, suite")
+        digests: dict[str, set[bytes]] = {}
+        for row in credentials:
+            seal_id, certificate = row["seal_id"], row["certificate"]
+            statement = credential_statement(seal_id, row["suite"], str(row["key_id"]), certificate)
+            await self._vouching.check(self._tx, "seal_credential", row["maker_signature"], statement)
+            digests.setdefault(seal_id, set()).add(hashlib.sha256(certificate).digest())
+        known = [await self._seal(row) for row in seals]
+        return {
+            each.seal_id: ListedCompanion(
+                each.valid_from, each.valid_until, frozenset(digests.get(each.seal_id, ()))
+            )
+            for each in known
+        }
 
     async def ended_certificates(self) -> Mapping[bytes, datetime]:
         """Return the certificates of seals that ended, companions too, and since when first."""

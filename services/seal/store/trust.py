@@ -36,7 +36,7 @@ class TrustTable:
         )
 
     async def keep_list(self, issuer: str, kind: str, issued: IssuedList) -> None:
-        """Keep a signed list of kind crl or status; earlier ones stay, for verifying as of an earlier moment."""
+        """Keep a signed list of kind crl, companion or status; earlier ones stay, for verifying as of an earlier moment."""
         await self._tx.execute(
             """insert into signed_list (issuer, number, kind, data, issued_at, next_update)
             values ($1, $2, $3, $4, $5, $6)""",
@@ -49,13 +49,13 @@ class TrustTable:
         )
 
     async def bundle(self, at: datetime) -> TrustBundle:
-        """Return the certificates, and of each issuer the newest list that was issued by a moment."""
+        """Return the certificates, and of each issuer the newest list of each kind that was issued by a moment."""
         known = await self._tx.fetch(
             "select fingerprint, role, certificate from trust_certificate order by kept_at"
         )
         lists = await self._tx.fetch(
-            """select distinct on (issuer) kind, data from signed_list where issued_at <= $1
-            order by issuer, number desc""",
+            """select distinct on (issuer, kind) kind, data from signed_list where issued_at <= $1
+            order by issuer, kind, number desc""",
             at,
         )
         return TrustBundle(
@@ -63,6 +63,7 @@ class TrustTable:
             certificates=tuple(row["certificate"] for row in known if row["role"] in _BETWEEN),
             crls=tuple(row["data"] for row in lists if row["kind"] == "crl"),
             status_list=next((row["data"] for row in lists if row["kind"] == "status"), b""),
+            companion_list=next((row["data"] for row in lists if row["kind"] == "companion"), b""),
             own_makers=tuple(row["fingerprint"] for row in known if row["role"] == "maker"),
             timestamp_anchors=tuple(row["certificate"] for row in known if row["role"] == "tsa_anchor"),
         )

@@ -1,10 +1,11 @@
-"""Publish certificates, revocation lists and the list of seal states: what verifiers rely on."""
+"""Publish certificates, revocation lists, seal states and the PDF certificates of seals: what verifiers rely on."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from services.seal.domain.certificates import CertificateError, read_certificate, read_crl
+from services.seal.domain.companion_list import make_companion_list
 from services.seal.domain.pki import make_crl
 from services.seal.domain.register import for_verifiers
 from services.seal.domain.status_list import make_status_list
@@ -13,7 +14,7 @@ from services.seal.usecases.workshop import CLOCK_SLACK, Workshop
 
 
 async def issue_lists(unit: UnitOfWork, workshop: Workshop, now: datetime) -> None:
-    """Publish the certificates, fresh revocation lists and a fresh seal-status list.
+    """Publish the certificates, fresh revocation lists, and fresh lists of PDF certificates and of seal states.
 
     Certificates of lost, remade and cancelled seals are revoked from the moment that state counts.
     """
@@ -30,6 +31,7 @@ async def issue_lists(unit: UnitOfWork, workshop: Workshop, now: datetime) -> No
             issued = IssuedList(number, crl, now - CLOCK_SLACK, now + workshop.list_lifetime)
             await work.trust.keep_list(issuer, "crl", issued)
         await _keep_others_lists(work, workshop, now)
+        await _issue_companion_list(work, workshop, now)
         await _issue_status_list(work, workshop, now)
 
 
@@ -70,6 +72,23 @@ async def _keep_others_lists(work: Work, workshop: Workshop, now: datetime) -> N
         number = await work.trust.last_number(fingerprint) + 1
         issued = IssuedList(number, data, crl.this_update, crl.next_update)
         await work.trust.keep_list(fingerprint, "crl", issued)
+
+
+async def _issue_companion_list(work: Work, workshop: Workshop, now: datetime) -> None:
+    """Keep it under a lower number than the status list: services of 0006 take an issuer's highest for that."""
+    suite, signer = workshop.suite, workshop.pki.status
+    until = now + workshop.list_lifetime
+    data = make_companion_list(
+        suite,
+        suite.open_key(signer.private_key),
+        signer.certificate,
+        now,
+        until,
+        await work.seals.companions(),
+    )
+    issuer = workshop.fingerprint(signer.certificate)
+    number = await work.trust.last_number(issuer) + 1
+    await work.trust.keep_list(issuer, "companion", IssuedList(number, data, now, until))
 
 
 async def _issue_status_list(work: Work, workshop: Workshop, now: datetime) -> None:

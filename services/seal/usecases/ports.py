@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from chassis.event import Event
 from services.seal.domain.checkpoints import Checkpoint
+from services.seal.domain.companion_list import ListedCompanion
 from services.seal.domain.kinds import SealKind
 from services.seal.domain.register import HistoryEntry, RegisteredSeal
 from services.seal.domain.suite import SigningKey
@@ -65,7 +66,7 @@ class UnsealedDocument:
 
 @dataclass(frozen=True, slots=True)
 class IssuedList:
-    """A CRL or seal-status list as it was signed."""
+    """A CRL, a list of seal states or one of PDF certificates, as it was signed."""
 
     number: int
     data: bytes
@@ -85,6 +86,8 @@ class TrustBundle:
     own_makers: tuple[str, ...]
     timestamp_anchors: tuple[bytes, ...] = ()
     """Anchors of time-stamping authorities that are not ours; trusted for time and nothing else."""
+    companion_list: bytes = b""
+    """Which PDF certificates belong to which seal, signed; empty before the first."""
 
 
 class Seals(Protocol):
@@ -120,6 +123,10 @@ class Seals(Protocol):
 
     async def credential(self, seal_id: str, suite: str) -> SealCredential | None:
         """Return a seal's companion credential in a suite, with its encrypted key."""
+        ...
+
+    async def companions(self) -> Mapping[str, ListedCompanion]:
+        """Return of every seal with companion credentials what verifiers are told of them."""
         ...
 
     async def in_use(self, owner_code: str, kind: SealKind, name: str, name_index: bytes) -> bool:
@@ -183,11 +190,11 @@ class Trust(Protocol):
         ...
 
     async def keep_list(self, issuer: str, kind: str, issued: IssuedList) -> None:
-        """Keep a signed list of kind crl or status."""
+        """Keep a signed list of kind crl, companion or status."""
         ...
 
     async def bundle(self, at: datetime) -> TrustBundle:
-        """Return the certificates, and of each issuer the newest list that was issued by a moment."""
+        """Return the certificates, and of each issuer the newest list of each kind that was issued by a moment."""
         ...
 
 

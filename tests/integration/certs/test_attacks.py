@@ -238,7 +238,7 @@ async def test_a_code_for_a_field_that_the_type_hides_is_refused_when_it_is_aske
         (wrong,) = refused.value.violations
         assert (wrong.field_path, wrong.reason.code) == ("face_fields[1]", "FACE_FIELD_NOT_DISCLOSED")
 
-    await case_handed_in(world, "case-1", ("item-1", MARKET))
+    await case_handed_in(world, "case-1", ("item-1", MARKET), of=holder)
     with pytest.raises(Fault) as refused:
         await duty_code(world, licence_id, face_fields=[HIDDEN])
     assert [each.reason.code for each in refused.value.violations] == ["FACE_FIELD_NOT_DISCLOSED"]

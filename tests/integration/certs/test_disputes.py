@@ -12,6 +12,7 @@ from services.certs.domain.dispute import FreezeRule
 from services.certs.rpc.confirmations import ConfirmationServicer
 from standards.identifiers import build_licence_identifier, parse_licence_identifier
 from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World, purpose
+from tests.integration.certs.evidence_room import offline
 from tests.integration.certs.life_desk import Desk
 from tests.integration.certs.recourse import (
     DEADLINES,
@@ -331,3 +332,38 @@ async def test_no_code_no_showing_and_no_answer_is_had_of_a_frozen_licence(world
         confirmed = ConfirmationServicer(world.desk).ConfirmFace(confirming, None)
         assert await reason_of(confirmed) == "LICENCE_IN_DISPUTE"
     assert await world.count("select count(*) from usage where outcome = 'LICENCE_IN_DISPUTE'") == 3
+
+
+async def test_a_former_holder_disputes_a_use_of_his_own_time_and_freezes_nothing(
+    world: World, recourse: Recourse
+):
+    former, present = world.citizen(), world.citizen()
+    row = world.row(former)
+    with world.as_department():
+        (stored,) = await world.import_rows(row)
+    licence_id = stored.licence_id
+    used = (await consume(world, await issued(world, licence_id, former))).usage_id
+    with world.as_department():
+        (corrected,) = await world.import_rows(row | {"CZZTDM": present})
+    assert corrected.licence_id == licence_id
+    later = (await consume(world, await issued(world, licence_id, present))).usage_id
+    use = pb.DISPUTE_KIND_USE
+    assert await reason_of(recourse.open(licence_id, former)) == "LICENCE_NOT_FOUND"
+    assert await reason_of(recourse.open(licence_id, former, kind=use, usage_id=later)) == "LICENCE_NOT_FOUND"
+    dispute = await recourse.open(
+        licence_id, former, kind=use, usage_id=used, servicer=recourse.disputes_with(FreezeRule.ALL)
+    )
+    assert (dispute.consumer_code, dispute.HasField("frozen_at")) == (MARKET, False)
+
+
+async def test_a_frozen_use_of_a_service_of_ours_leaves_the_holder_his_own_showing(
+    world: World, recourse: Recourse
+):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    await offline(world, licence_id, holder)
+    (shown,) = (await uses(world, holder)).uses
+    using = {"kind": pb.DISPUTE_KIND_USE, "usage_id": shown.usage_id}
+    dispute = await recourse.freeze(await recourse.open(licence_id, holder, **using))
+    assert dispute.consumer_code == "service/intake"
+    assert (await offline(world, licence_id, holder)).qr_text

@@ -18,7 +18,15 @@ from services.certs.domain.evidence.predicate import Covers, Operator, asked_dig
 from standards.annotated_copy import copy_mark
 from standards.identifiers import build_licence_identifier
 from tests.integration.certs.conftest import FIRE, MARKET, World, purpose
-from tests.integration.certs.evidence_room import covers, evidence, offline, stamp, today
+from tests.integration.certs.evidence_room import (
+    covers,
+    entrusted,
+    entrustment,
+    evidence,
+    offline,
+    stamp,
+    today,
+)
 from tests.integration.certs.life_desk import Desk
 from tests.integration.certs.test_presentations import in_force
 from tests.integration.certs.test_use_codes import reason_of, set_status, uses
@@ -147,6 +155,27 @@ async def test_the_qr_code_that_is_shown_opens_what_it_states_and_a_forged_one_n
     world.clock.offset += timedelta(hours=25)
     late = search(world, FIRE, basis, qr_text=shown.qr_text)
     assert await reason_of(late) == "OFFLINE_STATEMENT_EXPIRED"
+
+
+async def test_an_agents_qr_code_opens_nothing_once_the_entrustment_is_taken_back_or_over(world: World):
+    holder, agent = world.citizen(), world.citizen()
+    licence_id = await world.stock_licence(holder)
+    basis = licence_pb2.BASIS_SHOWN_BY_HOLDER
+
+    async def shown() -> tuple[str, str]:
+        name = await entrusted(world, entrustment(world, holder, agent))
+        named = {"entrustment_id": name, "agent_id_type_code": "111", "agent_id_number": agent}
+        return name, (await offline(world, licence_id, holder, **named)).qr_text
+
+    name, text = await shown()
+    (found,) = (await search(world, FIRE, basis, qr_text=text)).licences
+    assert found.licence_id == licence_id
+    async with world.database.transaction() as tx:
+        entrustments = world.desk.registry_of(tx).evidence.entrustments
+        assert await entrustments.revoke(name, ("111", holder), "本人自办", world.clock())
+    assert await reason_of(search(world, FIRE, basis, qr_text=text)) == "ENTRUSTMENT_REVOKED"
+    own = (await offline(world, licence_id, holder)).qr_text
+    assert (await search(world, FIRE, basis, qr_text=own)).licences
 
 
 async def ask(world: World, *predicates: pb.Predicate, department: str = FIRE, basis: int = DUTY, **query):

@@ -129,6 +129,9 @@ async def test_every_refusal_has_its_number(sharing: Sharing):
     assert await sharing.status(path, certIdentifier="x") == 10
     assert await sharing.status(path, certIdentifier="") == 12
     assert await sharing.status(path, **query, useCause=" ") == 12
+    assert await sharing.status(path, **query, useCause="\u200b") == 12
+    for name in ("useCause", "itemCode", "caseId", "legalArticle"):
+        assert await sharing.status(path, **query, **{name: f"{ARTICLE}\0"}) == 102
     assert await sharing.status(path, MARKET, **query) == 12  # no agreement, no article stated
     assert await sharing.status(path, MARKET, **query, legalArticle=ARTICLE) == 0
     assert await sharing.status(path, MARKET, **query, legalArticle="工作需要") == 102

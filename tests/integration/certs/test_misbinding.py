@@ -25,8 +25,7 @@ async def by_consent(world: World, licence_id: str, holder: str, **changed: obje
 
 
 async def by_duty(world: World, licence_id: str, holder: str, **changed: object) -> str:
-    del holder
-    await case_handed_in(world, "case-1", ("item-1", MARKET))
+    await case_handed_in(world, "case-1", ("item-1", MARKET), of=holder)
     return await duty_code(world, licence_id, **{"face_fields": ["KZ_MC", "KZ_FDDBR"]} | changed)
 
 

@@ -32,8 +32,10 @@ async def present(world: World, licence_id: str, holder: str, request_id: str = 
         return await world.presentations.CreatePresentation(request, None)
 
 
-async def scan(world: World, code: str):
-    request = presentation_pb2.VerifyPresentationRequest(request_id=str(uuid.uuid4()), code=code)
+async def scan(world: World, code: str, request_id: str = ""):
+    request = presentation_pb2.VerifyPresentationRequest(
+        request_id=request_id or str(uuid.uuid4()), code=code
+    )
     with world.as_department(FIRE):
         return await world.presentations.VerifyPresentation(request, None)
 
@@ -67,6 +69,18 @@ async def test_a_code_is_scanned_once_however_many_try_and_the_others_are_record
     assert len([each for each in results if not isinstance(each, BaseException)]) == 1
     assert {each.code for each in results if isinstance(each, Fault)} == {"PRESENTATION_SCANNED"}
     assert await world.count("select count(*) from usage where outcome = 'PRESENTATION_SCANNED'") == 19
+
+
+async def test_a_repeated_scan_never_calls_valid_what_is_not_in_force_any_more(world: World):
+    holder = world.citizen()
+    licence_id = await in_force(world, holder)
+    shown, request_id = await present(world, licence_id, holder), str(uuid.uuid4())
+    first = await scan(world, shown.code, request_id)
+    assert first.verdict == "VALID"
+    assert await scan(world, shown.code, request_id) == first
+    await set_status(world, licence_id, pb.LICENCE_STATUS_SUSPENDED)
+    assert await reason_of(scan(world, shown.code, request_id)) == "PRESENTATION_SCANNED"
+    assert await world.count("select count(*) from usage where outcome = 'PRESENTATION_SCANNED'") == 1
 
 
 async def test_a_code_is_over_after_a_minute_online_and_offline(world: World):
@@ -168,6 +182,21 @@ async def test_an_agent_shows_what_was_entrusted_and_the_holder_sees_it(world: W
     assert await reason_of(present(world, licence_id, holder, **stranger)) == "ENTRUSTMENT_WRONG_PERSON"
     lines = [use for use in (await uses(world, holder)).uses if use.kind == "present"]
     assert {(use.mode, use.entrustment_id) for use in lines} == {("entrustment", name)}
+
+
+async def test_what_an_agent_shows_ends_with_the_entrustment(world: World):
+    holder, agent = world.citizen(), world.citizen()
+    licence_id = await world.stock_licence(holder)
+    end = int(world.clock().timestamp()) + 40
+    name = await entrusted(world, entrustment(world, holder, agent, exp=end))
+    named = {"entrustment_id": name, "agent_id_type_code": "111", "agent_id_number": agent}
+    for shown in (
+        await offline(world, licence_id, holder, **named),
+        await present(world, licence_id, holder, **named),
+    ):
+        assert shown.expires_at.seconds == end
+    own = await offline(world, licence_id, holder)
+    assert own.expires_at.seconds > end + 80_000
 
 
 async def test_an_offline_statement_is_checked_with_the_published_keys_alone_for_a_day(world: World):

@@ -181,7 +181,7 @@ async def used(world: World, licence_id: str, row: dict[str, str]) -> None:
     )
     agent = {"entrustment_id": entrustment_id, "agent_id_type_code": "111", "agent_id_number": AGENT}
     await issued(world, licence_id, HOLDER, **agent)
-    await case_handed_in(world, "case-1", ("item-1", MARKET))
+    await case_handed_in(world, "case-1", ("item-1", MARKET), of=HOLDER)
     await duty_code(world, licence_id)
     for wrong in ({"case_id": "case-9"}, {"holder_id_type_code": "111", "holder_id_number": AGENT}):
         with suppress(Fault):

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from chassis.errors import Fault
-from services.certs.domain.importing.canonical import digest_of_row, totals
 from services.certs.rpc.sources import SourceServicer
-from services.certs.store.measures import FRESHNESS, freshness
-from services.certs.store.sealing import Vault
 from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World
 from tests.integration.certs.test_imports import find
 from tests.integration.certs.test_reading import change
@@ -296,30 +292,6 @@ async def test_a_status_that_a_register_tells_of_is_a_line_of_the_history_and_an
     assert await world.count(line) == 1
 
 
-@pytest.mark.parametrize("word", ["撤销", "吊销"])
-async def test_only_the_issuers_own_source_tells_of_a_revocation(
-    world: World, desk: SourceServicer, word: str
-) -> None:
-    """One row, one person and no document: the decision and both people are in the issuer's own system."""
-    row = world.row(world.citizen())
-    fallen = row | {"ZZZT": word}
-    await register(world, desk, "county", priority=90)
-    await register(world, desk, "market", priority=90, issuer_codes=[MARKET])
-    with world.as_department():
-        await send(world, (0, row))
-    with world.as_department(FIRE):
-        (county,) = await send(world, (0, fallen), source_id="county")
-    with world.as_operator():
-        (operator,) = await send(world, (0, fallen))
-    for refused in (county, operator):
-        assert reasons(refused) == [("ZZZT", "SOURCE_MAY_NOT_REVOKE")]
-    with world.as_department(FIRE):
-        (taken,) = await send(world, (0, fallen), source_id="market", batch_id="b7")
-    assert taken.outcome == pb.IMPORT_OUTCOME_UPDATED
-    line = "select count(*) from licence_status_change where operator = 'market' and basis_document = $1"
-    assert await world.count(line, "来源 market 批次 b7") == 1
-
-
 async def test_an_operation_that_is_not_known_refuses_the_message(world: World) -> None:
     with world.as_department(), pytest.raises(Fault) as refused:
         await send(world, (9, world.row(world.citizen())))
@@ -359,65 +331,3 @@ async def test_sources_are_listed_page_by_page_and_a_department_sees_its_own(
         own = await desk.ListSources(sources.ListSourcesRequest(), None)
     assert found == ["a", "b", "c"]
     assert [each.source_id for each in own.sources] == ["b"]
-
-
-async def test_reconciliation_names_exactly_the_days_that_differ(world: World, desk: SourceServicer) -> None:
-    first = date(2024, 3, 1)
-    rows = [world.row(world.citizen(), ZZBFRQ=(first + timedelta(days=n % 5)).isoformat()) for n in range(12)]
-    with world.as_department():
-        await send(world, *((0, row) for row in rows))
-        await send(world, (CANCEL, {"ZZBS": rows[3]["ZZBS"]}))  # day 3, cancelled here only
-    theirs = [*rows]
-    theirs[0] = rows[0] | {"KZ_JYFW": "食品销售"}  # day 0: other content, same number
-    del theirs[11]  # day 1: one fewer
-    said = totals((day, found) for _, day, found in map(digest_of_row, theirs))
-    request = sources.ReconcileSourceRequest(
-        type_code=BUSINESS,
-        first_day="2024-02-27",
-        last_day="2024-03-10",
-        days=[
-            sources.DayTotal(day=each.day.isoformat(), count=each.count, hash=each.hash)
-            for each in reversed(said.values())
-        ],
-    )
-    with world.as_department():
-        answer = await desk.ReconcileSource(request, None)
-    assert [(each.day, each.count, each.registry_count) for each in answer.differing_days] == [
-        ("2024-03-01", 3, 3),
-        ("2024-03-02", 2, 3),
-        ("2024-03-04", 2, 2),
-    ]
-    assert list(answer.equal_days) == ["2024-03-03", "2024-03-05"]
-    with world.as_department(FIRE):
-        other = await desk.ReconcileSource(request, None)
-    assert not other.equal_days
-    assert all(each.registry_count == 0 for each in other.differing_days)
-
-
-async def test_a_comparison_with_wrong_days_names_each(world: World, desk: SourceServicer) -> None:
-    request = sources.ReconcileSourceRequest(
-        first_day="2024-02-30", last_day="2024-03-10", days=[sources.DayTotal(day="2024-03-01", count=-1)]
-    )
-    with world.as_department(), pytest.raises(Fault) as refused:
-        await desk.ReconcileSource(request, None)
-    assert [each.field_path for each in refused.value.violations] == ["type_code", "first_day", "days[0]"]
-
-
-async def test_freshness_is_a_running_figure_of_the_import_itself(world: World) -> None:
-    assert isinstance(world.desk.vault, Vault)
-    today = world.clock().date()
-    with world.as_department():
-        await send(
-            world,
-            (0, world.row(world.citizen(), ZZBFRQ=(today - timedelta(days=3)).isoformat())),
-            (0, world.row(world.citizen(), ZZBFRQ=(today - timedelta(days=400)).isoformat())),
-        )
-    world.clock.offset = timedelta(hours=5)
-    async with world.database.transaction() as tx:
-        row = await tx.fetchrow("select * from source_freshness")
-        await freshness(world.desk.vault, world.clock, world.desk.types)(tx)
-    assert row is not None
-    assert (row["source_id"], row["type_code"]) == (MARKET, BUSINESS)
-    assert row["within_7_days"] == row["later"] == 1
-    assert row["worst_delay_days"] >= 399
-    assert 17_900 < FRESHNESS.labels(BUSINESS, MARKET)._value.get() < 18_300

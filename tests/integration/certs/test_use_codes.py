@@ -10,8 +10,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import Fault
-from tests.integration.certs.conftest import FIRE, MARKET, World
-from tests.integration.certs.evidence_room import case_handed_in
+from tests.integration.certs.conftest import FIRE, MARKET, World, purpose
+from tests.integration.certs.evidence_room import ARTICLE, case_handed_in, duty_code
 from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import use_code_pb2
 
@@ -271,3 +271,98 @@ async def test_a_code_for_no_case_or_a_closed_one_is_refused_and_recorded(world:
         ("issue", "LICENCE_OF_ANOTHER_HOLDER"),
     }
     assert await world.count("select count(*) from use_code") == 0
+
+
+async def test_no_code_is_issued_for_a_part_that_the_case_does_not_have(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    assert await issued(world, licence_id, holder)  # the case is a draft: only intake knows of it
+    await case_handed_in(world, "case-1", ("item-1", MARKET), ("item-2", FIRE))
+    assert await issued(world, licence_id, holder, item_code="item-2", consumer_code=FIRE)
+    for other in ({"item_code": "item-99"}, {"consumer_code": FIRE}, {"item_code": "item-2"}):
+        assert await reason_of(issued(world, licence_id, holder, **other)) == "USE_CODE_CASE_UNKNOWN"
+    assert await world.count("select count(*) from use_code") == 2
+
+
+async def test_the_consent_of_one_holder_shows_nothing_of_the_other(world: World):
+    first, second = world.citizen(), world.citizen()
+    shared = {"CZZT": "丰小玉^陈大山", "CZZTDMLXDM": "111^111", "KZ_FDDBR": f"陈大山（{second}）、丰小玉"}
+    licence_id = await world.stock_licence(f"{first}^{second}", **shared)
+    answer = await consume(world, await issued(world, licence_id, first))
+    assert answer.licence.holder_name == "丰小玉、陈**"
+    assert answer.holder_id_number.startswith(first)
+    assert second not in str(answer)
+    assert "陈大山" not in str(answer)
+    theirs = await consume(world, await issued(world, licence_id, second))
+    assert theirs.holder_id_number.endswith(second)
+    assert first not in str(theirs)
+    code = await issued(world, licence_id, first)
+    async with world.database.transaction() as tx:
+        await tx.execute("delete from use_code_holder")  # as with a code of an earlier release
+    unknown = str(await consume(world, code))
+    assert first not in unknown
+    assert second not in unknown
+
+
+async def test_a_statutory_duty_shows_every_holder(world: World):
+    first, second = world.citizen(), world.citizen()
+    licence_id = await world.stock_licence(f"{first}^{second}", CZZT="丰小玉^陈大山", CZZTDMLXDM="111^111")
+    await case_handed_in(world, "case-1", ("item-1", MARKET), of=second)
+    answer = await consume(world, await duty_code(world, licence_id))
+    assert answer.holder_id_number == f"{first}、{second}"
+
+
+async def test_a_repeat_gets_its_answer_for_minutes_and_not_once_the_licence_is_out_of_force(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    code, again = await issued(world, licence_id, holder), {"request_id": str(uuid.uuid4())}
+    first = await consume(world, code, **again)
+    assert await consume(world, code, **again) == first
+    world.clock.offset += timedelta(minutes=11)
+    assert await reason_of(consume(world, code, **again)) == "USE_CODE_SPENT"
+    other, again = await issued(world, licence_id, holder), {"request_id": str(uuid.uuid4())}
+    assert await consume(world, other, **again)
+    await set_status(world, licence_id, pb.LICENCE_STATUS_SUSPENDED)
+    assert await reason_of(consume(world, other, **again)) == "LICENCE_NOT_USABLE"
+    outcomes = [use.outcome for use in (await uses(world, holder)).uses]
+    assert outcomes == ["LICENCE_NOT_USABLE", "allowed", "USE_CODE_SPENT", "allowed"]
+
+
+@pytest.mark.parametrize("blank", ["\u200b", "\u3164", " - ", "\u2800"])
+async def test_a_purpose_a_case_or_an_article_that_nobody_can_read_is_none(world: World, blank: str):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    assert await reason_of(issued(world, licence_id, holder, use_cause=blank)) == "INVALID_REQUEST"
+    assert await reason_of(issued(world, licence_id, holder, case_id=blank)) == "USE_CODE_CASE_EMPTY"
+    await case_handed_in(world, "case-1", ("item-1", MARKET), of=holder)
+    for article in (blank, f"《{blank}》第一条"):
+        assert await reason_of(duty_code(world, licence_id, legal_article=article)) == "INVALID_REQUEST"
+    for wrong in ({"use_cause": blank}, {"basis": pb.BASIS_CONSENT, "case_id": blank}):
+        asked = pb.GetLicenceRequest(licence_id=licence_id, purpose=purpose(**wrong))
+        with world.as_department():
+            assert await reason_of(world.licences.GetLicence(asked, None)) == "INVALID_REQUEST"
+
+
+async def test_a_text_that_cannot_be_put_on_record_is_a_wrong_field(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    for name in ("use_cause", "item_code", "case_id", "consumer_code"):
+        assert await reason_of(issued(world, licence_id, holder, **{name: "x\0"})) == "INVALID_REQUEST"
+    code = await issued(world, licence_id, holder)
+    for name in ("use_cause", "item_code", "case_id"):
+        assert await reason_of(consume(world, code, **{name: "x\0"})) == "INVALID_REQUEST"
+    for wrong in ({"case_id": "\0"}, {"case_id": "", "legal_article": f"{ARTICLE}\0"}):
+        assert await reason_of(duty_code(world, licence_id, **wrong)) == "INVALID_REQUEST"
+
+
+async def test_each_holder_of_a_shared_licence_sees_that_it_was_found_and_nothing_of_the_others_own(
+    world: World,
+):
+    first, second = world.citizen(), world.citizen()
+    licence_id = await world.stock_licence(f"{first}^{second}", CZZT="丰小玉^丰大玉", CZZTDMLXDM="111^111")
+    await world.stock_licence(second)
+    asked = pb.FindLicencesRequest(holder_id_type_code="111", holder_id_number=second, purpose=purpose())
+    with world.as_department():
+        await world.licences.FindLicences(asked, None)
+    assert len((await uses(world, second)).uses) == 2
+    assert [use.licence_id for use in (await uses(world, first)).uses] == [licence_id]

@@ -30,6 +30,7 @@ from events.certs import LicenceMade, LicencePdfMade
 from events.seal import DocumentSealed, LicencePdfRefused, LicencePdfSealed
 from services.certs.app.pdf import pdf_step
 from services.certs.usecases.make import SealedDocument
+from services.seal.app import verify_offline
 from services.seal.app.documents import StoredDocuments
 from services.seal.app.pdf_press import PadesPress
 from services.seal.clients.timestamps import RfcTimestamper, StampingPlace
@@ -43,12 +44,14 @@ from services.seal.domain.timestamps import TimestampTrust
 from services.seal.pdf import examine
 from services.seal.usecases.companions import Companions
 from services.seal.usecases.ledger_time import stamp_ledger
+from services.seal.usecases.make_seals import issue_lists
 from services.seal.usecases.ports import UnsealedDocument
 from services.seal.usecases.read_register import check_ledger
 from services.seal.usecases.retry_refused import retry_refused
 from tests.integration.certs.conftest import World, purpose
 from tests.integration.certs.test_issuing import Issuing
 from tests.integration.seal.conftest import FIELD_KEYS, GUANGFENG, NOW, SealWorld
+from tests.integration.seal.test_register import trust_files
 from tests.stacks.needs import unavailable
 from tests.unit.seal.sealing_room import sm2, suites
 from tests.unit.seal.stamping_room import open_stamper, p256, stamper
@@ -230,6 +233,48 @@ async def test_a_licence_has_its_sealed_pdf_which_is_valid_to_us_to_pyhanko_and_
     told = subprocess.run(command, capture_output=True, text=True, check=False, env={"HOME": str(tmp_path)})
     assert "Signature is Valid" in told.stdout
     assert "Total document signed" in told.stdout
+
+
+async def test_a_licences_pdf_verifies_offline_by_the_state_of_its_seal_when_it_was_sealed(
+    house: House, tmp_path: Path
+):
+    licence_id = await issued(house)
+    await house.carry()
+    pdf = await house.fetch(licence_id)
+    await _anew(house)
+    found = verify_offline(pdf, await trust_files(house.seal, tmp_path / "trust"), house.seal.clock())
+    assert (found["verdict"], found["now_verdict"], found["companion_list"]) == ("VALID", "VALID", "current")
+    seal = await house.seal.seal_of(GUANGFENG)
+    for status, second_person in ((SealStatus.SUSPENDED, ""), (SealStatus.CANCELLED, "李四")):
+        await house.tick()
+        await house.seal.change(seal.seal_id, status, second_person=second_person)
+        await _anew(house)
+        offline = verify_offline(pdf, await trust_files(house.seal, tmp_path / "trust"), house.seal.clock())
+        online = await house.seal.verify(pdf)
+        verdicts = (offline["verdict"], offline["now_verdict"])
+        assert verdicts == (online.verdict.value, online.now_verdict.value) == ("VALID", "INVALID"), offline
+
+
+async def test_a_pdf_sealed_while_its_seal_was_suspended_is_invalid_offline_too(house: House, tmp_path: Path):
+    licence_id = await issued(house)
+    house.seal.clock.at += timedelta(minutes=5)
+    await house.carry()
+    pdf = await house.fetch(licence_id)
+    seal = await house.seal.seal_of(GUANGFENG)
+    house.seal.clock.at -= timedelta(minutes=5)  # as if the suspension had come first
+    await house.seal.change(seal.seal_id, SealStatus.SUSPENDED)
+    house.seal.clock.at += timedelta(minutes=10)
+    await _anew(house)
+    offline = verify_offline(pdf, await trust_files(house.seal, tmp_path / "trust"), house.seal.clock())
+    assert (offline["verdict"], (await house.seal.verify(pdf)).verdict.value) == ("INVALID", "INVALID")
+    (state,) = (each for each in offline["signatures"][0]["checks"] if each["name"] == "seal_status")
+    assert state["reason"] == "SEAL_NOT_ACTIVE"
+
+
+async def _anew(house: House) -> None:
+    """Have the lists issued again, as the maker's job does."""
+    house.seal.clock.at += timedelta(minutes=1)
+    await issue_lists(house.seal.maker_unit, house.seal.workshop, house.seal.clock())
 
 
 async def test_the_pdf_is_the_unsealed_one_with_the_seal_added(house: House):

@@ -18,6 +18,7 @@ from chassis.rpc.server import RpcServer
 from cli.local.authority import Authority, open_authority
 from services.intake.rpc.issuing import IssuingServicer, add_issuing_service
 from services.intake.rpc.part import PartServicer, add_part_service
+from services.intake.usecases.cases import following
 from tongban.intake.v1 import issuing_pb2, issuing_pb2_grpc, part_pb2_grpc
 from tongban.intake.v1 import part_pb2 as pb
 
@@ -114,6 +115,42 @@ async def test_a_department_takes_its_part_from_submission_to_decision(intake, s
     assert data.holder_id_type_code == "001"
     assert data.face["KZ_ZTYT"] == "餐饮服务经营者"
     assert data.validity_years == 5
+
+
+async def test_certs_learns_whose_licences_an_open_case_is_about_and_of_no_other(
+    intake, served: Served
+) -> None:
+    case = await intake.submitted()
+    part = next(each for each in case.parts if each.item.item_id == "food-operation-licence")
+    certs = served.channel("service", "certs")
+    stub = issuing_pb2_grpc.IssuingServiceStub(certs.channel)
+    asked = {
+        "case_id": case.case_id,
+        "item_code": part.item.item_code,
+        "department_code": part.item.department_code,
+    }
+
+    async def parties(**changed: str) -> set[tuple[str, str]]:
+        request = issuing_pb2.GetCasePartiesRequest(**(asked | changed))
+        found = await certs.call(stub.GetCaseParties, request)
+        return {(each.id_type_code, each.id_number) for each in found.parties}
+
+    applicant = intake.persons[intake.actor.person_id]
+    assert (applicant.id_type_code, applicant.id_number) in await parties()
+    draft = await intake.draft()
+    for other in (
+        {"case_id": "nobodys"},
+        {"case_id": draft.case_id},
+        {"item_code": "another"},
+        {"department_code": "11361103TB100002XM"},
+    ):
+        with pytest.raises(Fault) as refusal:
+            await parties(**other)
+        assert refusal.value.code == "PART_NOT_FOUND"
+    await following.withdraw(intake.works, intake.registry, intake.actor, case.case_id)
+    with pytest.raises(Fault) as refusal:
+        await parties()
+    assert refusal.value.code == "PART_NOT_FOUND"
 
 
 async def test_another_departments_part_does_not_exist_for_it(intake, served: Served) -> None:

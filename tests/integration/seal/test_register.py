@@ -79,7 +79,7 @@ async def trust_files(world: SealWorld, directory: Path) -> Path:
         bundle = await work.trust.bundle(world.clock())
     write_trust_bundle(
         directory, anchors=bundle.anchors, certificates=bundle.certificates, crls=bundle.crls,
-        status_list=bundle.status_list, own_makers=bundle.own_makers,
+        status_list=bundle.status_list, own_makers=bundle.own_makers, companion_list=bundle.companion_list,
     )  # fmt: skip
     return directory
 

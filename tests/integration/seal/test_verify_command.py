@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from chassis.rpc.server import RpcServer
 from cli.commands import verify as command
 from cli.main import app
 from services.seal.app.pdf_judge import PadesJudge
+from services.seal.domain.companion_list import ListedCompanion, make_companion_list
+from services.seal.domain.pki import make_development_pki
 from services.seal.rpc import VerificationServicer, add_verification_service
 from services.seal.usecases.verify import Verifier
+from tests.integration.seal.conftest import GUANGFENG, NOW
 from tests.integration.seal.doors import OPERATOR, Doors, doors
 from tests.integration.seal.test_register import trust_files
 from tests.unit.seal.pdf.pdf_room import plain_pdf
-from tests.unit.seal.sealing_room import suites
+from tests.unit.seal.sealing_room import sm2, suites
 from tongban.seal.v1 import use_pb2
 
 __all__ = ["doors"]
@@ -67,7 +71,7 @@ async def service_at(doors: Doors, monkeypatch: pytest.MonkeyPatch):
     await server.drain(notice_seconds=0, grace_seconds=0.5)
 
 
-async def test_offline_an_ofd_is_valid_and_a_pdf_waits_for_the_register(sealed: dict[str, Path]):
+async def test_offline_an_ofd_and_a_pdf_are_valid(sealed: dict[str, Path]):
     trust = ("--trust", str(sealed["trust"]))
     status, said = await run(str(sealed["ofd"]), *trust, "--json")
     found: dict[str, Any] = json.loads(said)
@@ -77,11 +81,47 @@ async def test_offline_an_ofd_is_valid_and_a_pdf_waits_for_the_register(sealed: 
     assert one["checks"][3]["clause"].startswith("GB/T 38540-2020")
     status, said = await run(str(sealed["pdf"]), *trust, "--json")
     found = json.loads(said)
-    assert (status, found["verdict"]) == (2, "INDETERMINATE"), said
-    results = {each["name"]: each["result"] for each in found["signatures"][0]["checks"]}
+    assert (status, found["verdict"]) == (0, "VALID"), said
+    (one,) = found["signatures"]
+    assert one["now_verdict"] == "VALID"
+    others = {each["name"]: each["reason"] for each in one["checks"] if each["result"] != "valid"}
+    assert others == {
+        "seal_signature": "COMPANION_LISTED", "maker_chain": "COMPANION_LISTED", "timestamp": "NO_TIMESTAMP",
+    }, others  # fmt: skip
+
+
+async def test_offline_a_pdf_waits_for_the_register_where_no_list_tells_of_its_certificate(
+    sealed: dict[str, Path],
+):
+    trust = sealed["trust"]
+    (trust / "companion-list.der").unlink()  # as a release before wrote the directory
+    status, said = await run(str(sealed["pdf"]), str(sealed["ofd"]), "--trust", str(trust), "--json")
+    pdf, ofd = json.loads(said)["files"]
+    assert (status, pdf["verdict"], ofd["verdict"]) == (2, "INDETERMINATE", "VALID"), said
+    checks = {each["name"]: each for each in pdf["signatures"][0]["checks"]}
     sound = ("container", "references", "digests", "signature", "signer_chain", "revocation", "coverage")
-    assert {results[each] for each in sound} == {"valid"}, results
-    assert results["certlist"] == "indeterminate"
+    assert {checks[each]["result"] for each in sound} == {"valid"}, checks
+    assert (checks["certlist"]["result"], checks["certlist"]["reason"]) == (
+        "indeterminate", "COMPANION_UNKNOWN"
+    )  # fmt: skip
+
+
+async def test_offline_a_forged_list_of_certificates_is_refused_by_name(
+    doors: Doors, sealed: dict[str, Path]
+):
+    trust = sealed["trust"]
+    stranger = make_development_pki(sm2(), (), NOW - timedelta(days=1)).status
+    seal = await doors.world.seal_of(GUANGFENG)
+    taken = {seal.seal_id: ListedCompanion(seal.valid_from, seal.valid_until, frozenset({bytes(32)}))}
+    now, key = doors.world.clock(), sm2().open_key(stranger.private_key)
+    forged = make_companion_list(sm2(), key, stranger.certificate, now, now + timedelta(days=1), taken)
+    (trust / "companion-list.der").write_bytes(forged)
+    status, said = await run(str(sealed["pdf"]), "--trust", str(trust), "--json")
+    found = json.loads(said)
+    assert (status, found["verdict"]) == (2, "INDETERMINATE"), said
+    (certlist,) = (each for each in found["signatures"][0]["checks"] if each["name"] == "certlist")
+    assert certlist["reason"] == "COMPANION_UNKNOWN"
+    assert "SEAL_COMPANION_LIST_UNTRUSTED" in certlist["detail"]
 
 
 async def test_a_person_reads_a_numbered_plan_chinese_first(sealed: dict[str, Path]):

@@ -64,27 +64,6 @@ async def test_rounds_that_have_asks_waiting_begin_a_pace_apart() -> None:
     assert asyncio.get_running_loop().time() - began >= 4 * PACE * 0.9
 
 
-async def test_callers_that_ask_again_and_again_come_to_share_nearly_every_round() -> None:
-    server = Server()
-    together = Together("double", server.run, pace_seconds=PACE)
-
-    async def caller(number: int) -> None:
-        for _ in range(10):
-            await together.ask(number)
-            await asyncio.sleep(number / 10_000)  # what it does with its answer: up to 1.5 ms
-
-    await asyncio.gather(*(caller(number) for number in range(16)))
-    assert len(server.rounds) <= 16
-
-
-async def test_company_that_does_not_come_is_not_waited_for_longer_than_a_pace() -> None:
-    server = Server(takes_seconds=0)
-    together = Together("double", server.run, pace_seconds=PACE)
-    await asyncio.gather(*(together.ask(number) for number in range(10)))
-    async with asyncio.timeout(20 * PACE):
-        assert [await together.ask(number) for number in range(3)] == [0, 2, 4]
-
-
 async def test_a_wrong_ask_fails_alone() -> None:
     server = Server(7)
     together = Together("double", server.run, pace_seconds=PACE)

@@ -203,3 +203,10 @@ def test_two_people_restore_remake_and_cancel(kind: SealKind) -> None:
     assert needs_second_person(replace(seal, status=SealStatus.LOST), SealStatus.REMADE)
     assert needs_second_person(seal, SealStatus.CANCELLED) is (kind is not SealKind.PERSONAL)
     assert not needs_second_person(replace(seal, status=SealStatus.ACTIVE), SealStatus.SUSPENDED)
+
+
+@pytest.mark.parametrize("spelling", ["ｌｉ Ｓｉ", "LISI", "li\u200bsi", "li-si"])
+def test_one_person_is_not_two_by_another_spelling(spelling: str) -> None:
+    seal = RegisteredSeal("s", "o", "n", b"", NOW, NOW, SealStatus.SUSPENDED, NOW, 4, SealKind.OFFICIAL)
+    _, refused = attempt(lambda: seal.changed(Change(SealStatus.ACTIVE, "原因", "li si", spelling), NOW))
+    assert refused == {"second_person"}

@@ -283,7 +283,10 @@ class GetTrustBundleResponse(_message.Message):
     OWN_MAKERS_FIELD_NUMBER: _builtins.int
     CERTIFICATES_DER_FIELD_NUMBER: _builtins.int
     TIMESTAMP_ANCHORS_DER_FIELD_NUMBER: _builtins.int
+    COMPANION_LIST_FIELD_NUMBER: _builtins.int
     status_list: _builtins.bytes
+    companion_list: _builtins.bytes
+    """Signed list of the certificates that seals sign PDFs with; empty before the maker issued the first."""
     @_builtins.property
     def anchors_der(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
     @_builtins.property
@@ -309,10 +312,11 @@ class GetTrustBundleResponse(_message.Message):
         own_makers: _abc.Iterable[_builtins.str] | None = ...,
         certificates_der: _abc.Iterable[_builtins.bytes] | None = ...,
         timestamp_anchors_der: _abc.Iterable[_builtins.bytes] | None = ...,
+        companion_list: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors_der", b"anchors_der", "certificates_der", b"certificates_der", "crls_der", b"crls_der", "own_makers", b"own_makers", "status_list", b"status_list", "timestamp_anchors_der", b"timestamp_anchors_der"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchors_der", b"anchors_der", "certificates_der", b"certificates_der", "companion_list", b"companion_list", "crls_der", b"crls_der", "own_makers", b"own_makers", "status_list", b"status_list", "timestamp_anchors_der", b"timestamp_anchors_der"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

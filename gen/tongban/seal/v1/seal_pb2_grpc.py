@@ -162,7 +162,7 @@ class SealServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetTrustBundle(self, request, context):
-        """Trust anchors, revocation list and signed seal-status list: all an offline verifier needs.
+        """Trust anchors, revocation lists and the signed lists of seal states and PDF certificates: all an offline verifier needs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

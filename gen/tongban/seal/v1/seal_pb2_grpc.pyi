@@ -49,7 +49,7 @@ class SealServiceStub:
     GetSealApplication: _grpc.UnaryUnaryMultiCallable[_application_pb2.GetSealApplicationRequest, _application_pb2.GetSealApplicationResponse]
     ImportSealCertificates: _grpc.UnaryUnaryMultiCallable[_application_pb2.ImportSealCertificatesRequest, _application_pb2.ImportSealCertificatesResponse]
     GetTrustBundle: _grpc.UnaryUnaryMultiCallable[_seal_pb2.GetTrustBundleRequest, _seal_pb2.GetTrustBundleResponse]
-    """Trust anchors, revocation list and signed seal-status list: all an offline verifier needs."""
+    """Trust anchors, revocation lists and the signed lists of seal states and PDF certificates: all an offline verifier needs."""
 
 @_typing.type_check_only
 class SealServiceAsyncStub(SealServiceStub):
@@ -69,7 +69,7 @@ class SealServiceAsyncStub(SealServiceStub):
     GetSealApplication: _aio.UnaryUnaryMultiCallable[_application_pb2.GetSealApplicationRequest, _application_pb2.GetSealApplicationResponse]  # type: ignore[assignment]
     ImportSealCertificates: _aio.UnaryUnaryMultiCallable[_application_pb2.ImportSealCertificatesRequest, _application_pb2.ImportSealCertificatesResponse]  # type: ignore[assignment]
     GetTrustBundle: _aio.UnaryUnaryMultiCallable[_seal_pb2.GetTrustBundleRequest, _seal_pb2.GetTrustBundleResponse]  # type: ignore[assignment]
-    """Trust anchors, revocation list and signed seal-status list: all an offline verifier needs."""
+    """Trust anchors, revocation lists and the signed lists of seal states and PDF certificates: all an offline verifier needs."""
 
 class SealServiceServicer(metaclass=_abc_1.ABCMeta):
     """The register of e-seals (电子印章). Seals are made by another process, with another key."""
@@ -152,7 +152,7 @@ class SealServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _seal_pb2.GetTrustBundleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_seal_pb2.GetTrustBundleResponse, _abc.Awaitable[_seal_pb2.GetTrustBundleResponse]]:
-        """Trust anchors, revocation list and signed seal-status list: all an offline verifier needs."""
+        """Trust anchors, revocation lists and the signed lists of seal states and PDF certificates: all an offline verifier needs."""
 
 def add_SealServiceServicer_to_server(servicer: SealServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -30,6 +30,10 @@ class FrozenUse:
             return False
         if usage.reader.code == self.issuer_code and usage.kind in CHECKING:
             return False
+        if (
+            self.consumer_code and usage.kind is UsageKind.PRESENT
+        ):  # the holder's own act, whoever carries it out
+            return False
         return self.consumer_code in {"", usage.reader.code}
 
 

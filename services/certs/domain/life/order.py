@@ -13,7 +13,6 @@ from enum import StrEnum
 from chassis.clock import china_day
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
 from services.certs.domain.life.rules import LifeRules
-from services.certs.domain.people import is_same_person, named
 from services.certs.domain.status import (
     BASIS_DOCUMENT_LIMIT,
     LICENCE_SECOND_PERSON_SAME,
@@ -25,6 +24,7 @@ from services.certs.domain.status import (
     StatusOrder,
     carry_out,
 )
+from standards.persons import is_same_person, named
 
 FURTHEST_AHEAD = timedelta(days=731)
 """An order further ahead would be forgotten by those who gave it."""

@@ -77,10 +77,13 @@ class Statement:
     expires_at: datetime
     log_digest: str = ""
     """Of the `LogEvidence` that goes with it; empty while the log has not taken this state."""
+    entrustment_id: str = ""
+    """Under which an agent shows it; empty where the holder does."""
 
     def claims(self) -> dict[str, Any]:
         """Return the statement as the claims of the JWS; times are seconds since the epoch."""
-        return {
+        agents = {"en": self.entrustment_id} if self.entrustment_id else {}
+        return agents | {
             "jti": self.handle,
             "lid": self.licence_id,
             "v": self.version,
@@ -130,6 +133,7 @@ def read_statement(claims: Mapping[str, Any]) -> Statement:
     try:
         times = [datetime.fromtimestamp(int(claims[name]), UTC) for name in ("iat", "exp")]
         texts = {name: str(claims[name]) for name in _TEXTS}
+        texts["en"] = str(claims.get("en", ""))
         version = int(claims["v"])
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as problem:
         raise PRESENTATION_MALFORMED() from problem
@@ -147,6 +151,7 @@ def read_statement(claims: Mapping[str, Any]) -> Statement:
         times[0],
         times[1],
         texts["lg"],
+        texts["en"],
     )
 
 

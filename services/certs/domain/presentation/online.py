@@ -127,6 +127,9 @@ def jws_of(qr_text: str) -> str:
     return qr_text.removeprefix(PREFIX)
 
 
+NOT_IN_FORCE = "NOT_IN_FORCE"
+
+
 def verdict(licence: Licence, sealing: Sealing, document_intact: bool | None, now: datetime) -> str:
     """Return what an inspector is told.
 
@@ -136,7 +139,7 @@ def verdict(licence: Licence, sealing: Sealing, document_intact: bool | None, no
     document was changed or its seal does not hold.
     """
     if licence.usability(now) is not LicenceStatus.VALID:
-        return "NOT_IN_FORCE"
+        return NOT_IN_FORCE
     if document_intact is None:
         return "UNSEALED"
     if not document_intact:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
-from services.certs.domain.purpose import PurposeCategory
+from services.certs.domain.purpose import PurposeCategory, is_writable, says_something
 
 ARTICLE_LIMIT = 200
-_ARTICLE = re.compile(r"《[^《》]+》.*第[一二三四五六七八九十百千零〇0-9]+条.*")
+_ARTICLE = re.compile(r"《(?P<law>[^《》]+)》.*第[一二三四五六七八九十百千零〇0-9]+条.*")
 """A law by its name and the article of it; a law alone covers everything and says nothing."""
 
 LEGAL_ARTICLE_MALFORMED = declare(
@@ -59,8 +59,10 @@ CONSENTED = Grounds(Mode.CONSENT)
 
 def article_violations(article: str, at: str = "legal_article") -> list[Violation]:
     """Return what is wrong with a legal article; one is required where a duty is the grounds."""
-    if not article.strip():
+    if not says_something(article):
         return [FIELD_REQUIRED.at(at)]
     if len(article) > ARTICLE_LIMIT:
         return [FIELD_TOO_LONG.at(at, limit=ARTICLE_LIMIT)]
-    return [] if _ARTICLE.fullmatch(article.strip()) else [LEGAL_ARTICLE_MALFORMED.at(at)]
+    found = _ARTICLE.fullmatch(article.strip())
+    named = found and says_something(found.group("law")) and is_writable(article)
+    return [] if named else [LEGAL_ARTICLE_MALFORMED.at(at)]

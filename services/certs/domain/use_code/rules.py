@@ -22,7 +22,13 @@ from services.certs.domain.holder import holder_violations
 from services.certs.domain.licence import LICENCE_NOT_USABLE, Licence
 from services.certs.domain.licence_type import LicenceType
 from services.certs.domain.licence_type.sights import Sight
-from services.certs.domain.purpose import CODE_LIMIT, PURPOSE_REQUIRED, USE_CAUSE_LIMIT
+from services.certs.domain.purpose import (
+    CODE_LIMIT,
+    PURPOSE_REQUIRED,
+    USE_CAUSE_LIMIT,
+    is_writable,
+    says_something,
+)
 from services.certs.domain.use_code.grounds import CONSENTED, Grounds, Mode
 
 LONGEST_LIFE = timedelta(days=180)
@@ -171,17 +177,19 @@ def binding_violations(binding: Binding, now: datetime) -> list[Violation]:
     """Return every field of a binding that is empty or out of range, whatever the grounds of the code."""
     needed = ("licence_id", "item_code", "consumer_code")
     found = [FIELD_REQUIRED.at(name) for name in needed if not getattr(binding, name)]
-    if not binding.case_id.strip():
+    if not says_something(binding.case_id):
         found.append(USE_CODE_CASE_EMPTY.at("case_id"))
     found += [
         FIELD_TOO_LONG.at(name, limit=CODE_LIMIT)
         for name in ("item_code", "case_id", "consumer_code")
         if len(getattr(binding, name)) > CODE_LIMIT
     ]
-    if not binding.use_cause.strip():
+    if not says_something(binding.use_cause):
         found.append(PURPOSE_REQUIRED.at("use_cause"))
     elif len(binding.use_cause) > USE_CAUSE_LIMIT:
         found.append(FIELD_TOO_LONG.at("use_cause", limit=USE_CAUSE_LIMIT))
+    texts = ("item_code", "case_id", "consumer_code", "use_cause")
+    found += [FIELD_MALFORMED.at(name) for name in texts if not is_writable(getattr(binding, name))]
     if len(binding.face_fields) > FIELDS_LIMIT:
         found.append(FIELD_MALFORMED.at("face_fields"))
     if not now < binding.expires_at <= now + LONGEST_LIFE:

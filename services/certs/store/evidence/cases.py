@@ -50,6 +50,12 @@ class CasePartStore:
         )
         return CasePart(**dict(row)) if row else None
 
+    async def is_known(self, case_id: str) -> bool:
+        """Say whether any part of a case is on record."""
+        query = "select exists (select from case_part where case_id = $1)"
+        found: bool = await self._tx.fetchval(query, case_id)
+        return found
+
     async def is_closed(self, case_id: str) -> bool:
         """Say whether a case is known and over."""
         found: bool | None = await self._tx.fetchval(

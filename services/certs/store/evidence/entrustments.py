@@ -65,6 +65,11 @@ class EntrustmentStore:
             row["revoked_at"],
         )
 
+    async def end_of(self, entrustment_id: str) -> tuple[datetime, datetime | None] | None:
+        """Return when an entrustment ends by its term and when it was taken back. Raises ROW_ALTERED."""
+        row = await self._row(entrustment_id)
+        return (row["expires_at"], row["revoked_at"]) if row else None
+
     async def revoke(self, entrustment_id: str, grantor: Person, reason: str, now: datetime) -> bool:
         """Take a grantor's entrustment back; again is no change. Raises ROW_ALTERED."""
         row = await self._row(entrustment_id, lock=True)

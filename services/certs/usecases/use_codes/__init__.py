@@ -7,12 +7,14 @@ from services.certs.usecases.use_codes.consuming import (
     Consumption,
     consume_use_code,
     record_refusal,
+    require_still_given,
 )
 from services.certs.usecases.use_codes.entrusting import (
     Agent,
     agent_violations,
     record_entrustment,
     require_agent,
+    require_standing,
     revoke_entrustment,
 )
 from services.certs.usecases.use_codes.issuing import (
@@ -45,6 +47,8 @@ __all__ = [
     "record_refusal",
     "record_refused_issue",
     "require_agent",
+    "require_standing",
+    "require_still_given",
     "revoke_entrustment",
     "revoke_use_codes",
 ]

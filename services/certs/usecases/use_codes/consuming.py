@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Reason, refuse
+from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, Reason, refuse
 from events.certs import LicenceUsed
 from services.certs.domain.disclosure import Shown, disclosed
+from services.certs.domain.dispute import LICENCE_IN_DISPUTE
 from services.certs.domain.holder import holder_violations
 from services.certs.domain.licence import LICENCE_NOT_USABLE, Licence, require_usable
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.presentation import code_digest
-from services.certs.domain.purpose import CODE_LIMIT, USE_CAUSE_LIMIT, Basis, Purpose
+from services.certs.domain.purpose import CODE_LIMIT, USE_CAUSE_LIMIT, Basis, Purpose, is_writable
 from services.certs.domain.usage import Reader, Usage, UsageKind
 from services.certs.domain.use_code import (
     USE_CODE_CASE_EMPTY,
@@ -98,8 +99,26 @@ async def consume_use_code(
     await registry.licences.save_state(used)
     registry.publish(_used(usage, attempt), used.version)
     fields = attempt.face_fields or held.binding.face_fields
-    shown = disclosed(used, types.of(used), fields, held.grounds.mode.category)
+    shared = len(used.holders) > 1
+    giver = await registry.use_codes.holder_of(held.use_code_id, used.holders) if shared else None
+    shown = disclosed(used, types.of(used), fields, held.grounds.mode.category, giver)
     return Consumption(usage.usage_id, shown)
+
+
+async def require_still_given(registry: Registry, reader: Reader, code: str, now: datetime) -> None:
+    """Do nothing if the answer to a consumption may be told again: nothing was taken back since.
+
+    Raises USE_CODE_REVOKED, LICENCE_NOT_USABLE, LICENCE_IN_DISPUTE.
+    """
+    held = await registry.use_codes.find(code_digest(code))
+    found = await registry.licences.get_each([held.binding.licence_id]) if held else []
+    if held is None or not found:
+        raise USE_CODE_UNKNOWN()
+    if held.revoked_at is not None:
+        raise USE_CODE_REVOKED()
+    require_usable(found[0], now)
+    if {"", reader.code} & set(found[0].frozen_for):
+        raise LICENCE_IN_DISPUTE()
 
 
 async def record_refusal(
@@ -123,6 +142,7 @@ def _check_attempt(attempt: Attempt, code: str) -> None:
     wrong = [FIELD_REQUIRED.at(name) for name, value in given.items() if not value]
     limits = {**dict.fromkeys(given, CODE_LIMIT), "use_cause": USE_CAUSE_LIMIT}
     given["use_cause"] = attempt.use_cause
+    wrong += [FIELD_MALFORMED.at(name) for name, value in given.items() if not is_writable(value)]
     wrong += [FIELD_TOO_LONG.at(name, limit=n) for name, n in limits.items() if len(given[name]) > n]
     if len(attempt.face_fields) > FIELDS_LIMIT:
         wrong.append(FIELD_TOO_LONG.at("face_fields", limit=FIELDS_LIMIT))

@@ -12,6 +12,8 @@ from services.certs.domain.status import REASON_LIMIT
 from services.certs.domain.use_code import Entrustment, Power, read_entrustment, require_power
 from services.certs.domain.use_code.entrustment import (
     ENTRUSTMENT_DIFFERS,
+    ENTRUSTMENT_EXPIRED,
+    ENTRUSTMENT_REVOKED,
     ENTRUSTMENT_UNKNOWN,
     ID_LIMIT,
     Person,
@@ -91,3 +93,18 @@ async def require_agent(
     """
     standing = await registry.evidence.entrustments.standing(agent.entrustment_id, grantor, agent.person)
     return require_power(standing, power, *scope, now)
+
+
+async def require_standing(registry: Registry, entrustment_id: str, now: datetime) -> None:
+    """Do nothing if what was made under an entrustment may still be relied on.
+
+    Raises ENTRUSTMENT_UNKNOWN, ENTRUSTMENT_REVOKED, ENTRUSTMENT_EXPIRED.
+    """
+    found = await registry.evidence.entrustments.end_of(entrustment_id)
+    if found is None:
+        raise ENTRUSTMENT_UNKNOWN()
+    expires_at, revoked_at = found
+    if revoked_at is not None:
+        raise ENTRUSTMENT_REVOKED()
+    if now >= expires_at:
+        raise ENTRUSTMENT_EXPIRED()

@@ -12,7 +12,14 @@ from services.certs.domain.dispute import LICENCE_IN_DISPUTE
 from services.certs.domain.licence import LICENCE_NOT_FOUND, LICENCE_NOT_USABLE, Licence, require_usable
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.presentation import code_digest
-from services.certs.domain.purpose import CODE_LIMIT, USE_CAUSE_LIMIT, Basis, Purpose
+from services.certs.domain.purpose import (
+    CODE_LIMIT,
+    USE_CAUSE_LIMIT,
+    Basis,
+    Purpose,
+    is_writable,
+    says_something,
+)
 from services.certs.domain.usage import ALLOWED, Reader, Usage, UsageKind
 from services.certs.domain.use_code import (
     LICENCE_OF_ANOTHER_HOLDER,
@@ -97,6 +104,8 @@ async def issue_use_code(
         standing = await require_agent(registry, order.agent, holder, Power.ISSUE_USE_CODE, scope, now)
         binding = replace(binding, expires_at=min(binding.expires_at, standing.expires_at))
     code, use_code_id = await _issued(registry, binding, order.consent, order.grounds, new_id)
+    if len(licence.holders) > 1:
+        await registry.use_codes.note_holder(use_code_id, holder)
     if order.agent is not None:
         grounds = replace(order.grounds, licence_version=licence.version)
         await _record(registry, reader, binding, grounds, licence, new_id(), now, ALLOWED, use_code_id)
@@ -109,7 +118,7 @@ async def parties_of(cases: CaseParties, binding: Binding) -> Collection[Person]
     To be asked before the transaction of the code opens: intake answers.
     """
     named = (binding.case_id, binding.item_code, binding.consumer_code)
-    if not all(0 < len(each.strip()) and len(each) <= CODE_LIMIT for each in named):
+    if not all(says_something(each) and is_writable(each) and len(each) <= CODE_LIMIT for each in named):
         return ()
     return await cases.of_part(*named)
 
@@ -130,7 +139,8 @@ async def issue_duty_code(
     of its ``parties`` (see `parties_of`), and the article that gives the duty must be named. Raises as
     `issue_use_code` does.
     """
-    _require_case(binding)
+    if is_writable(legal_article):  # else the refusal could not be put on record
+        _require_case(binding)
     refuse([*binding_violations(binding, now), *article_violations(legal_article)])
     grounds = Grounds(Mode.STATUTORY_DUTY, legal_article=legal_article.strip())
     licence = await registry.licences.get(binding.licence_id)
@@ -180,15 +190,26 @@ async def _issued(
 
 
 async def _require_open(registry: Registry, binding: Binding) -> None:
-    """Refuse a case that is over; of one not handed in yet only intake knows, and intake asks."""
-    if await registry.evidence.cases.is_closed(binding.case_id):
+    """Refuse a case that is over, and one that was handed in without such a part with that department.
+
+    Of a case not handed in yet the registry knows nothing: the applicant binds licences while the case is a
+    draft, before CaseSubmitted. Such a case is taken on the word of intake, the only caller; a code of a case
+    that never comes ends by its term.
+    """
+    cases = registry.evidence.cases
+    if await cases.is_closed(binding.case_id):
         raise USE_CODE_CASE_CLOSED()
+    if not await cases.is_known(binding.case_id):
+        return
+    if await cases.find(binding.case_id, binding.item_code, binding.consumer_code) is None:
+        raise USE_CODE_CASE_UNKNOWN()
 
 
 def _require_case(binding: Binding) -> None:
     """Refuse an empty case with its own reason where nothing else is missing: it is the mistake of the field."""
-    others = (binding.licence_id, binding.item_code, binding.consumer_code, binding.use_cause.strip())
-    if all(others) and not binding.case_id.strip():
+    named = (binding.licence_id, binding.item_code, binding.consumer_code, binding.use_cause)
+    others = all(says_something(each) and is_writable(each) for each in named)
+    if others and is_writable(binding.case_id) and not says_something(binding.case_id):
         raise USE_CODE_CASE_EMPTY()
 
 

@@ -37,7 +37,10 @@ async def get_case_parties(
     case = await work.cases.load(case_id)
     if case is None or not _is_open(case):
         raise PART_NOT_FOUND()
-    mine = ((each.item.item_code, each.item.department_code) == (item_code, department_code) for each in case.parts)
+    mine = (
+        (each.item.item_code, each.item.department_code) == (item_code, department_code)
+        for each in case.parts
+    )
     applicant = await work.persons.load(case.person_id)
     if applicant is None or not any(mine):
         raise PART_NOT_FOUND()

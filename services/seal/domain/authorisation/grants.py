@@ -9,8 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from chassis.errors import FIELD_MALFORMED, Kind, Violation, declare, refuse
-from services.seal.domain.authorisation.people import decision_mistakes, named, text_mistakes
+from services.seal.domain.authorisation.people import decision_mistakes, text_mistakes
 from services.seal.domain.register import RegisteredSeal
+from standards.persons import is_same_person
 
 SEAL_USE_NOT_GRANTED = declare(
     "SEAL_USE_NOT_GRANTED",
@@ -114,7 +115,7 @@ class Grant:
         trusted = purpose.account == f"department/{purpose.owner_code}" or purpose.account.startswith(
             "operator/"
         )
-        return trusted and bool(purpose.reviewer) and named(purpose.reviewer) == named(self.grantee)
+        return trusted and bool(purpose.reviewer) and is_same_person(purpose.reviewer, self.grantee)
 
 
 def grant_for(grants: Iterable[Grant], purpose: Purpose, now: datetime) -> Grant:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 
 from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Violation
 from services.seal.domain.register import SECOND_PERSON_SAME
+from standards.persons import is_same_person
 
 LONGEST_TEXT = 200
-
-
-def named(who: str) -> str:
-    """Return a person's name in the one form by which two writings of it are the same person."""
-    return " ".join(unicodedata.normalize("NFKC", who).split()).casefold()
 
 
 def text_mistakes(texts: dict[str, str], *, required: bool = True) -> Iterator[Violation]:
@@ -28,5 +23,5 @@ def text_mistakes(texts: dict[str, str], *, required: bool = True) -> Iterator[V
 def decision_mistakes(operator: str, second_person: str, reason: str) -> Iterator[Violation]:
     """Yield what a decision that two persons take together lacks."""
     yield from text_mistakes({"operator": operator, "second_person": second_person, "reason": reason})
-    if second_person.strip() and named(second_person) == named(operator):
+    if second_person.strip() and is_same_person(second_person, operator):
         yield SECOND_PERSON_SAME.at("second_person")

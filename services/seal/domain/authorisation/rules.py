@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.errors import FIELD_MALFORMED, Kind, Violation, declare, refuse
-from services.seal.domain.authorisation.people import decision_mistakes, named, text_mistakes
+from services.seal.domain.authorisation.people import decision_mistakes, text_mistakes
+from standards.persons import named
 
 SEAL_QUORUM_MISSING = declare(
     "SEAL_QUORUM_MISSING",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from services.seal.domain.certificates import Certificate, RevocationList, build_path, revocation_of
-from services.seal.domain.structures import Seal
 from services.seal.domain.verification import causes
 from services.seal.domain.verification.evidence import Evidence, SealState
 from services.seal.domain.verification.report import Check, CheckName, Findings
@@ -20,12 +21,26 @@ NOW_CHECKS = (
 )
 
 
+class InForce(Protocol):
+    """Since when and until when a seal may be used: the seal itself says so, or a signed list does."""
+
+    @property
+    def valid_from(self) -> datetime:
+        """The first moment."""
+        ...
+
+    @property
+    def valid_until(self) -> datetime:
+        """The last moment."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What a signature was made with, as far as it is known; `pool` and `lists` came with the document."""
 
     seal_id: str | None
-    seal: Seal | None
+    seal: InForce | None
     signer: Certificate | None
     pool: Sequence[Certificate] = ()
     lists: Sequence[RevocationList] = ()

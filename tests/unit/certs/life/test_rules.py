@@ -36,7 +36,7 @@ from services.certs.domain.life.rules import LifeRules, life_rules
 from services.certs.domain.life.succession import next_identifier, renewed
 from services.certs.domain.ofd.layout import lay_out
 from services.certs.domain.ofd.preview import paint, preview
-from services.certs.domain.people import is_same_person, named
+from standards.persons import is_same_person, named
 from services.certs.domain.status import LicenceStatus, StatusOrder, second_person_violations
 from standards.identifiers import check_licence_identifier_for_issuing, parse_licence_identifier
 from tests.unit.certs.conftest import FOOD

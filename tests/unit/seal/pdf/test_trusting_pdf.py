@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
 from services.seal.domain import der
 from services.seal.domain.certificates import Profile
+from services.seal.domain.companion_list import ListedCompanion
 from services.seal.domain.pki import TIME_STAMPING, certify, make_crl, make_development_pki
 from services.seal.domain.suite import SM2_WITH_SM3
 from services.seal.domain.verification import SealState
-from services.seal.pdf import Level, PdfSeal, examine
+from services.seal.pdf import Level, PdfSeal, examine, verify_pdf
 from services.seal.pdf import sealing as sealing_module
 from services.seal.pdf.cms import (
     SIGNING_CERTIFICATE,
@@ -31,6 +34,7 @@ from tests.unit.seal.pdf.pdf_room import (
     evidence,
     flipped,
     judge,
+    other_seal,
     p256,
     pki,
     plain_pdf,
@@ -236,6 +240,48 @@ def test_a_seal_that_nobody_knows_stays_open() -> None:
     assert (outcome.failed(), outcome.unsettled()) == ({}, {"certlist": "COMPANION_UNKNOWN"})
     unknown = evidence(seal_status=lambda _seal, _at: SealState.UNKNOWN)
     assert judge(twin(), unknown).unsettled() == {"seal_status": "SEAL_STATUS"}
+
+
+def listed(certificate: bytes | None = None, until: datetime = NOW + timedelta(days=900)):
+    """Answer as the signed list does, which holds no seal."""
+    digest = hashlib.sha256(certificate or seal().certificate.raw).digest()
+    return {SEAL_ID: ListedCompanion(NOW - timedelta(days=90), until, frozenset({digest}))}.get
+
+
+def test_a_listed_certificate_is_the_seals_and_judged_by_the_state_at_the_stated_time() -> None:
+    assert judge(twin(), lookup=listed()).verdict == "VALID"
+    for state in (SealState.SUSPENDED, SealState.CANCELLED):
+        stopped = partial(_until, NOW + timedelta(minutes=30), state)
+        assert judge(twin(), evidence(seal_status=stopped), lookup=listed()).verdict == "VALID"
+        before = partial(_until, NOW - timedelta(minutes=30), state)
+        outcome = judge(twin(), evidence(seal_status=before), lookup=listed())
+        assert outcome.failed() == {"seal_status": "SEAL_NOT_ACTIVE"}
+
+
+def _until(moment: datetime, then: SealState, _seal_id: str, at: datetime) -> SealState:
+    return SealState.ACTIVE if at < moment else then
+
+
+def test_a_certificate_that_the_list_gives_to_no_seal_or_to_another_is_not_believed() -> None:
+    foreign = other_seal().certificate.raw
+    assert judge(twin(), lookup=listed(foreign)).failed() == {"certlist": "SIGNER_NOT_IN_SEAL"}
+    unlisted = judge(sealed(by=other_seal()).data, lookup=listed())
+    assert (unlisted.failed(), unlisted.unsettled()) == ({}, {"certlist": "COMPANION_UNKNOWN"})
+
+
+def test_a_listed_seal_outside_its_validity_is_found() -> None:
+    ended = listed(until=NOW - timedelta(days=1))
+    assert judge(twin(), lookup=ended).failed() == {"seal_validity": "SEAL_VALIDITY"}
+    ends = listed(until=NOW + timedelta(minutes=5))
+    (one,) = verify_pdf(twin(), evidence(), ends, examine).signatures
+    assert (one.verdict.value, one.now_verdict.value) == ("VALID", "INVALID")
+
+
+def test_the_list_is_no_ledger_and_proves_no_time() -> None:
+    revoked = evidence(crls=revoked_at(NOW + timedelta(minutes=30)))
+    assert judge(twin(), revoked, lookup=listed()).verdict == "VALID", "its time stamp proves the time"
+    outcome = judge(sealed().data, revoked, lookup=listed())
+    assert outcome.unsettled() == {"revocation": "NO_PROOF_OF_TIME"}
 
 
 def test_a_seal_outside_its_validity_is_found() -> None:

@@ -1,0 +1,83 @@
+"""What is known of a source beside its rows, on a real PostgreSQL: where it differs from us, how fresh it is."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from chassis.errors import Fault
+from services.certs.domain.importing.canonical import digest_of_row, totals
+from services.certs.rpc.sources import SourceServicer
+from services.certs.store.measures import FRESHNESS, freshness
+from services.certs.store.sealing import Vault
+from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World
+from tests.integration.certs.test_sources import CANCEL, send
+from tongban.certs.v1 import source_pb2 as sources
+
+
+@pytest.fixture
+def desk(world: World) -> SourceServicer:
+    return SourceServicer(world.desk)
+
+
+async def test_reconciliation_names_exactly_the_days_that_differ(world: World, desk: SourceServicer) -> None:
+    first = date(2024, 3, 1)
+    rows = [world.row(world.citizen(), ZZBFRQ=(first + timedelta(days=n % 5)).isoformat()) for n in range(12)]
+    with world.as_department():
+        await send(world, *((0, row) for row in rows))
+        await send(world, (CANCEL, {"ZZBS": rows[3]["ZZBS"]}))  # day 3, cancelled here only
+    theirs = [*rows]
+    theirs[0] = rows[0] | {"KZ_JYFW": "食品销售"}  # day 0: other content, same number
+    del theirs[11]  # day 1: one fewer
+    said = totals((day, found) for _, day, found in map(digest_of_row, theirs))
+    request = sources.ReconcileSourceRequest(
+        type_code=BUSINESS,
+        first_day="2024-02-27",
+        last_day="2024-03-10",
+        days=[
+            sources.DayTotal(day=each.day.isoformat(), count=each.count, hash=each.hash)
+            for each in reversed(said.values())
+        ],
+    )
+    with world.as_department():
+        answer = await desk.ReconcileSource(request, None)
+    assert [(each.day, each.count, each.registry_count) for each in answer.differing_days] == [
+        ("2024-03-01", 3, 3),
+        ("2024-03-02", 2, 3),
+        ("2024-03-04", 2, 2),
+    ]
+    assert list(answer.equal_days) == ["2024-03-03", "2024-03-05"]
+    with world.as_department(FIRE):
+        other = await desk.ReconcileSource(request, None)
+    assert not other.equal_days
+    assert all(each.registry_count == 0 for each in other.differing_days)
+
+
+async def test_a_comparison_with_wrong_days_names_each(world: World, desk: SourceServicer) -> None:
+    request = sources.ReconcileSourceRequest(
+        first_day="2024-02-30", last_day="2024-03-10", days=[sources.DayTotal(day="2024-03-01", count=-1)]
+    )
+    with world.as_department(), pytest.raises(Fault) as refused:
+        await desk.ReconcileSource(request, None)
+    assert [each.field_path for each in refused.value.violations] == ["type_code", "first_day", "days[0]"]
+
+
+async def test_freshness_is_a_running_figure_of_the_import_itself(world: World) -> None:
+    assert isinstance(world.desk.vault, Vault)
+    today = world.clock().date()
+    with world.as_department():
+        await send(
+            world,
+            (0, world.row(world.citizen(), ZZBFRQ=(today - timedelta(days=3)).isoformat())),
+            (0, world.row(world.citizen(), ZZBFRQ=(today - timedelta(days=400)).isoformat())),
+        )
+    world.clock.offset = timedelta(hours=5)
+    async with world.database.transaction() as tx:
+        row = await tx.fetchrow("select * from source_freshness")
+        await freshness(world.desk.vault, world.clock, world.desk.types)(tx)
+    assert row is not None
+    assert (row["source_id"], row["type_code"]) == (MARKET, BUSINESS)
+    assert row["within_7_days"] == row["later"] == 1
+    assert row["worst_delay_days"] >= 399
+    assert 17_900 < FRESHNESS.labels(BUSINESS, MARKET)._value.get() < 18_300
