@@ -15,8 +15,13 @@ from cli.local.layout import Layout
 from cli.local.services import service_processes
 from cli.local.state import read_state
 
-_ROOTS = {name: f"services.{name}.app" for name in ("intake", "certs", "notify")}
-_ROOTS["seal"] = "services.seal.app.serving"
+ROOTS = {
+    "intake": "services.intake.app",
+    "certs": "services.certs.app.serving",
+    "notify": "services.notify.app",
+    "seal": "services.seal.app.serving",
+}
+"""The module that puts each running service together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ async def open_service(service: str, layout: Layout) -> AsyncIterator[Opened]:
     Raises SETTINGS_INCOMPLETE, PEER_UNAVAILABLE, SCHEMA_OUTDATED.
     """
     take_settings(service, layout)
-    root = import_module(_ROOTS[service])
+    root = import_module(ROOTS[service])
     found: Any = getattr(import_module(f"services.{service}.settings"), f"{service.title()}Settings")
     settings: ServiceSettings = found()
     async with open_runtime(settings) as runtime:

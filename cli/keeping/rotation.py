@@ -17,6 +17,7 @@ from chassis.row_codes import count_uncoded, fill_codes
 from chassis.service import Runtime
 from chassis.settings import DEFAULT_SECRETS_DIR, SECRETS_DIR_VARIABLE
 from cli.keeping import key_files
+from cli.operating import ROOTS
 
 KEY_STILL_NEEDED = declare(
     "KEY_STILL_NEEDED",
@@ -30,12 +31,6 @@ NOT_SIGNING = declare(
     "{service} 没有这种密钥",
     "{service} has no such key",
 )
-ROOTS = {
-    "intake": "services.intake.app",
-    "certs": "services.certs.app.serving",
-    "notify": "services.notify.app",
-    "seal": "services.seal.app.serving",
-}
 KEYSTORE_FILE = "tongban_sealsigner_keystore_key"
 
 

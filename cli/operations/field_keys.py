@@ -14,7 +14,7 @@ from chassis.errors import Fault
 from chassis.fields import FieldCipher
 from chassis.keyring import read_keyring
 from chassis.rewrap import EncryptedTable
-from cli.keeping.rotation import ROOTS
+from cli.operating import ROOTS
 from cli.operations.faults import FIELD_KEY_MISSING, RESTORE_KEYS_MISSING, RESTORE_KEYS_WRONG
 from cli.operations.manifest import Manifest
 from cli.operations.tables import Connection

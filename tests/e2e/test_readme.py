@@ -67,7 +67,9 @@ def test_a_command_of_the_readme_is_known(command: str):
 
 
 def test_commands_that_only_read_are_run(told: Told):
-    files = {name: str(told.out / name) for name in ("licence.ofd", "receipt.json", "archive.zip")}
+    files = {
+        name: str(told.out / name) for name in ("licence.ofd", "licence.pdf", "receipt.json", "archive.zip")
+    }
     for command in commands():
         words = words_of(command)
         if " ".join(words[:2]) in RUN_HERE:

@@ -41,6 +41,7 @@ SMALL = {
     "replica_cursor": "one row",
     "seal": "a few for each authority",
     "seal_application": "one for each seal that was ever asked for",
+    "seal_credential": "one for each seal and suite of PDFs",
     "seal_history": "a line for each change of a seal's state",
     "signed_list": "a few a week",
     "source_freshness": "one row a source and type",

@@ -12,7 +12,6 @@ from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.life.history import term_over_at
 from services.certs.domain.life.order import Decision, LicenceOrder, OrderedAct, effective_violations
 from services.certs.domain.life.rules import life_rules
-from standards.persons import named
 from services.certs.domain.status import (
     Act,
     StatusOrder,
@@ -30,6 +29,7 @@ from services.certs.usecases.life.standing import (
     undergo,
 )
 from services.certs.usecases.ports import NewId, Registry
+from standards.persons import named
 
 EXPIRY_BATCH = 500
 

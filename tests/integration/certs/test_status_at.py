@@ -175,6 +175,18 @@ async def view(recourse: Recourse, holder: str, **asked: Any) -> holder_pb2.List
         return await recourse.holders.ListHolderUses(request, None)
 
 
+async def test_each_holder_of_a_shared_licence_sees_what_was_asked_under_the_other_number(
+    world: World, recourse: Recourse
+):
+    first, second = world.citizen(), world.citizen()
+    await world.stock_licence(f"{first}^{second}", CZZT="丰小玉^丰大玉", CZZTDMLXDM="111^111")
+    asked = pb.FindLicencesRequest(holder_id_type_code="111", holder_id_number=second, purpose=purpose())
+    with world.as_department():
+        await world.licences.FindLicences(asked, None)
+    for holder in (first, second):
+        assert [each.kind for each in (await view(recourse, holder)).uses] == ["find"]
+
+
 async def test_the_holder_sees_who_used_what_when_why_and_on_which_basis(world: World, recourse: Recourse):
     holder = world.citizen()
     licence_id = await world.stock_licence(holder)

@@ -16,6 +16,7 @@ from chassis.rpc.channel import PeerChannel, open_channel
 from chassis.rpc.peer import Peer
 from chassis.rpc.server import RpcServer
 from cli.local.authority import Authority, open_authority
+from services.certs.clients import CaseParties
 from services.intake.rpc.issuing import IssuingServicer, add_issuing_service
 from services.intake.rpc.part import PartServicer, add_part_service
 from services.intake.usecases.cases import following
@@ -122,21 +123,14 @@ async def test_certs_learns_whose_licences_an_open_case_is_about_and_of_no_other
 ) -> None:
     case = await intake.submitted()
     part = next(each for each in case.parts if each.item.item_id == "food-operation-licence")
-    certs = served.channel("service", "certs")
-    stub = issuing_pb2_grpc.IssuingServiceStub(certs.channel)
+    parties = CaseParties(served.channel("service", "certs"))
     asked = {
         "case_id": case.case_id,
         "item_code": part.item.item_code,
         "department_code": part.item.department_code,
     }
-
-    async def parties(**changed: str) -> set[tuple[str, str]]:
-        request = issuing_pb2.GetCasePartiesRequest(**(asked | changed))
-        found = await certs.call(stub.GetCaseParties, request)
-        return {(each.id_type_code, each.id_number) for each in found.parties}
-
     applicant = intake.persons[intake.actor.person_id]
-    assert (applicant.id_type_code, applicant.id_number) in await parties()
+    assert (applicant.id_type_code, applicant.id_number) in await parties.of_part(**asked)
     draft = await intake.draft()
     for other in (
         {"case_id": "nobodys"},
@@ -144,13 +138,13 @@ async def test_certs_learns_whose_licences_an_open_case_is_about_and_of_no_other
         {"item_code": "another"},
         {"department_code": "11361103TB100002XM"},
     ):
-        with pytest.raises(Fault) as refusal:
-            await parties(**other)
-        assert refusal.value.code == "PART_NOT_FOUND"
+        assert await parties.of_part(**asked | other) == []
     await following.withdraw(intake.works, intake.registry, intake.actor, case.case_id)
+    assert await parties.of_part(**asked) == []
+    outsider = CaseParties(served.channel("service", "notify"))
     with pytest.raises(Fault) as refusal:
-        await parties()
-    assert refusal.value.code == "PART_NOT_FOUND"
+        await outsider.of_part(**asked)
+    assert refusal.value.code == "NOT_PERMITTED"
 
 
 async def test_another_departments_part_does_not_exist_for_it(intake, served: Served) -> None:

@@ -270,7 +270,7 @@ NOT_ENCRYPTED = {
     },
     "certs": {
         "licence.identifier_key", "licence.holder_key", "licence.content_key", "licence_co_holder.holder_key",
-        "use_code.code_digest", "usage.holder_key", "presentation.code_digest",
+        "use_code.code_digest", "use_code_holder.holder_key", "usage.holder_key", "presentation.code_digest",
         "import_answer.content_key",
         "licence.number_key", "import_conflict.held_key", "import_conflict.offered_key",
         "entrustment.grantor_key", "entrustment.agent_key", "entrustment.statement_sha256",

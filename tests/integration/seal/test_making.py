@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from chassis.errors import Fault
+from services.seal.domain.companion_list import verify_companion_list
 from services.seal.domain.register import SealStatus
 from services.seal.domain.structures import read_seal
-from services.seal.usecases.make_seals import make_seals
+from services.seal.usecases.evidence import evidence_of
+from services.seal.usecases.make_seals import issue_lists, make_seals
 from services.seal.usecases.request_keys import request_keys
 from tests.integration.seal.conftest import AUTHORITIES, GUANGFENG, SealWorld
-from tests.unit.seal.sealing_room import p256, sm2
+from tests.unit.seal.sealing_room import p256, sm2, suites
 
 
 async def test_every_authority_gets_one_seal_that_is_made_filed_and_started(world: SealWorld):
@@ -35,7 +37,44 @@ async def test_making_again_makes_nothing_and_renews_the_lists(world: SealWorld)
     rows = await world.rows(
         "select kind, max(number) as number, count(distinct issuer) as issuers from signed_list group by kind"
     )
-    assert {(row["kind"], row["number"], row["issuers"]) for row in rows} == {("crl", 2, 5), ("status", 2, 1)}
+    told = {(row["kind"], row["number"], row["issuers"]) for row in rows}
+    assert told == {("crl", 2, 5), ("companion", 3, 1), ("status", 4, 1)}
+
+
+async def test_a_service_that_knows_no_list_of_certificates_still_finds_the_list_of_states(world: SealWorld):
+    await world.make()
+    rows = await world.rows(
+        "select distinct on (issuer) kind from signed_list order by issuer, number desc"  # as 0006 asks
+    )
+    assert sorted(row["kind"] for row in rows) == ["crl"] * 5 + ["status"]
+
+
+async def test_the_list_of_certificates_names_each_seals_own_since_it_may_seal(stocked: SealWorld):
+    async with stocked.unit() as work:
+        bundle = await work.trust.bundle(stocked.clock())
+        kept = {
+            each.owner_code: (each, await work.seals.credential(each.seal_id, p256().name))
+            for each in await work.seals.page(None, "", 10)
+        }
+    known = evidence_of(suites(), bundle, stocked.clock(), None)
+    found = verify_companion_list(bundle.companion_list, known).companions
+    assert len(found) == len(AUTHORITIES)
+    for seal, credential in kept.values():
+        assert credential is not None
+        listed = found[seal.seal_id]
+        assert (listed.valid_from, listed.valid_until) == (seal.valid_from, seal.valid_until)
+        assert listed.holds(credential.certificate)
+        assert len(listed.certificate_sha256) == 1
+
+
+async def test_a_certificate_that_no_maker_gave_to_a_seal_reaches_no_list(stocked: SealWorld):
+    await stocked.rows(
+        """insert into seal_credential (seal_id, suite, key_id, certificate, maker_signature)
+        select c.seal_id, 'other', s.key_id, s.certificate, c.maker_signature
+        from seal_credential c join seal s using (seal_id) limit 1 returning 1"""
+    )
+    with pytest.raises(Fault, match="ROW_ALTERED"):
+        await issue_lists(stocked.maker_unit, stocked.workshop, stocked.clock())
 
 
 async def test_no_seal_is_made_without_a_key_of_the_signing_side(world: SealWorld):

@@ -89,6 +89,8 @@ async def test_the_doors_answer_operators_and_departments_by_their_right(serving
         len(bundle.crls_der),
         len(bundle.own_makers),
     ) == (2, 6, 5, 1)
+    assert bundle.status_list
+    assert bundle.companion_list
     verification = seal_pb2_grpc.VerificationServiceStub(department.channel)
     unsigned = await department.call(
         verification.VerifyDocument, pb.VerifyDocumentRequest(document=pack(ofd_files()))

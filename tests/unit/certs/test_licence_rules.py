@@ -23,7 +23,7 @@ from services.certs.domain.presentation import (
     summarise,
     verdict,
 )
-from services.certs.domain.purpose import Basis, Purpose, check_purpose
+from services.certs.domain.purpose import Basis, Purpose, check_purpose, is_writable, says_something
 from services.certs.domain.status import LicenceStatus
 from standards.identifiers import check_licence_identifier_for_issuing
 from tests.unit.certs.conftest import FOOD, MARKET, NOW
@@ -81,9 +81,19 @@ def test_an_identifier_with_an_identity_number_is_not_public(licence):
     assert public_identifier(company) == company.identifier
 
 
+@pytest.mark.parametrize("text", ["", " ", "\u200b", "\u3164", "\u2800", "\ufeff", "。", "--", "\0"])
+def test_a_text_without_a_letter_or_a_digit_says_nothing(text):
+    assert not says_something(text)
+
+
+@pytest.mark.parametrize("text", ["审", "a", "7", "《食品安全法》", "\u200b核"])
+def test_a_text_with_a_letter_or_a_digit_says_something(text):
+    assert says_something(text)
+
+
 @given(st.text(), st.sampled_from([*Basis, None]), st.sampled_from(["", "case-1"]))
 def test_no_read_goes_ahead_without_cause_basis_and_for_consent_a_case(cause, basis, case_id):
-    complete = bool(cause.strip()) and len(cause) <= 200 and basis is not None
+    complete = says_something(cause) and is_writable(cause) and len(cause) <= 200 and basis is not None
     complete = complete and (basis is not Basis.CONSENT or bool(case_id))
     purpose = Purpose(cause, basis, "", case_id)
     if complete:

@@ -84,6 +84,7 @@ class UseCodeServiceServicer:
 
     def IssueDutyUseCode(self, request, context):
         """For a statutory duty (依职能): the department names the article, and must handle the item in that very case.
+        It reaches the licences of the case's parties as intake names them; any other is LICENCE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

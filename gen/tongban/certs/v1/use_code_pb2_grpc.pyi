@@ -35,7 +35,9 @@ class UseCodeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> UseCodeServiceAsyncStub: ...
     IssueUseCode: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.IssueUseCodeRequest, _use_code_pb2.IssueUseCodeResponse]
     IssueDutyUseCode: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.IssueDutyUseCodeRequest, _use_code_pb2.IssueDutyUseCodeResponse]
-    """For a statutory duty (依职能): the department names the article, and must handle the item in that very case."""
+    """For a statutory duty (依职能): the department names the article, and must handle the item in that very case.
+    It reaches the licences of the case's parties as intake names them; any other is LICENCE_NOT_FOUND.
+    """
     RecordEntrustment: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.RecordEntrustmentRequest, _use_code_pb2.RecordEntrustmentResponse]
     """Takes over an entrustment (委托) that intake signed: who may act for whom, in which scope, until when."""
     RevokeEntrustment: _grpc.UnaryUnaryMultiCallable[_use_code_pb2.RevokeEntrustmentRequest, _use_code_pb2.RevokeEntrustmentResponse]
@@ -53,7 +55,9 @@ class UseCodeServiceAsyncStub(UseCodeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     IssueUseCode: _aio.UnaryUnaryMultiCallable[_use_code_pb2.IssueUseCodeRequest, _use_code_pb2.IssueUseCodeResponse]  # type: ignore[assignment]
     IssueDutyUseCode: _aio.UnaryUnaryMultiCallable[_use_code_pb2.IssueDutyUseCodeRequest, _use_code_pb2.IssueDutyUseCodeResponse]  # type: ignore[assignment]
-    """For a statutory duty (依职能): the department names the article, and must handle the item in that very case."""
+    """For a statutory duty (依职能): the department names the article, and must handle the item in that very case.
+    It reaches the licences of the case's parties as intake names them; any other is LICENCE_NOT_FOUND.
+    """
     RecordEntrustment: _aio.UnaryUnaryMultiCallable[_use_code_pb2.RecordEntrustmentRequest, _use_code_pb2.RecordEntrustmentResponse]  # type: ignore[assignment]
     """Takes over an entrustment (委托) that intake signed: who may act for whom, in which scope, until when."""
     RevokeEntrustment: _aio.UnaryUnaryMultiCallable[_use_code_pb2.RevokeEntrustmentRequest, _use_code_pb2.RevokeEntrustmentResponse]  # type: ignore[assignment]
@@ -80,7 +84,9 @@ class UseCodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _use_code_pb2.IssueDutyUseCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_use_code_pb2.IssueDutyUseCodeResponse, _abc.Awaitable[_use_code_pb2.IssueDutyUseCodeResponse]]:
-        """For a statutory duty (依职能): the department names the article, and must handle the item in that very case."""
+        """For a statutory duty (依职能): the department names the article, and must handle the item in that very case.
+        It reaches the licences of the case's parties as intake names them; any other is LICENCE_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def RecordEntrustment(

@@ -94,6 +94,7 @@ def is_same(old: LicenceType, new: LicenceType) -> bool:
 _PLAIN = (
     *("name", "name_en", "title", "shown", "code_status", "category", "definer", "issuing_level"),
     *("validity", "trust_grade", "basis", "document_items", "related_items", "template", "copies_allowed"),
+    "further_terms",
     *("inspection_months", "freshness_hours", "freshness_objective_seconds", "retention_years"),
     *("quality_rules", "matrix"),
 )

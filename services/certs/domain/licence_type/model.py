@@ -10,6 +10,7 @@ from functools import cached_property
 from services.certs.domain.licence_type.quality import QualityRule
 from services.certs.domain.licence_type.sights import Matrix, Sight
 from services.certs.domain.licence_type.terms import (
+    LONG_TERM_TEXT,
     TWO_PEOPLE,
     AuthorityLevel,
     Category,
@@ -18,8 +19,10 @@ from services.certs.domain.licence_type.terms import (
     FieldType,
     HolderCategory,
     LegalBasis,
+    RelatedItem,
     TrustGrade,
     Validity,
+    ValidityKind,
 )
 from services.certs.domain.licence_type.values import RuleKind, ValueRule
 from services.certs.domain.purpose import PurposeCategory
@@ -89,8 +92,9 @@ class LicenceType:
     basis: tuple[LegalBasis, ...] = ()
     document_items: tuple[str, ...] = ()
     """What belongs to the document besides its face (文件要件), e.g. 二维码."""
-    related_items: tuple[str, ...] = ()
-    """Codes of the service items that result in the type (关联事项)."""
+    related_items: tuple[RelatedItem, ...] = ()
+    further_terms: tuple[str, ...] = ()
+    """Terms that licences of the type may have besides the one of ``validity``: ``N年`` or ``长期``."""
     template: str = ""
     """The layout of the readable licence; empty means the common sheet."""
     copies_allowed: int = 0
@@ -125,6 +129,13 @@ class LicenceType:
     def field(self, name: str) -> FaceField | None:
         """Return a face field by its short name, None if the type has no such field."""
         return self._by_name.get(name)
+
+    @property
+    def validity_range(self) -> str:
+        """Every term of the type as the catalogue record lists them: ``1年^3年^长期``; empty where each licence states it."""
+        own = {ValidityKind.YEARS: f"{self.validity.years}年", ValidityKind.LONG_TERM: LONG_TERM_TEXT}
+        first = own.get(self.validity.kind)
+        return "^".join(dict.fromkeys((*([first] if first else ()), *self.further_terms)))
 
     @property
     def on_page(self) -> tuple[FaceField, ...]:

@@ -27,6 +27,7 @@ LICENCE_TYPES_MALFORMED = declare(
 CODE_LIMIT = 21
 VALUE_LIMIT = 4_000
 TEN_YEARS_SECONDS = 3_650 * DAY_SECONDS
+_TERM = re.compile(rf"[1-9][0-9]?年|{terms.LONG_TERM_TEXT}", re.ASCII)
 _FIELD_NAME = re.compile(r"KZ_[A-Z0-9]{1,30}", re.ASCII)
 
 
@@ -108,7 +109,8 @@ def document_of(kind: LicenceType) -> dict[str, Any]:
         "registry": {
             "basis": [{"instrument": each.instrument, "article": each.article} for each in kind.basis],
             "document_items": list(kind.document_items),
-            "related_items": list(kind.related_items),
+            "related_items": [{"code": each.code, "name": each.name} for each in kind.related_items],
+            "further_terms": list(kind.further_terms),
             "template": kind.template,
             "copies_allowed": kind.copies_allowed,
             "second_person_acts": list(kind.second_person_acts),
@@ -180,7 +182,8 @@ def _kept(entry: Entry, names: frozenset[str]) -> dict[str, Any]:
     return {
         "basis": tuple(_basis(each) for each in entry.each("basis")),
         "document_items": entry.texts("document_items"),
-        "related_items": entry.texts("related_items"),
+        "related_items": _related_items(entry),
+        "further_terms": _further_terms(entry),
         "template": entry.text("template", "", limit=64),
         "copies_allowed": entry.number("copies_allowed", 0, 99),
         "second_person_acts": _second_person_acts(entry),
@@ -192,6 +195,26 @@ def _kept(entry: Entry, names: frozenset[str]) -> dict[str, Any]:
         "quality_rules": tuple(_rule(each, names) for each in entry.each("quality_rules")),
         "matrix": _matrix(entry.inner("disclosure"), names),
     }
+
+
+def _related_items(entry: Entry) -> tuple[terms.RelatedItem, ...]:
+    """Return the items; a code alone, as types of before have it, is an item without a name."""
+    named = entry.values.get("related_items")
+    if isinstance(named, list) and all(isinstance(each, str) for each in named):
+        return tuple(terms.RelatedItem(code) for code in entry.texts("related_items"))
+    found = []
+    for each in entry.each("related_items"):
+        found.append(terms.RelatedItem(each.text("code"), each.text("name", "")))
+        each.close()
+    return tuple(found)
+
+
+def _further_terms(entry: Entry) -> tuple[str, ...]:
+    found = entry.texts("further_terms")
+    for each in found:
+        if not _TERM.fullmatch(each):
+            entry.wrong("further_terms", f"{each} is neither N年 nor 长期")
+    return found
 
 
 def _second_person_acts(entry: Entry) -> tuple[str, ...]:

@@ -85,6 +85,17 @@ class Validity:
     """Only of kind `YEARS`; 0 otherwise."""
 
 
+LONG_TERM_TEXT = "长期"
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedItem:
+    """A service item that results in a type (关联事项): its code, and its name where it is known."""
+
+    code: str
+    name: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class LegalBasis:
     """The law by which the type is issued; the article is empty where it is not certain."""

@@ -36,9 +36,9 @@ from services.certs.domain.life.rules import LifeRules, life_rules
 from services.certs.domain.life.succession import next_identifier, renewed
 from services.certs.domain.ofd.layout import lay_out
 from services.certs.domain.ofd.preview import paint, preview
-from standards.persons import is_same_person, named
 from services.certs.domain.status import LicenceStatus, StatusOrder, second_person_violations
 from standards.identifiers import check_licence_identifier_for_issuing, parse_licence_identifier
+from standards.persons import is_same_person, named
 from tests.unit.certs.conftest import FOOD
 
 NOW = datetime(2026, 3, 9, 2, tzinfo=UTC)

@@ -52,6 +52,8 @@ def kinds(draw: st.DrawFn) -> LicenceType:
         holder_category=draw(st.sampled_from(terms.HolderCategory)),
         validity=terms.Validity(kind, years),
         basis=tuple(draw(st.lists(st.builds(terms.LegalBasis, _words, _words), max_size=2))),
+        related_items=tuple(draw(st.lists(st.builds(terms.RelatedItem, _words, _words), max_size=2))),
+        further_terms=tuple(draw(st.lists(st.sampled_from(["1年", "30年", "长期"]), max_size=2))),
         copies_allowed=draw(st.integers(0, 99)),
         freshness_objective_seconds=draw(st.integers(0, 10**8)),
         quality_rules=tuple(

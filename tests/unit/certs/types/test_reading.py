@@ -43,6 +43,29 @@ def test_a_type_says_which_acts_take_two_people(registry: dict[str, object], act
     assert set(ORDERED_ACTS) == {each.value for each in OrderedAct}
 
 
+def test_a_catalogue_record_names_the_items_and_every_term() -> None:
+    registry = {
+        "related_items": [{"code": "item-1", "name": "食品经营许可"}, {"code": "item-2"}],
+        "further_terms": ["3年", "1年", "长期"],
+    }
+    kind, problems = read_type(CARD | {"validity": {"kind": "years", "years": 1}, "registry": registry})
+    assert problems == []
+    assert [(each.code, each.name) for each in kind.related_items] == [
+        ("item-1", "食品经营许可"),
+        ("item-2", ""),
+    ]
+    assert kind.validity_range == "1年^3年^长期"
+    older, problems = read_type(CARD | {"registry": {"related_items": ["item-1"]}})
+    assert ([each.code for each in older.related_items], problems) == (["item-1"], [])
+    assert read_type(CARD)[0].validity_range == ""
+    wrong = {"related_items": [{"name": "x"}], "further_terms": ["五年"]}
+    _, problems = read_type(CARD | {"registry": wrong})
+    assert {each.field_path for each in problems} == {
+        "registry.related_items[0].code",
+        "registry.further_terms",
+    }
+
+
 def test_every_mistake_of_a_document_is_named_at_once() -> None:
     document = copy.deepcopy(CARD)
     document["code"] = "11100000000013127D9999"
