@@ -182,6 +182,7 @@ DASHBOARDS = {
             plain("Transparency log, leaves", "short", "tongban_log_leaves", "tongban_witness_log_size"),
             plain("Transparency log, leaves that wait", "short", "tongban_log_queue_leaves"),
             plain("Orders carried out late", "short", "tongban_licence_orders_late"),
+            plain("PDFs of licences that wait", "short", "tongban_licence_pdfs_late"),
             plain("Annual inspections", "short", "tongban_licence_inspections"),
             plain(
                 "Falls not told yet, flags unanswered",
