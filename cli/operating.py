@@ -14,14 +14,7 @@ from chassis.settings import ServiceSettings
 from cli.local.layout import Layout
 from cli.local.services import service_processes
 from cli.local.state import read_state
-
-ROOTS = {
-    "intake": "services.intake.app",
-    "certs": "services.certs.app.serving",
-    "notify": "services.notify.app",
-    "seal": "services.seal.app.serving",
-}
-"""The module that puts each running service together."""
+from cli.roots import ROOTS
 
 
 @dataclass(frozen=True, slots=True)

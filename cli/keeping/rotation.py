@@ -17,7 +17,7 @@ from chassis.row_codes import count_uncoded, fill_codes
 from chassis.service import Runtime
 from chassis.settings import DEFAULT_SECRETS_DIR, SECRETS_DIR_VARIABLE
 from cli.keeping import key_files
-from cli.operating import ROOTS
+from cli.roots import ROOTS
 
 KEY_STILL_NEEDED = declare(
     "KEY_STILL_NEEDED",

@@ -14,10 +14,10 @@ from chassis.errors import Fault
 from chassis.fields import FieldCipher
 from chassis.keyring import read_keyring
 from chassis.rewrap import EncryptedTable
-from cli.operating import ROOTS
 from cli.operations.faults import FIELD_KEY_MISSING, RESTORE_KEYS_MISSING, RESTORE_KEYS_WRONG
 from cli.operations.manifest import Manifest
 from cli.operations.tables import Connection
+from cli.roots import ROOTS
 
 _HEADER = re.compile(rb"\x01[\x01\x02]([\x06-\x0d])(20[0-9]{2}-[0-9a-z]{1,8})", re.DOTALL)
 """How ciphertexts of `chassis.fields` begin: version, suite, length of the key id, the key id."""

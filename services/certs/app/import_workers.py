@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
-from functools import lru_cache
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -37,8 +36,8 @@ IDLE_SECONDS = 300.0
 LOOK_SECONDS = 30.0
 
 log = get_logger(__name__)
-_vault: list[Vault] = []
-"""In a worker: its vault."""
+_tools: list[tuple[Vault, LicenceTypes]] = []
+"""In a worker: its vault and the types."""
 
 
 class ImportWorkers:
@@ -48,7 +47,8 @@ class ImportWorkers:
         self._keys, self._vault, self._types, self._processes = keys, vault, types, processes
         self._pool: ProcessPoolExecutor | None = None
         self._used_at = time.monotonic()
-        self._sent: tuple[dict[str, LicenceType], bytes] = ({}, pickle.dumps({}))
+        self._known: dict[str, LicenceType] = {}
+        """The types as the processes have them."""
 
     async def prepare(self, importer: Importer, rows: messages.WireRows, now: datetime) -> list[PreparedRow]:
         """Return a chunk's rows judged and encrypted. A worker that dies costs its chunk only time."""
@@ -77,24 +77,26 @@ class ImportWorkers:
         return Part("import-workers", run)
 
     async def _aside(self, importer: Importer, packed: bytes, now: datetime) -> list[PreparedRow]:
+        self._used_at = time.monotonic()
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._pool_of_now(), _prepare, importer, packed, now)
+        return list(map(PreparedRow.of, found))
+
+    def _pool_of_now(self) -> ProcessPoolExecutor:
+        """Return processes that know the types as they are now: new ones once a type has changed."""
+        types = dict(self._types)
+        if self._pool is not None and types != self._known:
+            self._pool.shutdown(wait=False)  # ends when it has done what it was given
+            self._pool = None
         if self._pool is None:
+            self._known = types
             self._pool = ProcessPoolExecutor(
                 self._processes,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_begin,
-                initargs=(str(self._keys),),
+                initargs=(str(self._keys), types),
             )
-        self._used_at = time.monotonic()
-        loop, types = asyncio.get_running_loop(), self._packed_types()
-        found = await loop.run_in_executor(self._pool, _prepare, importer, packed, types, now)
-        return list(map(PreparedRow.of, found))
-
-    def _packed_types(self) -> bytes:
-        """Return the types as they are now; they are packed again only once one has changed."""
-        types = dict(self._types)
-        if types != self._sent[0]:
-            self._sent = types, pickle.dumps(types)
-        return self._sent[1]
+        return self._pool
 
     def _end(self) -> None:
         pool, self._pool = self._pool, None
@@ -102,12 +104,14 @@ class ImportWorkers:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _begin(keys: str) -> None:
+def _begin(keys: str, types: Mapping[str, LicenceType]) -> None:
     """Make this process a worker: it ends with its parent, and by nothing else."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _vault.append(Vault(FieldCipher(LiveKeyring(Path(keys)), service="certs")))
+    _tools.append(
+        (Vault(FieldCipher(LiveKeyring(Path(keys)), service="certs")), LicenceTypes(types.values()))
+    )
     spare_what_stays()
 
 
@@ -118,12 +122,6 @@ def _end_with_parent() -> None:
         os._exit(0)
 
 
-@lru_cache(maxsize=1)
-def _types_of(packed: bytes) -> LicenceTypes:
-    types: dict[str, LicenceType] = pickle.loads(packed)  # noqa: S301 - from the parent, over its own pipe
-    return LicenceTypes(types.values())
-
-
-def _prepare(importer: Importer, packed: bytes, types: bytes, now: datetime) -> list[tuple[Any, ...]]:
-    rows = messages.unpack_rows(packed)
-    return [row.plain() for row in prepare_rows(_vault[0], _types_of(types), importer, rows, now)]
+def _prepare(importer: Importer, packed: bytes, now: datetime) -> list[tuple[Any, ...]]:
+    vault, types = _tools[0]
+    return [row.plain() for row in prepare_rows(vault, types, importer, messages.unpack_rows(packed), now)]

@@ -222,7 +222,7 @@ def test_the_ledger_of_seals_agrees_with_the_licence_store_and_a_lost_row_is_nam
             return named, await look_at_seals()
 
     report = asyncio.run(look_at_seals())
-    assert (report.discrepancies, report.rows, report.licences) == ([], 6, 6)
+    assert (report.discrepancies, report.rows, report.licences) == ([], 12, 6), "an OFD and a PDF of each"
     named, report = asyncio.run(doctor())
     found = {each.kind: each.named for each in report.discrepancies}
     assert found.keys() == {"DOCUMENT_WITHOUT_ROW", "LICENCE_WITHOUT_ROW", "SIGNATURE_WITHOUT_ROW"}

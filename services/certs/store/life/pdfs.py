@@ -12,7 +12,8 @@ from services.certs.store.coded import LICENCE_PDF
 from services.certs.store.licences import as_uuid
 from services.certs.store.sealing import Vault
 
-_READ = f"select {LICENCE_PDF.names} from licence_pdf"  # noqa: S608 - constants
+_GET = f"select {LICENCE_PDF.names} from licence_pdf where licence_id = $1"  # noqa: S608 - constants
+_LOCK = f"{_GET} for update"
 _INSERT = f"""insert into licence_pdf ({LICENCE_PDF.names})
  values ({", ".join(f"${n}" for n in range(1, 12))}) on conflict do nothing"""  # noqa: S608 - constants
 _SAVE = """
@@ -37,11 +38,11 @@ class PdfStore:
 
     async def get(self, licence_id: str) -> LicencePdf | None:
         """Return the PDF of a licence. Raises ROW_ALTERED."""
-        return await self._one("", licence_id)
+        return await self._one(_GET, licence_id)
 
     async def lock(self, licence_id: str) -> LicencePdf | None:
         """Return the PDF of a licence and hold its row. Raises ROW_ALTERED."""
-        return await self._one(" for update", licence_id)
+        return await self._one(_LOCK, licence_id)
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         """Return licences whose PDF is to be looked at, the longest waiting first; nothing is held."""
@@ -54,9 +55,9 @@ class PdfStore:
         """Have the row gone."""
         await self._tx.execute("delete from licence_pdf where licence_id = $1", UUID(licence_id))
 
-    async def _one(self, suffix: str, licence_id: str) -> LicencePdf | None:
+    async def _one(self, statement: str, licence_id: str) -> LicencePdf | None:
         key = as_uuid(licence_id)
-        row = await self._tx.fetchrow(f"{_READ} where licence_id = $1{suffix}", key) if key else None
+        row = await self._tx.fetchrow(statement, key) if key else None
         return self._pdf(row) if row else None
 
     def _pdf(self, row: Any) -> LicencePdf:

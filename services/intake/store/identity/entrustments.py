@@ -17,6 +17,8 @@ from services.intake.store.identity.codes import HashedCodes
 from services.intake.usecases.entrustment_ports import Place, Role
 
 ENTRUSTMENT_FIELD = "entrustment.content"
+_GET = "select * from entrustment where entrustment_id = $1"
+_LOCK = f"{_GET} for update"
 _INSERT = f"""
 insert into entrustment ({ENTRUSTMENT.names}, content)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
@@ -72,11 +74,11 @@ class EntrustmentRows:
 
     async def load(self, entrustment_id: str) -> Entrustment | None:
         """Return one, or None; nobody else changes it until the transaction ends."""
-        return await self._one(entrustment_id, "for update")
+        return await self._one(_LOCK, entrustment_id)
 
     async def read(self, entrustment_id: str) -> Entrustment | None:
         """Return one as it stands, or None."""
-        return await self._one(entrustment_id)
+        return await self._one(_GET, entrustment_id)
 
     async def save(self, entrustment: Entrustment) -> None:
         """Store how it stands: known to the registry or not, tried again when, taken back since when."""
@@ -122,15 +124,12 @@ class EntrustmentRows:
             await self.save(each)
         return taken
 
-    async def _one(self, entrustment_id: str, locking: str = "") -> Entrustment | None:
+    async def _one(self, statement: str, entrustment_id: str) -> Entrustment | None:
         try:
             key = UUID(entrustment_id)
         except ValueError:
             return None
-        row = await self._tx.fetchrow(
-            f"select * from entrustment where entrustment_id = $1 {locking}",  # noqa: S608 - constants
-            key,
-        )
+        row = await self._tx.fetchrow(statement, key)
         return self._entrustment(row) if row else None
 
     def _values(self, given: Entrustment) -> tuple[object, ...]:
