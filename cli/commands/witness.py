@@ -1,4 +1,7 @@
-"""`tongban witness`: a witness of transparency logs, as a process of its own."""
+"""`tongban witness`: a witness of transparency logs, as a process of its own.
+
+``python -m cli.commands.witness`` serves as well, without the rest of the command line in memory.
+"""
 
 from __future__ import annotations
 
@@ -68,3 +71,7 @@ def evidence(data_dir: Home, *, as_json: AsJson = False) -> None:
     show({"evidence": [str(each) for each in files]}, "\n".join(map(str, files)) or "—", as_json=as_json)
     if files:
         raise typer.Exit(EXIT_REFUSED)
+
+
+if __name__ == "__main__":
+    typer.run(serve)

@@ -94,11 +94,12 @@ class Registrar:
         self.written += 1
         issued = self.today - timedelta(days=days_ago)
         years = TERM_YEARS.get(type_code)
-        serial = f"{self.county}{issued:%Y}{self.rng.randrange(36**5):05d}{self.written:06d}"
+        drawn = self.rng.randrange(36**5)  # sets this register apart from one of another seed
+        serial = f"{self.county}{issued:%Y}{drawn:05d}{self.written:06d}"
         return {
             "ZZMC": name,
             "ZZLXDM": type_code,
-            "ZZBH": f"{self.county}{issued:%Y%m%d}{self.written:06d}",
+            "ZZBH": f"{self.county}{issued:%Y%m%d}{drawn % 10**4:04d}{self.written:06d}",
             "ZZBS": build_licence_identifier(type_code, office.uscc, serial),
             "ZZBFJG": office.name_zh,
             "ZZBFJGDM": office.uscc,

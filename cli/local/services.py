@@ -146,7 +146,7 @@ def witness_process(layout: Layout, listen: str, log_origin: str) -> ServiceProc
     return ServiceProcess(
         name=LOG_WITNESS,
         command=(
-            *(sys.executable, "-m", "cli", "witness", "serve"),
+            *(sys.executable, "-m", "cli.commands.witness"),
             *(str(word) for pair in told.items() for word in pair),
         ),
         environment=_inherited(),

@@ -64,7 +64,7 @@ class Evidence:
     """Whether this transport may carry a record twice (Kafka: at least once)."""
     licences: list[tuple[str, str, str]] = field(default_factory=list)
     """(licence id, part id, status) of licences made from approvals."""
-    ledger: list[tuple[str, str, str]] = field(default_factory=list)
+    ledger: list[tuple[str, str, str, str]] = field(default_factory=list)
     """(signature id, licence id, outcome)."""
     messages: list[tuple[str, str, str, str]] = field(default_factory=list)
     """(message id, source key, channel, state)."""
@@ -124,7 +124,8 @@ async def _business(found: Evidence, dsn: Callable[[str], str]) -> None:
     found.unarchived = [row["case_id"] for row in cases if row["archived_at"] is None]
     licences = "select licence_id::text, part_id, status from licence where origin = 'made'"
     found.licences = [tuple(row) for row in await rows(dsn("certs"), licences)]
-    ledger = "select signature_id::text, licence_id, outcome from seal_use order by sequence"
+    ledger = """select signature_id::text, coalesce(licence_id, item_id), outcome, coalesce(format, 'ofd')
+        from seal_use left join seal_use_detail using (sequence) order by sequence"""
     found.ledger = [tuple(row) for row in await rows(dsn("seal"), ledger)]
     messages = "select message_id::text, source_key, channel, state from message"
     found.messages = [tuple(row) for row in await rows(dsn("notify"), messages)]

@@ -60,9 +60,17 @@ def each_approval_has_one_licence_in_force(evidence: Evidence) -> Iterator[str]:
 
 def each_licence_was_sealed_once(evidence: Evidence) -> Iterator[str]:
     licences = [licence_id for licence_id, _, _ in evidence.licences]
-    yield from _differ("ledger row of licence", Counter(row[1] for row in evidence.ledger), licences)
+    of_ofd, of_pdf = (
+        Counter(licence for _, licence, _, form in evidence.ledger if form == wanted)
+        for wanted in ("ofd", "pdf")
+    )
+    yield from _differ("ledger row of licence", of_ofd, licences)
+    yield from _twice("ledger row of the PDF of licence", of_pdf)  # it follows the licence: maybe not yet
     yield from (
-        f"ledger: {licence} {outcome}" for _, licence, outcome in evidence.ledger if outcome != "sealed"
+        f"ledger row of the PDF of no licence: {each}" for each in sorted(of_pdf.keys() - {*licences})
+    )
+    yield from (
+        f"ledger: {licence} {outcome}" for _, licence, outcome, _ in evidence.ledger if outcome != "sealed"
     )
     sealed = Counter(each.body["licence_id"] for each in evidence.events("DocumentSealed"))
     yield from _differ("DocumentSealed of licence", sealed, licences)

@@ -60,7 +60,10 @@ class Scribe:
         self.publish(SIGNATURE, "DocumentSealed", f"{case_id}-signature", licence_id=licence)
         self.publish(LICENCE, "LicenceIssued", licence)
         self.evidence.licences.append((licence, part, "valid"))
-        self.evidence.ledger.append((f"{case_id}-signature", licence, "sealed"))
+        self.evidence.ledger += [
+            (f"{case_id}-signature", licence, "sealed", "ofd"),
+            (f"{case_id}-of-pdf", licence, "sealed", "pdf"),
+        ]
         self.tell(self.publish(CASE, "PartCompleted", case_id, licence_name="社会保障卡"))
         self.tell(self.publish(CASE, "CaseClosed", case_id))
         self.publish(CASE, "CaseArchived", case_id)
@@ -136,6 +139,14 @@ def a_document_is_sealed_twice(doctored: Evidence) -> None:
     doctored.ledger.append(("another", *doctored.ledger[0][1:]))
 
 
+def a_pdf_is_sealed_twice(doctored: Evidence) -> None:
+    doctored.ledger.append(("another", *doctored.ledger[1][1:]))
+
+
+def a_pdf_is_sealed_of_nothing(doctored: Evidence) -> None:
+    doctored.ledger.append(("another", "no-licence", *doctored.ledger[1][2:]))
+
+
 def a_document_is_sealed_without_its_event(doctored: Evidence) -> None:
     doctored.published = [
         each for each in doctored.published if (each.name, each.body.get("licence_id")) != SEALED_OF_C0
@@ -181,6 +192,8 @@ DOCTORINGS = (
     an_event_was_not_heard,
     an_event_was_heard_twice,
     a_document_is_sealed_twice,
+    a_pdf_is_sealed_twice,
+    a_pdf_is_sealed_of_nothing,
     a_document_is_sealed_without_its_event,
     a_case_is_submitted_twice,
     an_acknowledged_case_is_gone,

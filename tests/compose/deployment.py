@@ -27,7 +27,7 @@ COMPOSE_FILE = ROOT / "deploy" / "docker-compose.yml"
 SANDBOX = Path(__file__).with_name("sandbox.yml")
 COUNTY = "测试县"
 SERVICES = ("intake", "certs", "seal", "notify")
-_DOORS = ("INTAKE_HTTP", "INTAKE_GRPC", "CERTS_GRPC", "SEAL_GRPC", "NOTIFY_HTTP")
+_DOORS = ("INTAKE_HTTP", "INTAKE_GRPC", "CERTS_GRPC", "CERTS_SHARING", "SEAL_GRPC", "NOTIFY_HTTP")
 
 
 @dataclass

@@ -30,8 +30,8 @@ from services.certs.rpc import messages
 from services.certs.store import Vault
 from services.certs.usecases.importing import Importer, PreparedRow, prepare_rows
 
-ASIDE_FROM_ROWS = 200
-"""Fewer rows are prepared in a thread: to start a process costs more."""
+ASIDE_FROM_ROWS = 1_000
+"""Fewer rows at a time are prepared in a thread: to start a process, and to keep it, costs more."""
 IDLE_SECONDS = 300.0
 LOOK_SECONDS = 30.0
 

@@ -6,7 +6,13 @@ was embedded there, whatever became of the type since. Equal documents give equa
 
 from __future__ import annotations
 
-from services.certs.domain.pdf.document import pdf_of
 from services.certs.domain.pdf.reading import PDF_NOT_RENDERABLE
 
 __all__ = ["PDF_NOT_RENDERABLE", "pdf_of"]
+
+
+def pdf_of(ofd: bytes, original_sha256: str) -> bytes:
+    """Return the PDF of an unsealed OFD, naming the sealed one it belongs to. Raises PDF_NOT_RENDERABLE."""
+    from services.certs.domain.pdf import document  # noqa: PLC0415 - the library weighs what a small stack lacks
+
+    return document.pdf_of(ofd, original_sha256)
