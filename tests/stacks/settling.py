@@ -37,6 +37,8 @@ async def settled(stack: LocalStack, seconds: float) -> bool:
 
 
 async def _is_busy(stack: LocalStack) -> bool:
+    if await _pdfs_are_due(stack.dsn("certs")):
+        return True
     for service in SERVICES:
         queries = (_UNPUBLISHED, _OPEN.get(service, "select 0"))
         for query in queries:
@@ -44,6 +46,13 @@ async def _is_busy(stack: LocalStack) -> bool:
                 return True
     lag = await bus_lag(stack.layout, stack.state)
     return lag is None or any(lag.values())
+
+
+async def _pdfs_are_due(dsn: str) -> bool:
+    """Say whether PDFs are to be made or fetched now; a release before there were any has no table of them."""
+    if (await rows(dsn, "select to_regclass('licence_pdf') is null"))[0][0]:
+        return False
+    return bool((await rows(dsn, "select count(*) from licence_pdf where due_at <= now()"))[0][0])
 
 
 async def rows(dsn: str, query: str) -> list[asyncpg.Record]:
