@@ -75,7 +75,8 @@ class OwnPostgres:
         while True:
             try:
                 return self._server.ensure_postgres_running()
-            except (AssertionError, subprocess.SubprocessError):  # it is still recovering
+            except (AssertionError, subprocess.SubprocessError, FileNotFoundError):
+                # It is still recovering, or its pid file went between two looks of the wheel at it.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
