@@ -79,7 +79,7 @@ async def seal_licence(
         return False
     seal: RegisteredSeal | None = None
     try:
-        _check(order, document)
+        require_as_announced(document, order.issuer_code, order.document_sha256)
         seal = usable(await work.seals.of_owner(order.issuer_code, lock=True), now)
         permit = await authorise(work, seal, order.purpose(seal), order.document_sha256, now)
         wishes = [At(1, document.x_mm, document.y_mm)]
@@ -126,9 +126,8 @@ async def refuse_sealing(
     )
 
 
-def _check(order: Order, document: UnsealedDocument) -> None:
-    if (
-        hashlib.sha256(document.ofd).hexdigest() != order.document_sha256
-        or document.issuer_code != order.issuer_code
-    ):
+def require_as_announced(document: UnsealedDocument, issuer_code: str, document_sha256: str) -> None:
+    """Do nothing for the document that an event announced. Raises DOCUMENT_NOT_AS_ANNOUNCED."""
+    is_announced = hashlib.sha256(document.ofd).hexdigest() == document_sha256
+    if not is_announced or document.issuer_code != issuer_code:
         raise DOCUMENT_NOT_AS_ANNOUNCED()

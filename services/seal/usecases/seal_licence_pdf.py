@@ -5,7 +5,6 @@ The row has no licence, since it is not what the licence's standing rests on; it
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +20,7 @@ from services.seal.usecases.cabinet import Cabinet
 from services.seal.usecases.companions import PdfLevel
 from services.seal.usecases.ports import UnsealedDocument, Work
 from services.seal.usecases.record_use import Attempt, record_refused, record_sealed
-from services.seal.usecases.seal_licence import ACCOUNT, DOCUMENT_NOT_AS_ANNOUNCED
+from services.seal.usecases.seal_licence import ACCOUNT, require_as_announced
 from services.seal.usecases.stamping import DocumentFormat, Manner, is_refusal, stamp
 
 LICENCE_OFD_NOT_SEALED = declare(
@@ -117,9 +116,7 @@ async def _ready(work: Work, companion: PdfCompanion, document: UnsealedDocument
         raise document
     if not await work.ledger.sealed(companion.licence_id):
         raise LICENCE_OFD_NOT_SEALED()
-    is_announced = hashlib.sha256(document.ofd).hexdigest() == companion.document_sha256
-    if not is_announced or document.issuer_code != companion.issuer_code:
-        raise DOCUMENT_NOT_AS_ANNOUNCED()
+    require_as_announced(document, companion.issuer_code, companion.document_sha256)
     return document
 
 
