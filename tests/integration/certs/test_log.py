@@ -53,8 +53,10 @@ class Room:
             return await sequence(BookStore(tx), SIGNER, tx.now(), limit=limit)
 
     async def drain(self, limit: int = 4_096) -> None:
-        while (done := await self.sequence(limit)) and done.taken:
-            pass
+        """Sequence until the queue is empty; PostgreSQL may take a moment to see that a holder was killed."""
+        async with asyncio.timeout(30):
+            while (done := await self.sequence(limit)) is None or done.taken:
+                await asyncio.sleep(0.01 if done is None else 0)
 
     @asynccontextmanager
     async def book(self) -> AsyncIterator[BookStore]:
