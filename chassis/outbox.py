@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import asyncpg
+import uuid_utils
+from asyncpg.pgproto.pgproto import UUID  # a uuid.UUID that costs a tenth to make, to write and to send
 from pydantic import TypeAdapter
 
 from chassis.db import Pending, Transaction
 from chassis.errors import ETAG_MISMATCH
-from chassis.event import EVENT_TOO_LARGE, MAX_BODY_BYTES, Envelope, new_event_id
+from chassis.event import EVENT_TOO_LARGE, MAX_BODY_BYTES, Envelope
 
 _COLUMNS = (
     *("event_id", "aggregate_type", "aggregate_id", "version", "type", "topic", "headers", "payload"),
@@ -62,11 +64,12 @@ def _row(pending: Pending, now: datetime, source: str, shards: int) -> tuple[obj
     if len(body) > MAX_BODY_BYTES:
         raise EVENT_TOO_LARGE(limit_bytes=MAX_BODY_BYTES)
     key = event.aggregate_id
-    envelope = Envelope(new_event_id(), event.TYPE, source, key, version, now, traceparent)
+    event_id = UUID(uuid_utils.uuid7().bytes)  # as `new_event_id` makes one
+    envelope = Envelope(event_id, event.TYPE, source, key, version, now, traceparent)
     headers = _json(envelope.texts())
     aggregate_type = event.TOPIC.split(".")[1]
     shard = shard_of(key, shards)
-    return (envelope.event_id, aggregate_type, key, version, event.TYPE, event.TOPIC, headers, body, shard)
+    return (event_id, aggregate_type, key, version, event.TYPE, event.TOPIC, headers, body, shard)
 
 
 def _json(texts: dict[str, str]) -> str:

@@ -8,17 +8,19 @@ reorders their first occurrences.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import asyncpg
+import pydantic_core
 import structlog
 from opentelemetry.trace import SpanKind
 
 from chassis.bus.port import Bus, BusProducer, NewRecord, Refused
+from chassis.clock import system_clock
 from chassis.db import connect_alone
 from chassis.errors import Fault
 from chassis.failures import DATABASE_TROUBLE, describe
@@ -186,13 +188,12 @@ class Relay:
         self, connection: asyncpg.Connection[Any], producer: BusProducer, rows: list[Any]
     ) -> bool:
         """Send one batch and mark what was acknowledged; tell whether more may wait."""
-        records = [_new_record(row) for row in rows]
-        headers = (header for record in records for header in record.headers)
-        began = (value for name, value in headers if name == "traceparent")
+        headers, now = [pydantic_core.from_json(row["headers"]) for row in rows], system_clock()
+        records = [_new_record(row, texts, now) for row, texts in zip(rows, headers, strict=True)]
         with span(
             "relay publish",
             kind=SpanKind.PRODUCER,
-            behind=[each.decode() for each in began if each],
+            behind=[texts["traceparent"] for texts in headers if texts.get("traceparent")],
             batch_size=len(rows),
         ):
             outcomes = await producer.append(records)
@@ -241,6 +242,8 @@ class Relay:
         return found
 
 
-def _new_record(row: Any) -> NewRecord:
-    headers = tuple((name, value.encode()) for name, value in json.loads(row["headers"]).items())
-    return NewRecord(row["topic"], row["aggregate_id"].encode(), headers, row["payload"], row["event_id"])
+def _new_record(row: Any, texts: Mapping[str, str], now: datetime) -> NewRecord:
+    headers = tuple([(name, value.encode()) for name, value in texts.items()])
+    return NewRecord(
+        row["topic"], row["aggregate_id"].encode(), headers, row["payload"], row["event_id"], now
+    )

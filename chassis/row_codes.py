@@ -15,6 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 from chassis.db import Database
 from chassis.errors import Fault
 from chassis.fields import FieldCipher
@@ -86,7 +88,12 @@ def _moment(value: datetime) -> int:
     return (value - _EPOCH) // _MICROSECOND
 
 
-_FORMS: dict[type, Callable[[Any], object]] = {UUID: str, bytes: bytes.hex, datetime: _moment}
+_FORMS: dict[type, Callable[[Any], object]] = {
+    UUID: str,
+    pgproto.UUID: str,
+    bytes: bytes.hex,
+    datetime: _moment,
+}
 """The forms of the most frequent types: every recorded use has these."""
 
 

@@ -1,7 +1,8 @@
 """Calls that come while a statement is under way share the next one: group commit, and group reading.
 
 A call that finds nothing under way goes at once, so waiting for company costs a quiet system nothing. Under
-load a round trip, and a flush of the log to disk, serves as many calls as came meanwhile.
+load a round trip, and a flush of the log to disk, serves as many calls as came meanwhile; what a round costs
+beside its asks is paid less often, so it pays to wait until no more are on their way.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from chassis.telemetry import step
 
 MOST_AT_A_TIME = 64
 """Asks in one round; those beyond it wait for the next."""
-PACE_SECONDS = 0.004
-"""How far apart rounds begin that have asks waiting: less than a disk's flush or two, and company for most."""
+LULL_SECONDS = 0.001
+"""Without a further ask for so long, nobody else is waited for."""
+LONGEST_SECONDS = 0.02
+"""How long after a round the next begins at the latest when asks are waiting: they wait on top of one another."""
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
@@ -36,10 +39,12 @@ class Together(Generic[Ask, Answer]):
         name: str,
         run: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]],
         *,
-        pace_seconds: float = PACE_SECONDS,
+        lull_seconds: float = LULL_SECONDS,
+        longest_seconds: float = LONGEST_SECONDS,
         most: int = MOST_AT_A_TIME,
     ) -> None:
-        self._name, self._run, self._pace, self._most = name, run, pace_seconds, most
+        self._name, self._run, self._most = name, run, most
+        self._lull, self._longest = lull_seconds, longest_seconds
         self._waiting: deque[tuple[Ask, asyncio.Future[Answer]]] = deque()
         self._rounds: asyncio.Task[None] | None = None
 
@@ -58,15 +63,20 @@ class Together(Generic[Ask, Answer]):
 
     async def _keep_going(self) -> None:
         """Run rounds while asks are waiting."""
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                began = loop.time()
+                ends = asyncio.get_running_loop().time() + self._longest
                 await self._answer(self._next_round())
-                if self._waiting:
-                    await asyncio.sleep(began + self._pace - loop.time())  # at once when that is over
+                await self._gather(ends)
         finally:
             self._rounds = None
+
+    async def _gather(self, ends: float) -> None:
+        """Wait while asks keep coming, until a round is full or the time is up; not at all where nobody waits."""
+        loop, before = asyncio.get_running_loop(), 0
+        while before < len(self._waiting) < self._most and loop.time() < ends:
+            before = len(self._waiting)
+            await asyncio.sleep(self._lull)
 
     def _next_round(self) -> list[tuple[Ask, asyncio.Future[Answer]]]:
         taken = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 from uuid import UUID
 
+import pydantic_core
+
 from chassis.clock import system_clock
 from chassis.errors import Kind, declare
 
@@ -174,7 +176,8 @@ class BusConfig:
 
 def dump_headers(headers: Headers) -> str:
     """Return headers as ASCII JSON; any byte and null survive, ASCII values stay readable."""
-    return json.dumps([[name, None if value is None else value.decode("latin-1")] for name, value in headers])
+    texts = [(name, None if value is None else value.decode("latin-1")) for name, value in headers]
+    return pydantic_core.to_json(texts, ensure_ascii=True).decode()
 
 
 def load_headers(text: str) -> Headers:
@@ -203,10 +206,17 @@ RECORD_LIMIT_BYTES = 1000 * 1024
 
 def sift(records: Sequence[NewRecord], topics: Container[str]) -> list[Refused | None]:
     """Return a refusal for each record that cannot be appended, and for every later one of its key."""
+    outcomes = [_refusal(record, topics) for record in records]
+    return _with_later_ones(records, outcomes) if any(outcomes) else outcomes
+
+
+def _with_later_ones(
+    records: Sequence[NewRecord], refusals: Sequence[Refused | None]
+) -> list[Refused | None]:
     refused_keys: set[tuple[str, bytes]] = set()
     outcomes: list[Refused | None] = []
-    for record in records:
-        outcome = _refusal(record, topics)
+    for record, refusal in zip(records, refusals, strict=True):
+        outcome = refusal
         if (record.topic, record.key) in refused_keys:
             outcome = Refused("an earlier event of this key is held", behind=True)
         elif outcome:
@@ -219,5 +229,6 @@ def _refusal(record: NewRecord, topics: Container[str]) -> Refused | None:
     if record.topic not in topics:
         return Refused(BUS_TOPIC_MISSING.code)
     size = len(record.body or b"") + len(record.key)
-    size += sum(len(name) + len(value or b"") for name, value in record.headers)
+    for name, value in record.headers:
+        size += len(name) + len(value or b"")
     return Refused("RECORD_TOO_LARGE") if size > RECORD_LIMIT_BYTES else None

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
-from aiokafka.partitioner import murmur2
 
+from chassis.bus.placing import hash_key
 from chassis.bus.port import (
     BUS_TOPIC_MISSING,
     BatchHandler,
@@ -81,6 +80,7 @@ async def open_transport(config: BusConfig) -> PostgresBus:
             min_size=1,
             max_size=4,
             command_timeout=STATEMENT_SECONDS,
+            reset=_keep_session,
             server_settings={"application_name": f"{config.client_id}-bus", "timezone": "UTC"},
         )
     except DATABASE_TROUBLE as problem:
@@ -88,10 +88,8 @@ async def open_transport(config: BusConfig) -> PostgresBus:
     return PostgresBus(config, pool)
 
 
-@lru_cache(maxsize=65_536)
-def hash_key(key: bytes) -> int:
-    """Return the positive murmur2 of a key, as the Kafka clients compute it."""
-    return int(murmur2(key)) & 0x7FFFFFFF
+async def _keep_session(_: object) -> None:
+    """Stand in for the pool's reset: nothing here leaves a trace in a session, and it is a round trip."""
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from chassis.tlog.alignment import Finding
 from chassis.tlog.audit import Verdict, audit
 from chassis.tlog.checkpoint import open_checkpoint
 from chassis.tlog.held import HeldLog
+from chassis.tlog.keys import read_verifiers
 from chassis.tlog.note import COSIGNATURE, Verifier
 from chassis.tlog.tree import is_consistent, is_included, leaf_hash
 from cli.clients.transparency import Auditor
@@ -60,6 +61,10 @@ def register(app: typer.Typer) -> None:
 def verify(
     *,
     log_key: LogKeys = None,
+    log_keys: Annotated[
+        Path | None,
+        typer.Option("--log-keys", help="另附的验证密钥文件 | A file with more verifier keys, a line each."),
+    ] = None,
     database: Annotated[
         bool,
         typer.Option(
@@ -104,7 +109,7 @@ def verify(
             shown = judge_proof(proof, document, _trusted(log_key, trust, home))
             show(shown, _table(shown), as_json=as_json)
             return
-        verifiers = _verifiers(log_key, home)
+        verifiers = [*_verifiers(log_key, home), *(read_verifiers(log_keys) if log_keys else ())]
         ours = Layout(home).data(LOG_WITNESS)
         anchors = read_anchors(anchor or [], witness or (ours if ours.is_dir() else None))
         rows: list[Finding] = []

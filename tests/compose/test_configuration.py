@@ -29,6 +29,7 @@ CORE = {
         "seal-tsa-keys",
         "seal-tsa",
         "seal-maker",
+        "log-verify",
     ),
     *(f"migrate-{name}" for name in SERVICES),
 }

@@ -98,9 +98,10 @@ def test_it_is_ready_within_a_minute_and_two_gibibytes(running, record_property:
     memory = deployment.memory_mib()
     record_property("measured", f"ready in {seconds:.1f} s, {memory:.0f} MiB in all")
     states = {each["Service"]: (each["State"], each.get("ExitCode")) for each in deployment.containers()}
-    assert {states[name][0] for name in (*SERVICES, *STORES, "seal-signer", "seal-tsa", "seal-maker")} == {
-        "running"
-    }
+    assert {
+        states[name][0]
+        for name in (*SERVICES, *STORES, "seal-signer", "seal-tsa", "seal-maker", "log-verify")
+    } == {"running"}
     assert {state for state in states.values() if state[0] != "running"} == {("exited", 0)}
     assert memory <= MEMORY_MIB
     assert seconds <= READY_SECONDS

@@ -29,7 +29,7 @@ from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import licence_pb2_grpc
 
 SIZES = (100_000, 5_000_000)
-CHANNELS, CALLS_AT_A_TIME = 4, 16
+CHANNELS, CALLS_AT_A_TIME = 4, 64
 TURN_SECONDS = 2.0
 WARM_UP_SECONDS = 0.3
 QUIET_SECONDS = 3.0

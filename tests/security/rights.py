@@ -129,12 +129,16 @@ command on the machine. Whoever shows one of these roles is refused like anybody
 """
 
 SHARING = {
+    "POST /queryCertCatalog",
+    "POST /queryCertList",
     "POST /queryCertInfoByHolderCode",
     "POST /queryCertInfo",
     "POST /queryCertInfoByQRcode",
     "POST /getCertRemark",
     "POST /downloadUrl",
+    "POST /downloadUrlByHolderCode",
     "POST /downloadFile",
+    "POST /previewCert",
     "GET /copies/{ticket}",
     "POST /verifyCertInfo",
     "POST /verifyFile",

@@ -22,11 +22,15 @@ from tests.security.test_http_surface import Broken
 pytestmark = [pytest.mark.promise("P24")]
 OFFICE = "11361103TB1000011X"
 BODIES: dict[str, dict[str, Any]] = {
+    "POST /queryCertCatalog": {},
+    "POST /queryCertList": {"holderCode": "x", "certTypeCode": "x"},
     "POST /queryCertInfoByHolderCode": {"holderCode": "x", "holderTypeCode": "111", "certTypeCode": "x"},
     "POST /queryCertInfo": {"certIdentifier": "x"},
     "POST /queryCertInfoByQRcode": {"qrcode": "TB2.x"},
     "POST /getCertRemark": {"certTypeCode": "x"},
     "POST /downloadUrl": {"certIdentifier": "x"},
+    "POST /downloadUrlByHolderCode": {"holderCode": "x", "holderTypeCode": "111", "certTypeCode": "x"},
+    "POST /previewCert": {"certIdentifier": "x"},
     "POST /downloadFile": {"certificateIdentifier": "x", "fileType": "ofd"},
     "POST /verifyCertInfo": {"certTypeCode": "x", "certData": {"holderCode": "x"}},
     "POST /verifyFile": {"certTypeCode": "x", "contentType": "base64", "content": "eA=="},
@@ -86,6 +90,11 @@ def test_every_route_has_its_row_and_no_row_is_left_over() -> None:
     paths = sharing_app(Broken()).openapi()["paths"].items()  # type: ignore[arg-type]
     assert {f"{method.upper()} {path}" for path, methods in paths for method in methods} == SHARING
     assert set(BODIES) == {each for each in SHARING if each.startswith("POST")}
+
+
+def test_the_page_of_the_door_names_every_route_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sharing.md").read_text("utf-8")
+    assert set(re.findall(r"`((?:GET|POST) /[^`]*)`", page)) == SHARING
 
 
 @pytest.mark.parametrize("route", sorted(SHARING))

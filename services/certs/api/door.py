@@ -105,12 +105,15 @@ class Visit:
 
 
 async def answered(
-    door: Door, request: Request, head: RequestHead, work: Callable[[Visit], Awaitable[Any]]
+    door: Door, request: Request, head: RequestHead, work: Callable[[Visit], Awaitable[Any]], *, cost: int = 1
 ) -> Answer:
-    """Return what the work gives in its envelope; a refusal as its status, anything untyped as the system's error."""
+    """Return what the work gives in its envelope; a refusal as its status, anything untyped as the system's error.
+
+    ``cost`` is how much of the caller's budget it takes.
+    """
     try:
         visit = Visit(door, door.enter(request, head.accessId))
-        await door.limits.check(SHARING_CALLS, visit.reader.code)
+        await door.limits.check(SHARING_CALLS, visit.reader.code, cost=cost)
         data = await work(visit)
     except Exception as problem:  # noqa: BLE001 - the last line: nothing untyped leaves
         fault = fault_of(problem)

@@ -67,6 +67,34 @@ class UrlAsked(OfIdentifier):
     expiryTime: Code = ""
 
 
+class HolderUrlAsked(OfHolder):
+    """The addresses of annotated copies of what a holder has in force of one type."""
+
+    expiryTime: Code = ""
+
+
+class Paged(Shape):
+    """A list in pages: how many lines, 0 for the usual number, and the token that the page before named."""
+
+    pageSize: int = 0
+    pageToken: Code = ""
+
+
+class ListAsked(OfHolder, Paged):
+    """Which licences somebody holds; ``certStatus`` is a status of the interface, without one all."""
+
+    certStatus: int | None = None
+
+
+class DirectoryAsked(Paged):
+    """Which types there are; ``certName`` is a part of the name."""
+
+    certTypeCode: Code = ""
+    certName: Text = ""
+    defineAuthorityCode: Code = ""
+    holderCategory: Code = ""
+
+
 class FileAsked(Grounded):
     """An annotated copy itself."""
 

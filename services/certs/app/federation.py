@@ -35,7 +35,14 @@ from services.certs.app.each_peer import of_each
 from services.certs.app.replica_retention import FORGET_SECONDS, forgetting_step
 from services.certs.clients import PeerRegistries
 from services.certs.consumers import federation_handlers
-from services.certs.domain.federation import Agreement, Federation, PeerRegistry, Refusal, ReplicaState
+from services.certs.domain.federation import (
+    PROVED_WITHIN,
+    Agreement,
+    Federation,
+    PeerRegistry,
+    Refusal,
+    ReplicaState,
+)
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.federated import JoseEnvelopes, LiveFederation
 from services.certs.rpc import Desk
@@ -46,7 +53,8 @@ from services.certs.store.log import BookStore
 from services.certs.store.replica import ReplicaStore
 from services.certs.store.replica_reports import reports
 from services.certs.store.replica_sending import OutgoingStore
-from services.certs.usecases.federation.exchanging import PAGE, PAGES, OwnSide, catch_up, pay_uses
+from services.certs.usecases.federation.catching_up import PAGES, catch_up
+from services.certs.usecases.federation.exchanging import PAGE, OwnSide, pay_uses
 from services.certs.usecases.federation.finding import Neighbours
 from services.certs.usecases.federation.ports import Envelopes, Online, ReplicaBook
 from services.certs.usecases.federation.receiving import Received, receive
@@ -64,6 +72,11 @@ REFUSED = counter(
 AGE = gauge("replica_age_seconds", "How old the replica of a registry is", ["registry"])
 FROZEN = gauge(
     "replica_frozen", "1 while a registry's log contradicts its earlier self: the alarm", ["registry"]
+)
+UNPROVED = gauge(
+    "replica_unproved_licences",
+    "Licences of which a registry has not proved in time that their state is in its log",
+    ["registry"],
 )
 OWED = gauge("replica_owed_uses", "Uses that a registry was not told of yet", ["registry"])
 OWED_AGE = gauge("replica_owed_age_seconds", "How long the oldest of them has waited", ["registry"])
@@ -107,8 +120,8 @@ class Exchange:
         if not federation.is_on:
             return False
         async with self.database.transaction() as tx:
-            outgoing = OutgoingStore(tx, self.vault)
-            more = await send_changes(outgoing, federation, self.types, self.envelopes, self.now())
+            outgoing, book = OutgoingStore(tx, self.vault), BookStore(tx)
+            more = await send_changes(outgoing, book, federation, self.types, self.envelopes, self.now())
         if more:
             return True
         async with self.database.transaction() as tx:
@@ -182,12 +195,12 @@ def _failed(registry_id: str, problem: BaseException) -> None:
 
 
 def tell(found: Received) -> None:
-    """Count and log what was refused; a fork is an error that somebody must settle."""
+    """Count and log what was refused; a fork or a wrong proof is an error that somebody must settle."""
     if found.refusal is None:
         return
     registry = found.issuer or "unknown"
     REFUSED.labels(registry, found.refusal.value).inc()
-    say = log.error if found.refusal is Refusal.FORKED else log.warning
+    say = log.error if found.refusal in {Refusal.FORKED, Refusal.PROOF_WRONG} else log.warning
     say("replica_message_refused", registry=registry, reason=found.refusal.value, detail=found.detail)
 
 
@@ -289,6 +302,8 @@ def replica_measure(exchange: Exchange, vault: Vault) -> Measure:
             if state is not None:
                 AGE.labels(registry).set(state.age_seconds(now))
                 FROZEN.labels(registry).set(float(state.frozen_at is not None))
+            overdue = await replica.proofs.overdue(registry, now - PROVED_WITHIN)
+            UNPROVED.labels(registry).set(overdue)
             OWED.labels(registry).set(await replica.owed_count(registry))
             since = await replica.owed_since(registry)
             OWED_AGE.labels(registry).set((now - since).total_seconds() if since else 0.0)

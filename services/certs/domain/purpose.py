@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,6 +47,9 @@ _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
 """Letters by their category that nobody sees: the fillers of Hangul."""
 
 
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+
+
 def says_something(text: str) -> bool:
     """Say whether there is a letter, an ideograph or a digit to be read in a text."""
     return any(each.isalnum() and each not in _BLANK_LETTERS for each in text)
@@ -53,7 +57,7 @@ def says_something(text: str) -> bool:
 
 def is_writable(text: str) -> bool:
     """Say whether a text can be put on record: no NUL, no half of a pair of surrogates."""
-    return not any(each == "\0" or "\ud800" <= each <= "\udfff" for each in text)
+    return _UNWRITABLE.search(text) is None
 
 
 def purpose_violations(purpose: Purpose, at: str = "purpose") -> list[Violation]:

@@ -12,7 +12,8 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from chassis.clock import china_day
-from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare, refuse
+from chassis.errors import Kind, Violation, declare, refuse
+from services.certs.domain.wording import stated_violations
 from standards.persons import is_same_person, named
 
 REASON_LIMIT = 500
@@ -150,17 +151,17 @@ def is_over(valid_until: date | None, now: datetime) -> bool:
     return valid_until is not None and valid_until.isoformat() < china_day(now)
 
 
-def check_order(order: StatusOrder, now: datetime) -> None:
-    """Refuse an order with every field that is wrong named at once."""
+def order_violations(order: StatusOrder, now: datetime) -> list[Violation]:
+    """Return every wrong field of an order."""
     found: list[Violation] = []
     if order.status not in REQUESTABLE:
         found.append(STATUS_NOT_REQUESTABLE.at("status"))
-    found += _text("reason", order.reason, REASON_LIMIT)
-    found += _text("basis_document", order.basis_document, BASIS_DOCUMENT_LIMIT)
-    found += _text("operator", order.operator, OPERATOR_LIMIT)
+    found += stated_violations("reason", order.reason, REASON_LIMIT)
+    found += stated_violations("basis_document", order.basis_document, BASIS_DOCUMENT_LIMIT)
+    found += stated_violations("operator", order.operator, OPERATOR_LIMIT)
     if order.effective_at > now:
         found.append(EFFECTIVE_IN_FUTURE.at("effective_at"))
-    refuse(found)
+    return found
 
 
 def second_person_violations(order: StatusOrder, second_person_acts: Collection[str]) -> list[Violation]:
@@ -170,7 +171,7 @@ def second_person_violations(order: StatusOrder, second_person_acts: Collection[
         return [SECOND_PERSON_REQUIRED.at("second_person")] if needed else []
     if is_same_person(order.second_person, order.operator):
         return [LICENCE_SECOND_PERSON_SAME.at("second_person")]
-    return _text("second_person", order.second_person, OPERATOR_LIMIT)
+    return stated_violations("second_person", order.second_person, OPERATOR_LIMIT)
 
 
 def carry_out(
@@ -180,7 +181,7 @@ def carry_out(
 
     Raises INVALID_REQUEST, STATUS_CHANGE_NOT_ALLOWED, TERM_IS_OVER.
     """
-    check_order(order, now)
+    refuse(order_violations(order, now))
     assert order.status is not None
     act = REQUESTABLE[order.status]
     if act is Act.RESTORE and status in {_S.SUSPENDED, _S.EXPIRED} and is_over(valid_until, now):
@@ -195,9 +196,3 @@ def expiry(status: LicenceStatus, valid_until: date, at: datetime) -> StatusChan
     """Return the change that the end of the term brings. Raises STATUS_CHANGE_NOT_ALLOWED."""
     following = after(Act.EXPIRE, status)
     return StatusChange(status, following, Act.EXPIRE, "有效期届满", f"有效期至 {valid_until}", "certs", at)
-
-
-def _text(field: str, value: str, limit: int) -> list[Violation]:
-    if not value.strip():
-        return [FIELD_REQUIRED.at(field)]
-    return [FIELD_TOO_LONG.at(field, limit=limit)] if len(value) > limit else []

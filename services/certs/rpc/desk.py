@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import grpc
+import uuid_utils
 from google.protobuf.message import Message
 
 from chassis import requests
 from chassis.clock import Clock
 from chassis.db import Database, Transaction
-from chassis.event import new_event_id
 from chassis.requests import DEPARTMENT_RETENTION
 from chassis.rpc.call import caller
 from services.certs.domain.department import Departments
@@ -125,4 +125,4 @@ class Desk:
 
 def new_id() -> str:
     """Return a fresh id, ordered by time."""
-    return str(new_event_id())
+    return str(uuid_utils.uuid7())  # the one of `compat` is a UUID of the library, and five times as dear

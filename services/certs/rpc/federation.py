@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from chassis.db import Transaction
-from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, refuse
+from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, refuse
 from chassis.rpc.call import caller
 from chassis.rpc.moments import stamp
 from services.certs.domain.federation import Agreement, ReplicaState, Source
+from services.certs.domain.wording import stated_violations
 from services.certs.rpc import messages, peer_messages
 from services.certs.rpc.desk import Context, Desk, new_id
 from services.certs.rpc.shared_reads import SharedReads
@@ -142,10 +143,8 @@ class FederationServicer(federation_pb2_grpc.FederationServiceServicer):
         """Forget a replica, so that it is filled anew."""
         del context
         desk = self._desk
-        wrong = [FIELD_REQUIRED.at(name) for name in ("registry_id", "reason") if not getattr(request, name)]
-        if len(request.reason) > REASON_LIMIT:
-            wrong.append(FIELD_TOO_LONG.at("reason", limit=REASON_LIMIT))
-        refuse(wrong)
+        missing = [] if request.registry_id else [FIELD_REQUIRED.at("registry_id")]
+        refuse([*missing, *stated_violations("reason", request.reason, REASON_LIMIT)])
         self._federation.near().federation.of(request.registry_id)
         async with desk.database.transaction() as tx:
 

@@ -167,7 +167,7 @@ class LicenceLifeServicer(licence_life_pb2_grpc.LicenceLifeServiceServicer):
                 desk.registry_of(tx),
                 desk.types,
                 desk.reader(),
-                request.licence_id,
+                (request.licence_id, ""),
                 purpose,
                 new_id,
                 desk.clock(),

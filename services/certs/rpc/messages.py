@@ -96,7 +96,7 @@ def agent(request: Any) -> Agent | None:
 
 def import_row(message: pb.ImportRow) -> ImportRow:
     """Return a row as received."""
-    return ImportRow(message.row_number, dict(message.fields), _OPERATIONS[message.operation])
+    return ImportRow(message.row_number, message.fields, _OPERATIONS[message.operation])
 
 
 def chunks(request: pb.ImportLicencesRequest, most_rows: int) -> Iterator[pb.ImportLicencesRequest]:

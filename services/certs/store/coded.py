@@ -176,8 +176,17 @@ REPLICA_STATE = CodedTable(
         *("size", "root", "frozen_at", "frozen_cause", "fork_note"),
     ),
 )
+REPLICA_PROOF = CodedTable(
+    "replica_proof",
+    ("licence_id",),
+    (
+        *("licence_id", "registry_id", "ordinal", "leaf_index", "size", "root", "unproved_since", "ask_at"),
+        "proved_at",
+    ),
+)
+REPLICA_ROOT = CodedTable("replica_root", ("registry_id", "size"), ("registry_id", "size", "root"))
 CODED = (
-    *(REPLICA_LICENCE, REPLICA_STATE),
+    *(REPLICA_LICENCE, REPLICA_STATE, REPLICA_PROOF, REPLICA_ROOT),
     *(
         USAGE,
         USE_CODE,

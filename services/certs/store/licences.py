@@ -262,27 +262,22 @@ class LicenceStore:
             origin=Origin(row["origin"]),
             quality_flags=tuple(row["quality_flags"]),
             sealing=_sealing(row),
-            **{name: row[name] for name in _PLAIN},
+            type_code=row["type_code"],
+            type_name=row["type_name"],
+            issuer_code=row["issuer_code"],
+            issuer_name=row["issuer_name"],
+            county_code=row["county_code"],
+            issued_date=row["issued_date"],
+            valid_from=row["valid_from"],
+            valid_until=row["valid_until"],
+            trust_grade=row["trust_grade"],
+            version=row["version"],
+            serial_version=row["serial_version"],
+            case_id=row["case_id"],
+            part_id=row["part_id"],
+            item_code=row["item_code"],
+            type_version=row["type_version"],
         )
-
-
-_PLAIN = (
-    "type_code",
-    "type_name",
-    "issuer_code",
-    "issuer_name",
-    "county_code",
-    "issued_date",
-    "valid_from",
-    "valid_until",
-    "trust_grade",
-    "version",
-    "serial_version",
-    "case_id",
-    "part_id",
-    "item_code",
-    "type_version",
-)
 
 
 def hold_key(name: str) -> int:

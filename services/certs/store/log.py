@@ -57,15 +57,6 @@ def queue_row(leaf: Leaf, now: datetime) -> tuple[object, ...]:
     return leaf.licence_id or None, leaf.kind, leaf_bytes(leaf), leaf.salt or None, now
 
 
-def queue_values(first: int) -> str:
-    """Return the statement that queues one row of `queue_row`, its values from placeholder ``first`` on.
-
-    For a statement that records an act and queues its leaf at once.
-    """
-    at = ", ".join(f"${first + n}" for n in range(5))
-    return f"insert into log_queue (licence_id, kind, leaf, salt, queued_at) values ({at})"  # noqa: S608
-
-
 class LogQueue:
     """The queue of one open transaction; implements the port Log."""
 

@@ -14,6 +14,7 @@ from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader
 from services.certs.store.coded import REPLICA_LICENCE, REPLICA_STATE
 from services.certs.store.replica_content import open_content, open_told, seal_content, seal_told
+from services.certs.store.replica_proofs import ReplicaProofs
 from services.certs.store.sealing import Vault
 from services.certs.usecases.federation.ports import OwedUse
 
@@ -75,6 +76,7 @@ class ReplicaStore:
 
     def __init__(self, tx: Transaction, vault: Vault) -> None:
         self._tx, self._vault = tx, vault
+        self.proofs = ReplicaProofs(tx, vault)
 
     async def lock_state(self, registry_id: str) -> ReplicaState:
         """Return how far the replica is and hold it; the row is made at the first call. Raises ROW_ALTERED."""
@@ -171,7 +173,8 @@ class ReplicaStore:
         """Return a holder's licences of a registry, newest act first. Raises ROW_ALTERED."""
         key = self._vault.holder_key(id_type_code, id_number)
         rows = await self._tx.fetch(_FIND, registry_id, key, list(type_codes))
-        return [self._licence(row) for row in rows]
+        proofs = await self.proofs.unproved_since([row["licence_id"] for row in rows])
+        return [self._licence(row, proofs.get(row["licence_id"])) for row in rows]
 
     async def refuse(
         self, digest: bytes, issuer: str, licence_id: str, reason: Refusal, now: datetime
@@ -183,6 +186,7 @@ class ReplicaStore:
         """Forget everything a registry told."""
         await self._tx.execute("delete from replica_licence where registry_id = $1", registry_id)
         await self._tx.execute("delete from replica_ordinal where registry_id = $1", registry_id)
+        await self._tx.execute("delete from replica_root where registry_id = $1", registry_id)
 
     async def owe(self, uses: Sequence[OwedUse]) -> None:
         """Have uses told to the registry whose licences were used."""
@@ -257,8 +261,10 @@ class ReplicaStore:
         self._vault.check_row(REPLICA_STATE, row)
         return ReplicaState(**{each: row[each] for each in REPLICA_STATE.columns})
 
-    def _licence(self, row: Any) -> ReplicaLicence:
+    def _licence(self, row: Any, proof: tuple[int, datetime | None] | None) -> ReplicaLicence:
+        """Return a licence; one from before there were proofs counts as proved, another message's proof does not."""
         self._vault.check_row(REPLICA_LICENCE, row)
+        of, unproved_since = proof or (row["ordinal"], None)
         return ReplicaLicence(
             row["registry_id"],
             open_content(self._vault, row),
@@ -268,6 +274,7 @@ class ReplicaStore:
             row["recorded_at"],
             row["received_at"],
             row["complete"],
+            unproved_since if of == row["ordinal"] else row["received_at"],
         )
 
 

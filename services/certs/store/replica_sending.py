@@ -249,4 +249,5 @@ class OutgoingStore:
             datetime.fromisoformat(said["at"]),
             row["leaf_index"],
             leaf_hash(bytes(row["leaf"])),
+            bytes(row["leaf"]),
         )

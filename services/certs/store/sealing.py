@@ -13,6 +13,7 @@ from typing import Any
 
 from asyncpg.pgproto.pgproto import UUID  # a uuid.UUID that costs a tenth to make, to send and to store
 from pydantic import TypeAdapter
+from pydantic_core import from_json
 
 from chassis.fields import FieldCipher
 from chassis.row_codes import CodedTable
@@ -44,7 +45,7 @@ class Vault:
 
     def open_subject(self, sealed: bytes) -> Subject:
         """Return what `seal_subject` encrypted. Raises FIELD_UNREADABLE."""
-        identifier, number, holders = json.loads(self._cipher.decrypt(sealed, field=SUBJECT))
+        identifier, number, holders = from_json(self._cipher.decrypt_bytes(sealed, field=SUBJECT))
         return identifier, number, tuple(Holder(*each) for each in holders)
 
     def seal_face(self, face: Mapping[str, str]) -> bytes:
@@ -53,7 +54,7 @@ class Vault:
 
     def open_face(self, sealed: bytes) -> dict[str, str]:
         """Return what `seal_face` encrypted. Raises FIELD_UNREADABLE."""
-        found: dict[str, str] = json.loads(self._cipher.decrypt(sealed, field=FACE))
+        found: dict[str, str] = from_json(self._cipher.decrypt_bytes(sealed, field=FACE))
         return found
 
     def seal(self, plain: str, *, field: str) -> bytes:
@@ -70,7 +71,7 @@ class Vault:
 
     def open_offered(self, sealed: bytes) -> dict[str, str]:
         """Return what `seal_offered` encrypted. Raises FIELD_UNREADABLE."""
-        found: dict[str, str] = json.loads(self._cipher.decrypt(sealed, field=OFFERED))
+        found: dict[str, str] = from_json(self._cipher.decrypt_bytes(sealed, field=OFFERED))
         return found
 
     def seal_statement(self, statement: str) -> bytes:

@@ -231,12 +231,18 @@ def _as_seen(types: LicenceTypes, reader: Reader, purpose: Purpose, licence: Lic
 
 
 def require_usable(
-    registry: Registry, reader: Reader, purpose: Purpose, licence: Licence, new_id: NewId, now: datetime
+    registry: Registry,
+    reader: Reader,
+    purpose: Purpose,
+    licence: Licence,
+    new_id: NewId,
+    now: datetime,
+    kind: UsageKind = UsageKind.COPY,
 ) -> None:
-    """Raise LICENCE_NOT_USABLE, on record, unless the licence is in force today."""
+    """Raise LICENCE_NOT_USABLE, on record as that kind of use, unless the licence is in force today."""
     if licence.is_usable(now):
         return
-    line = use_line(new_id(), UsageKind.COPY, reader, purpose, licence, now)
+    line = use_line(new_id(), kind, reader, purpose, licence, now)
     line = replace(line, outcome=LICENCE_NOT_USABLE.code, version_read=0)
     registry.usages.record_if_refused([line])
     raise LICENCE_NOT_USABLE(status=licence.usability(now))

@@ -16,8 +16,8 @@ from services.certs.domain.status import (
     Act,
     StatusOrder,
     carry_out,
-    check_order,
     expiry,
+    order_violations,
     second_person_violations,
 )
 from services.certs.usecases.life.standing import (
@@ -50,9 +50,9 @@ async def change_status(
     with both of them, as `order_act` keeps it. Raises INVALID_REQUEST,
     LICENCE_NOT_FOUND, ETAG_MISMATCH, STATUS_CHANGE_NOT_ALLOWED, TERM_IS_OVER, COPY_FOLLOWS_ORIGINAL.
     """
-    check_order(order, now)
     given = {"licence_id": licence_id, "etag": etag}
-    refuse(FIELD_REQUIRED.at(name) for name, value in given.items() if not value)
+    missing = [FIELD_REQUIRED.at(name) for name, value in given.items() if not value]
+    refuse([*missing, *order_violations(order, now)])
     licence = await lock_standing(registry, licence_id)
     if licence is None or licence.issuer_code != department_code:
         raise LICENCE_NOT_FOUND()

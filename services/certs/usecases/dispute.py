@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.errors import ETAG_MISMATCH, FIELD_REQUIRED, FIELD_TOO_LONG, Violation, refuse
+from chassis.errors import ETAG_MISMATCH, FIELD_REQUIRED, Violation, refuse
 from events.certs import DisputeDecided, DisputeOpened
 from services.certs.domain.dispute import (
     DISPUTE_NOT_FOUND,
@@ -25,6 +25,7 @@ from services.certs.domain.dispute import (
 from services.certs.domain.holder import holder_violations
 from services.certs.domain.licence import LICENCE_NOT_FOUND, Licence
 from services.certs.domain.status import OPERATOR_LIMIT, REASON_LIMIT
+from services.certs.domain.wording import stated_violations
 from services.certs.usecases.ports import NewId, Registry
 from services.certs.usecases.recourse_ports import Deadlines, Person, Place
 
@@ -114,9 +115,7 @@ async def withdraw_dispute(
 ) -> Dispute:
     """Take a holder's own dispute back. Raises INVALID_REQUEST, DISPUTE_NOT_FOUND, ETAG_MISMATCH, DISPUTE_NOT_OPEN."""
     wrong = [*holder_violations(*holder), *_required(dispute_id, etag)]
-    if len(reason) > REASON_LIMIT:
-        wrong.append(FIELD_TOO_LONG.at("reason", limit=REASON_LIMIT))
-    refuse(wrong)
+    refuse([*wrong, *stated_violations("reason", reason, REASON_LIMIT, required=False)])
     disputes = registry.recourse.disputes
     dispute = await disputes.lock(dispute_id)
     if dispute is None or not await disputes.held_by(dispute_id, holder):
@@ -140,7 +139,7 @@ async def handle_dispute(
     """
     wrong = _required(dispute_id, etag)
     if act is DisputeAct.START:
-        wrong += _operator(grounds.operator)
+        wrong += stated_violations("operator", grounds.operator, OPERATOR_LIMIT)
     else:
         wrong += grounds_violations(grounds)
     refuse(wrong)
@@ -194,12 +193,6 @@ async def _act(
 def _required(dispute_id: str, etag: str) -> list[Violation]:
     given = {"dispute_id": dispute_id, "etag": etag}
     return [FIELD_REQUIRED.at(name) for name, value in given.items() if not value]
-
-
-def _operator(operator: str) -> list[Violation]:
-    if not operator.strip():
-        return [FIELD_REQUIRED.at("operator")]
-    return [FIELD_TOO_LONG.at("operator", limit=OPERATOR_LIMIT)] if len(operator) > OPERATOR_LIMIT else []
 
 
 def _check_etag(dispute: Dispute, etag: str) -> None:

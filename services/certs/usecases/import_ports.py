@@ -212,8 +212,11 @@ class Imports(Protocol):
     ) -> dict[int, tuple[bytes, RowAnswer]]:
         """Return the stored answers of rows, each with the key of what it answered."""
 
-    async def lock_all(self, lineage_ids: Collection[UUID], identifier_keys: Collection[bytes]) -> None:
-        """Lock every version of these lineages, and what is held under these identifiers, before anything else."""
+    async def lock_all(self, lineage_ids: Collection[UUID], identifier_keys: Collection[bytes]) -> set[UUID]:
+        """Lock every version of these lineages, and what is held under these identifiers, before anything else.
+
+        Return the lineages that have a version.
+        """
 
     async def lock_held(self, identifier_keys: Sequence[bytes]) -> dict[bytes, Held]:
         """Lock and return what is held under these identifiers, by their key."""

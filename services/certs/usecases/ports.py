@@ -11,7 +11,7 @@ from chassis.event import Event
 from services.certs.domain.holder import Holder
 from services.certs.domain.licence import Licence
 from services.certs.domain.log import Leaf
-from services.certs.domain.presentation import KIND, Summary
+from services.certs.domain.presentation import KIND, Showing, Summary
 from services.certs.domain.status import StatusChange
 from services.certs.domain.usage import ShownUse, Usage
 from services.certs.domain.use_code import Consent, UseCode
@@ -117,11 +117,13 @@ class Usages(Protocol):
 class Presentations(Protocol):
     """The presentation codes; only digests are kept."""
 
-    async def add(self, presentation_id: str, digest: bytes, summary: Summary) -> None:
-        """Store a new presentation."""
+    async def add(
+        self, presentation_id: str, digest: bytes, summary: Summary, entrustment_id: str = ""
+    ) -> None:
+        """Store a new presentation, and under which entrustment an agent shows it."""
 
-    async def scan(self, digest: bytes, scanned_by: str, now: datetime) -> str | None:
-        """Mark as scanned, atomically, and return the licence; None if it cannot be scanned (any more)."""
+    async def scan(self, digest: bytes, scanned_by: str, now: datetime) -> Showing | None:
+        """Mark as scanned, atomically, and return it; None if it cannot be scanned (any more)."""
 
     async def digest_of(self, handle: str) -> bytes | None:
         """Return the digest of the code that a QR summary names."""
@@ -129,8 +131,8 @@ class Presentations(Protocol):
     async def supersede(self, licence_id: str, until: datetime) -> None:
         """Have no unscanned code of a licence outlive ``until``: the next one is on the screen."""
 
-    async def look(self, digest: bytes) -> tuple[str, datetime, datetime | None] | None:
-        """Return licence, expiry and time of the scan of a presentation."""
+    async def look(self, digest: bytes) -> Showing | None:
+        """Return a presentation."""
 
 
 class Log(Protocol):

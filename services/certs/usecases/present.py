@@ -18,6 +18,7 @@ from services.certs.domain.presentation import (
     PRESENTATION_SCANNED,
     PRESENTATION_UNKNOWN,
     STEP,
+    Showing,
     code_digest,
     jws_of,
     read_summary,
@@ -27,14 +28,28 @@ from services.certs.domain.presentation import (
 from services.certs.domain.purpose import Basis, Purpose, category_of
 from services.certs.domain.usage import ALLOWED, Reader, Usage, UsageKind
 from services.certs.domain.use_code import LICENCE_OF_ANOTHER_HOLDER, Grounds, Mode, Power
-from services.certs.domain.use_code.entrustment import Person, Standing
+from services.certs.domain.use_code.entrustment import (
+    ENTRUSTMENT_EXPIRED,
+    ENTRUSTMENT_REVOKED,
+    ENTRUSTMENT_UNKNOWN,
+    Person,
+    Standing,
+)
 from services.certs.usecases.ports import Documents, NewId, Registry, SummarySigner
-from services.certs.usecases.use_codes import Agent, agent_violations, require_agent
+from services.certs.usecases.use_codes import Agent, agent_violations, require_agent, require_standing
 
 CODE_BYTES = 24
 PRESENTING = Purpose("持证人亮证", Basis.SHOWN_BY_HOLDER)
 SCANNING = Purpose("扫码核验持证人出示的证照", Basis.SHOWN_BY_HOLDER)
-REFUSALS: frozenset[Reason] = frozenset({PRESENTATION_EXPIRED, PRESENTATION_SCANNED})
+REFUSALS: frozenset[Reason] = frozenset(
+    {
+        PRESENTATION_EXPIRED,
+        PRESENTATION_SCANNED,
+        ENTRUSTMENT_UNKNOWN,
+        ENTRUSTMENT_REVOKED,
+        ENTRUSTMENT_EXPIRED,
+    }
+)
 """What a scan is refused for that names a licence; each such refusal leaves a usage line of its own."""
 
 
@@ -81,7 +96,8 @@ async def create_presentation(
     if standing is not None:
         summary = replace(summary, expires_at=min(summary.expires_at, standing.expires_at))
     await registry.presentations.supersede(licence.licence_id, summary.issued_at + STEP)
-    await registry.presentations.add(new_id(), code_digest(code), summary)
+    under = standing.entrustment_id if standing is not None else ""
+    await registry.presentations.add(new_id(), code_digest(code), summary, under)
     line = _line(UsageKind.PRESENT, reader, PRESENTING, licence, new_id(), now, ALLOWED)
     await registry.usages.add([replace(line, grounds=grounds_of(agent, licence))])
     qr_text = PREFIX + signer.sign(summary.claims())
@@ -154,15 +170,16 @@ async def verify_presentation(
     """Take the one scan of a code, typed or as the whole QR text, and return the licence and a verdict.
 
     The verdict joins the status of now with the verification made when the licence was sealed; the
-    document's digest is checked again. Raises PRESENTATION_UNKNOWN, or one of `REFUSALS`, which the
+    document's digest is checked again. What an agent shows needs his entrustment to stand now. Raises PRESENTATION_UNKNOWN, or one of `REFUSALS`, which the
     caller must record with `record_refused_scan`.
     """
     refuse([] if text else [FIELD_REQUIRED.at("code")])
     digest = await _digest(registry, signer, text)
-    licence_id = await registry.presentations.scan(digest, reader.code, now)
-    if licence_id is None:
+    showing = await registry.presentations.scan(digest, reader.code, now)
+    if showing is None:
         raise await _refusal(registry, digest, now)
-    licence = await registry.licences.get(licence_id)
+    await _require_agent_still(registry, showing, now)
+    licence = await registry.licences.get(showing.licence_id)
     if licence is None:
         raise PRESENTATION_UNKNOWN()
     await _record(registry, UsageKind.SCAN, reader, SCANNING, licence, new_id(), now, ALLOWED)
@@ -175,12 +192,13 @@ async def require_still_shown(
 ) -> None:
     """Do nothing if the verdict of a scan may be told again: the licence is no less in force since, nor frozen.
 
-    Raises PRESENTATION_SCANNED, which the caller must record.
+    Raises PRESENTATION_SCANNED, or what an entrustment that ended is refused for; the caller must record it.
     """
     seen = await registry.presentations.look(await _digest(registry, signer, text))
-    found = await registry.licences.get_each([seen[0]]) if seen else []
-    if not found or {"", reader.code} & set(found[0].frozen_for):
+    found = await registry.licences.get_each([seen.licence_id]) if seen else []
+    if seen is None or not found or {"", reader.code} & set(found[0].frozen_for):
         raise PRESENTATION_SCANNED()
+    await _require_agent_still(registry, seen, now)
     if told != NOT_IN_FORCE and not found[0].is_usable(now):
         raise PRESENTATION_SCANNED()
 
@@ -196,9 +214,14 @@ async def record_refused_scan(
 ) -> None:
     """Append the line of a refused scan, so that the holder sees that an old code was tried."""
     seen = await registry.presentations.look(await _digest(registry, signer, text))
-    licence = await registry.licences.get(seen[0]) if seen else None
+    licence = await registry.licences.get(seen.licence_id) if seen else None
     if licence is not None:
         await _record(registry, UsageKind.SCAN, reader, SCANNING, licence, new_id(), now, reason.code)
+
+
+async def _require_agent_still(registry: Registry, showing: Showing, now: datetime) -> None:
+    if showing.entrustment_id:
+        await require_standing(registry, showing.entrustment_id, now)
 
 
 async def _digest(registry: Registry, signer: SummarySigner, text: str) -> bytes:
@@ -215,10 +238,9 @@ async def _refusal(registry: Registry, digest: bytes, now: datetime) -> Fault:
     seen = await registry.presentations.look(digest)
     if seen is None:
         return PRESENTATION_UNKNOWN()
-    _, expires_at, scanned_at = seen
-    if scanned_at is not None:
+    if seen.scanned_at is not None:
         return PRESENTATION_SCANNED()
-    return PRESENTATION_EXPIRED() if now >= expires_at else PRESENTATION_UNKNOWN()
+    return PRESENTATION_EXPIRED() if now >= seen.expires_at else PRESENTATION_UNKNOWN()
 
 
 async def _is_intact(documents: Documents, licence: Licence) -> bool | None:

@@ -14,6 +14,7 @@ from services.certs.domain.reliance import (
     Fall,
     Flag,
     acknowledge,
+    acknowledgement_violations,
     flags_of,
 )
 from services.certs.usecases.ports import NewId, Registry
@@ -73,7 +74,8 @@ async def acknowledge_reliance(
     Raises INVALID_REQUEST, RELIANCE_NOT_FOUND, ETAG_MISMATCH, RELIANCE_ANSWERED.
     """
     given = {"flag_id": flag_id, "etag": etag}
-    refuse(FIELD_REQUIRED.at(name) for name, value in given.items() if not value)
+    missing = [FIELD_REQUIRED.at(name) for name, value in given.items() if not value]
+    refuse([*missing, *acknowledgement_violations(answer)])
     flag = await registry.recourse.reliances.lock_flag(flag_id)
     if flag is None or flag.consumer_code != department:
         raise RELIANCE_NOT_FOUND()

@@ -38,6 +38,8 @@ class Query:
     number: str = field(default="", repr=False)
     qr_text: str = field(default="", repr=False)
     type_codes: tuple[str, ...] = ()
+    holders_number: str = field(default="", repr=False)
+    """Of the holder's licences only those of this number; no way of its own."""
 
     @property
     def ways(self) -> dict[str, str | Person | None]:
@@ -120,16 +122,26 @@ async def look_for(
         licence = await _one(registry, signer, query, now)
         known = licence is not None and may_know(reader, query, purpose, licence)
         return Found([licence] if licence is not None and known else [], None)
-    size, before = page
-    sees = _sees(reader, purpose)
-    searches = registry.evidence.searches
-    if query.holder is not None:
-        places = await searches.of_holder(query.holder, query.type_codes, sees, before, size + 1)
-    else:
-        places = await searches.of_number(query.number, query.type_codes, sees, before, size + 1)
+    places = await _places(registry, query, _sees(reader, purpose), page)
+    size = page[0]
     licences = await registry.licences.get_each([licence_id for _, licence_id in places[:size]])
     matching = [each for each in licences if _matches(query, each)]
     return Found(matching, places[size - 1] if len(places) > size else None)
+
+
+async def _places(
+    registry: Registry, query: Query, sees: Sees, page: tuple[int, Place | None]
+) -> list[Place]:
+    """Return where a page of what may match is, and one place more where another page follows."""
+    size, before = page
+    searches, types = registry.evidence.searches, query.type_codes
+    number = query.number or query.holders_number
+    places = await searches.of_number(number, types, sees, before, size + 1) if number else []
+    if query.holder is None or places:
+        return places
+    places = await searches.of_holder(query.holder, types, sees, before, size + 1)
+    # a number that no index knows yet is looked for among the holder's newest, without a page after it
+    return places[:size] if number else places
 
 
 def may_know(reader: Reader, query: Query, purpose: Purpose, licence: Licence) -> bool:
@@ -153,6 +165,8 @@ def query_violations(query: Query) -> list[Violation]:
     ]
     if query.holder is not None:
         found += holder_violations(*query.holder)
+        if len(query.holders_number) > NUMBER_LIMIT:
+            found.append(FIELD_TOO_LONG.at("query.holders_number", limit=NUMBER_LIMIT))
     if len(query.type_codes) > TYPE_CODES_LIMIT:
         found.append(FIELD_TOO_LONG.at("query.type_codes", limit=TYPE_CODES_LIMIT))
     return found
@@ -171,7 +185,9 @@ async def _one(registry: Registry, signer: SummarySigner, query: Query, now: dat
 
 def _matches(query: Query, licence: Licence) -> bool:
     """Check what an index said: a number is indexed soon after it changed, not at once."""
-    return not query.number or _same(licence.number, query.number)
+    number = query.number or query.holders_number
+    held = not number or query.holder is None or licence.is_held_by(*query.holder)
+    return held and (not number or _same(licence.number, number))
 
 
 def _same(one: str, other: str) -> bool:

@@ -36,6 +36,7 @@ from services.intake.usecases.handing_over import WITHDRAWN, hand_over
 from services.intake.usecases.identity.contacts import addressed
 from services.intake.usecases.identity.persons import principal
 from services.intake.usecases.identity.ports import Allowance, Limits
+from standards.persons import named
 
 ENTRUSTMENTS_BY_PERSON = Allowance("entrustments_by_person", 30, 86_400)
 """More than anybody has agents; each is a line at the registry."""
@@ -152,7 +153,7 @@ async def revoke_entrustment(
     async with desk.open_work() as work:
         grantor = await principal(work, actor)
         found = await _own(work, grantor, entrustment_id)
-    said = reason.strip() or WITHDRAWN
+    said = reason.strip() if named(reason) else WITHDRAWN  # what says nothing the registry refuses
     count = await desk.registry.revoke(entrustment_id, found.grantor, said, request_id)
     async with desk.open_work() as work:
         found, now = (await _own(work, grantor, entrustment_id)).revoked(work.now()), work.now()

@@ -128,6 +128,23 @@ async def test_parallel_imports_of_the_same_rows_store_each_licence_once(world: 
     assert outcomes.count(pb.IMPORT_OUTCOME_UNCHANGED) == 140
 
 
+async def test_a_licence_whose_lineage_its_identifier_does_not_tell_is_met_all_the_same(world: World):
+    held, other = world.row(world.citizen()), world.row(world.citizen())
+    with world.as_department():
+        (created,) = await world.import_rows(held)
+        async with world.database.transaction() as tx:
+            await tx.execute("update licence set lineage_id = gen_random_uuid()")
+        same, new = await world.import_rows(held, other)
+        (updated,) = await world.import_rows(held | {"KZ_JYFW": "餐饮服务；食品销售"})
+    assert [each.outcome for each in (same, new, updated)] == [
+        pb.IMPORT_OUTCOME_UNCHANGED,
+        pb.IMPORT_OUTCOME_CREATED,
+        pb.IMPORT_OUTCOME_UPDATED,
+    ]
+    assert {same.licence_id, updated.licence_id} == {created.licence_id}
+    assert await world.count("select count(*) from licence") == 2
+
+
 async def test_both_holders_of_a_certificate_find_it(world: World):
     one, other = world.citizen(), world.citizen()
     row = world.row(

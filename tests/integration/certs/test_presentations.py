@@ -17,7 +17,7 @@ from tests.integration.certs.evidence_room import entrusted, entrustment, offlin
 from tests.integration.certs.test_issuing import Issuing
 from tests.integration.certs.test_use_codes import reason_of, set_status, uses
 from tongban.certs.v1 import licence_pb2 as pb
-from tongban.certs.v1 import presentation_pb2
+from tongban.certs.v1 import presentation_pb2, use_code_pb2
 
 
 async def present(world: World, licence_id: str, holder: str, request_id: str = "", **named: str):
@@ -197,6 +197,55 @@ async def test_what_an_agent_shows_ends_with_the_entrustment(world: World):
         assert shown.expires_at.seconds == end
     own = await offline(world, licence_id, holder)
     assert own.expires_at.seconds > end + 80_000
+
+
+async def shown_by_an_agent(world: World, licence_id: str, holder: str):
+    agent = world.citizen()
+    name = await entrusted(world, entrustment(world, holder, agent))
+    named = {"entrustment_id": name, "agent_id_type_code": "111", "agent_id_number": agent}
+    return name, await present(world, licence_id, holder, **named)
+
+
+async def taken_back(world: World, holder: str, name: str) -> None:
+    request = use_code_pb2.RevokeEntrustmentRequest(
+        request_id=str(uuid.uuid4()),
+        entrustment_id=name,
+        holder_id_type_code="111",
+        holder_id_number=holder,
+        reason="不再委托",
+    )
+    with world.as_intake():
+        await world.use_codes.RevokeEntrustment(request, None)
+
+
+@pytest.mark.parametrize("text", ["code", "qr_text"])
+async def test_a_code_that_an_agent_shows_is_over_when_the_entrustment_is_taken_back(world: World, text: str):
+    holder = world.citizen()
+    name, shown = await shown_by_an_agent(world, await world.stock_licence(holder), holder)
+    await taken_back(world, holder, name)
+    assert await reason_of(scan(world, getattr(shown, text))) == "ENTRUSTMENT_REVOKED"
+    assert await reason_of(scan(world, getattr(shown, text))) == "ENTRUSTMENT_REVOKED"
+    refused = [use for use in (await uses(world, holder)).uses if use.outcome == "ENTRUSTMENT_REVOKED"]
+    assert [(use.kind, use.consumer_code) for use in refused] == [("scan", FIRE)] * 2
+
+
+async def test_a_repeated_scan_of_what_an_agent_showed_asks_again_whether_he_still_may(world: World):
+    holder, request_id = world.citizen(), str(uuid.uuid4())
+    name, shown = await shown_by_an_agent(world, await world.stock_licence(holder), holder)
+    first = await scan(world, shown.code, request_id)
+    assert await scan(world, shown.code, request_id) == first
+    await taken_back(world, holder, name)
+    assert await reason_of(scan(world, shown.code, request_id)) == "ENTRUSTMENT_REVOKED"
+    assert await world.count("select count(*) from usage where outcome = 'ENTRUSTMENT_REVOKED'") == 1
+
+
+async def test_a_code_that_the_holder_shows_himself_stands_whatever_he_entrusted(world: World):
+    holder = world.citizen()
+    licence_id = await world.stock_licence(holder)
+    name, _ = await shown_by_an_agent(world, licence_id, holder)
+    own = await present(world, licence_id, holder)
+    await taken_back(world, holder, name)
+    assert (await scan(world, own.code)).verdict == "UNSEALED"
 
 
 async def test_an_offline_statement_is_checked_with_the_published_keys_alone_for_a_day(world: World):

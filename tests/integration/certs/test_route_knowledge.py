@@ -21,8 +21,20 @@ ROUTES: dict[str, Any] = {
         "holderTypeCode": "111",
         "certTypeCode": t.type_code,
     },
+    "POST /queryCertList": lambda t: {
+        "holderCode": t.holder,
+        "holderTypeCode": "111",
+        "certTypeCode": t.type_code,
+    },
     "POST /queryCertInfo": lambda t: {"certIdentifier": t.identifier},
     "POST /downloadUrl": lambda t: {"certIdentifier": t.identifier},
+    "POST /downloadUrlByHolderCode": lambda t: {
+        "holderCode": t.holder,
+        "holderTypeCode": "111",
+        "certTypeCode": t.type_code,
+        "certNo": t.number,
+    },
+    "POST /previewCert": lambda t: {"certIdentifier": t.identifier},
     "POST /downloadFile": lambda t: {
         "certificateIdentifier": t.identifier,
         "fileType": "ofd",
@@ -35,6 +47,7 @@ ROUTES: dict[str, Any] = {
 }
 OPEN_ROUTES = {
     "POST /queryCertInfoByQRcode": "whoever is shown the code may know",
+    "POST /queryCertCatalog": "no licence: types",
     "POST /getCertRemark": "no licence: types",
     "GET /copies/{ticket}": "whoever made the copy, once: test_attacks",
     "POST /verifyFile": "whoever has the file knows of it; of a wrong one: test_http_36906",

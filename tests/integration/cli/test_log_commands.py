@@ -126,6 +126,15 @@ async def test_without_the_logs_key_nothing_is_believed(registry: Registry) -> N
     assert "checkpoint_missing" in {damage for _, damage in damages(found)}
 
 
+async def test_what_a_former_key_signed_is_verified_with_a_file_of_former_keys(
+    registry: Registry, tmp_path: Path
+) -> None:
+    former = tmp_path / "log_keys.txt"
+    former.write_text(f"# former keys\n{SIGNER.verifier}\n")
+    status, found = await told("verify", "--log-key", str(LATER.verifier), "--log-keys", former)
+    assert (status, found["whole"]) == (0, True)
+
+
 async def test_the_newest_state_of_a_licence_is_proved(registry: Registry) -> None:
     status, found = await told("proof", registry.licence_id, *KEY)
     assert (status, found["leaf_index"], found["leaf"]["licence_id"]) == (0, 0, registry.licence_id)

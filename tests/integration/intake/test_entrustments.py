@@ -14,7 +14,7 @@ from chassis.auth import public_keys, verify_document
 from services.certs.domain.use_code import read_entrustment
 from services.certs.domain.use_code.entrustment import ENTRUSTMENT_DIFFERS
 from services.intake.usecases.entrusting import ENTRUSTMENTS_BY_PERSON
-from services.intake.usecases.handing_over import HandedOver, hand_over_waiting
+from services.intake.usecases.handing_over import WITHDRAWN, HandedOver, hand_over_waiting
 from tests.integration.intake.stage import Stage, card, key, open_stage
 from tests.stacks.postgres import PostgresServer
 
@@ -124,6 +124,14 @@ async def test_only_the_grantor_takes_it_back_and_the_registry_hears_first(stage
     taken = await stage.web.post(back, json={"reason": "本人自办"}, headers=entered | key())
     assert (taken.json()["entrustment"]["state"], taken.json()["revoked_use_codes"]) == ("revoked", 2)
     assert stage.holdings.revoked == [(name, ("111", HOLDER), "本人自办")]
+
+
+async def test_a_reason_that_says_nothing_does_not_keep_an_entrustment_in_force(stage: Stage) -> None:
+    entered = await stage.enter(card(), "19900000001")
+    name = (await entrust(stage, entered)).json()["entrustment_id"]
+    taken = await stage.web.post(f"{PATH}/{name}/revocation", json={"reason": "——"}, headers=entered | key())
+    assert taken.json()["entrustment"]["state"] == "revoked"
+    assert stage.holdings.revoked == [(name, ("111", HOLDER), WITHDRAWN)]
 
 
 async def test_no_number_lies_in_the_database_and_a_row_altered_there_is_told(stage: Stage) -> None:

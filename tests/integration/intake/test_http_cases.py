@@ -314,6 +314,7 @@ async def test_a_person_sees_shows_and_fetches_own_licences_only(stage: Stage) -
     for answer in (
         await stage.web.post("/v1/licences/foreign/presentation", headers=entered | key()),
         await stage.web.get("/v1/licences/foreign/document", headers=entered),
+        await stage.web.get("/v1/licences/foreign/document?format=pdf", headers=entered),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "OWN_LICENCE_NOT_FOUND")
 

@@ -278,7 +278,7 @@ NOT_ENCRYPTED = {
         "log_queue.leaf", "log_queue.salt", "log_leaf.leaf", "log_leaf.salt", "log_tile.hashes", "log_checkpoint.root",
         "replica_licence.holder_key", "replica_licence.identifier_key", "replica_licence.leaf_hash",
         "replica_licence.message_sha256", "replica_co_holder.holder_key", "replica_state.root",
-        "replica_refusal.message_sha256",
+        "replica_refusal.message_sha256", "replica_proof.root", "replica_root.root",
     },
     "seal": {
         "signer_key.public_key", "signer_key.proof", "signer_key.wrapped_key", "seal.certificate", "seal.ses_seal",

@@ -29,6 +29,7 @@ OF_NEIGHBOURS = {
     "tongban_replica_messages_refused_total",
     "tongban_replica_owed_age_seconds",
     "tongban_replica_owed_uses",
+    "tongban_replica_unproved_licences",
 }
 """Exported by a registry that agreed with another one."""
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka.partitioner import murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.bus import BusConfig, NewRecord, Refused
+from chassis.bus.placing import hash_key
 from chassis.bus.port import dump_headers, load_headers, sift
 from chassis.errors import (
     DEADLINE_PASSED,
@@ -202,3 +204,8 @@ async def test_a_bus_without_an_address_is_a_configuration_error(kind: str) -> N
 
     with pytest.raises(ValueError, match="needs"):
         await open_bus(BusConfig(kind, "x"))  # type: ignore[arg-type]
+
+
+@given(st.binary(max_size=70))
+def test_a_key_has_the_partition_that_the_kafka_clients_give_it(key: bytes) -> None:
+    assert hash_key(key) == int(murmur2(key)) & 0x7FFFFFFF

@@ -11,7 +11,7 @@ import pytest
 from chassis.errors import PEER_UNAVAILABLE, Fault
 from chassis.together import Together
 
-PACE = 0.005
+LULL = 0.005
 whose: ContextVar[str] = ContextVar("whose", default="nobody's")
 
 
@@ -36,7 +36,7 @@ class Server:
 
 async def test_a_call_that_finds_nothing_under_way_goes_at_once_and_alone() -> None:
     server = Server()
-    together = Together("double", server.run, pace_seconds=60)
+    together = Together("double", server.run, lull_seconds=60)
     async with asyncio.timeout(5):
         assert [await together.ask(number) for number in range(3)] == [0, 2, 4]
     assert server.rounds == [[0], [1], [2]]
@@ -44,29 +44,52 @@ async def test_a_call_that_finds_nothing_under_way_goes_at_once_and_alone() -> N
 
 async def test_calls_that_come_meanwhile_share_the_next_round_in_their_order() -> None:
     server = Server()
-    together = Together("double", server.run, pace_seconds=PACE)
+    together = Together("double", server.run, lull_seconds=LULL)
     assert await asyncio.gather(*(together.ask(number) for number in range(20))) == [2 * n for n in range(20)]
     assert server.rounds == [list(range(20))]
 
 
 async def test_a_round_is_bounded_and_the_rest_waits_for_the_next() -> None:
     server = Server()
-    together = Together("double", server.run, pace_seconds=PACE, most=8)
+    together = Together("double", server.run, lull_seconds=LULL, most=8)
     await asyncio.gather(*(together.ask(number) for number in range(20)))
     assert [len(each) for each in server.rounds] == [8, 8, 4]
 
 
-async def test_rounds_that_have_asks_waiting_begin_a_pace_apart() -> None:
-    server = Server(takes_seconds=0)
-    together = Together("double", server.run, pace_seconds=PACE, most=1)
-    began = asyncio.get_running_loop().time()
-    await asyncio.gather(*(together.ask(number) for number in range(5)))
-    assert asyncio.get_running_loop().time() - began >= 4 * PACE * 0.9
+async def _arriving(together: Together[int, int], every_seconds: float, count: int) -> list[int]:
+    """Ask once, then again and again while the first round is under way and after it."""
+    asks = [asyncio.create_task(together.ask(0))]
+    for number in range(1, count):
+        await asyncio.sleep(every_seconds)
+        asks.append(asyncio.create_task(together.ask(number)))
+    return list(await asyncio.gather(*asks))
+
+
+async def test_a_round_waits_while_asks_keep_coming() -> None:
+    server = Server(takes_seconds=0.05)
+    together = Together("double", server.run, lull_seconds=0.1, longest_seconds=60)
+    assert await _arriving(together, 0.01, 8) == [2 * number for number in range(8)]
+    assert server.rounds == [[0], list(range(1, 8))]
+
+
+async def test_asks_that_never_cease_are_answered_in_time_all_the_same() -> None:
+    server = Server(takes_seconds=0.05)
+    together = Together("double", server.run, lull_seconds=0.1, longest_seconds=0.05)
+    assert await _arriving(together, 0.005, 60) == [2 * number for number in range(60)]
+    assert len(server.rounds) > 2
+
+
+async def test_a_full_round_waits_for_nobody() -> None:
+    server = Server()
+    together = Together("double", server.run, lull_seconds=60, longest_seconds=60, most=4)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(together.ask(number) for number in range(8)))
+    assert [len(each) for each in server.rounds] == [4, 4]
 
 
 async def test_a_wrong_ask_fails_alone() -> None:
     server = Server(7)
-    together = Together("double", server.run, pace_seconds=PACE)
+    together = Together("double", server.run, lull_seconds=LULL)
     answers = await asyncio.gather(*(together.ask(number) for number in range(10)), return_exceptions=True)
     assert isinstance(answers.pop(7), ValueError)
     assert answers == [2 * number for number in range(10) if number != 7]
@@ -74,7 +97,7 @@ async def test_a_wrong_ask_fails_alone() -> None:
 
 async def test_an_outage_is_told_to_everybody_and_not_tried_again() -> None:
     server = Server(outage=True)
-    together = Together("double", server.run, pace_seconds=PACE)
+    together = Together("double", server.run, lull_seconds=LULL)
     answers = await asyncio.gather(*(together.ask(number) for number in range(10)), return_exceptions=True)
     assert {each.code for each in answers if isinstance(each, Fault)} == {"PEER_UNAVAILABLE"}
     assert len(server.rounds) == 1
@@ -82,7 +105,7 @@ async def test_an_outage_is_told_to_everybody_and_not_tried_again() -> None:
 
 async def test_a_caller_that_leaves_takes_nobody_along_and_the_next_ones_are_answered() -> None:
     server = Server()
-    together = Together("double", server.run, pace_seconds=PACE)
+    together = Together("double", server.run, lull_seconds=LULL)
     callers = [asyncio.create_task(together.ask(number)) for number in range(3)]
     await asyncio.sleep(0)
     callers[1].cancel()
@@ -94,7 +117,7 @@ async def test_a_caller_that_leaves_takes_nobody_along_and_the_next_ones_are_ans
 
 async def test_a_round_runs_in_no_callers_context() -> None:
     server = Server()
-    together = Together("double", server.run, pace_seconds=PACE)
+    together = Together("double", server.run, lull_seconds=LULL)
     whose.set("the first caller's")
     await together.ask(1)
     assert server.contexts == ["nobody's"]
@@ -104,7 +127,7 @@ async def test_too_few_answers_are_an_error_of_the_round() -> None:
     async def forgetful(asks: Sequence[int]) -> list[int]:
         return list(asks)[1:]
 
-    together = Together("forget", forgetful, pace_seconds=PACE)
+    together = Together("forget", forgetful, lull_seconds=LULL)
     async with asyncio.timeout(5):
         with pytest.raises(ValueError, match="shorter"):
             await together.ask(1)

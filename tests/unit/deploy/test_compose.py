@@ -32,6 +32,7 @@ MAKER, SIGNER, STAMPER = "seal-maker", "seal-signer", "seal-tsa"
 JOBS = {"provision", "seal-keys", "seal-tsa-keys", *(f"migrate-{name}" for name in SERVICES)}
 BY_HAND = {"tools", "backup", "restore"}
 WITNESS = "witness"
+VERIFIER = "log-verify"
 PROFILES = {
     "observability": {"collector", "prometheus", "grafana"},
     "witness": {WITNESS},
@@ -40,7 +41,7 @@ PROFILES = {
     "idp": {"idp"},
     "tools": BY_HAND,
 }
-RUNNING = sorted({*SERVICES, *STORES, MAKER, SIGNER, STAMPER})
+RUNNING = sorted({*SERVICES, *STORES, MAKER, SIGNER, STAMPER, VERIFIER})
 OPTIONAL = sorted(set().union(*PROFILES.values()))
 ALL = sorted({*RUNNING, *JOBS, *OPTIONAL})
 REQUIRED = {
@@ -237,6 +238,8 @@ def test_a_secret_has_one_holder_but_for_what_is_public() -> None:
     assert shared == {
         **{source: ["seal-keys", "seal"] for source in sides},
         "tsa_keystore_key": ["seal-tsa-keys", STAMPER],
+        # Whoever verifies the registry's rows needs what their integrity codes are made with.
+        **{source: ["certs", VERIFIER] for source in ("certs_field_keys", "certs_log_keys")},
     }
     assert holders["seal_keystore_key"] == [
         SIGNER

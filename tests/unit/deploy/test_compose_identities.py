@@ -21,6 +21,7 @@ from tests.unit.deploy.test_compose import (
     RUN_TLS,
     SERVICES,
     SIGNER,
+    VERIFIER,
     WITNESS,
     certificates,
     each,
@@ -28,7 +29,7 @@ from tests.unit.deploy.test_compose import (
     variables,
 )
 
-SAME_HOLDER = {"seal-keys": "seal", "seal-tsa-keys": "seal-tsa", "restore": "backup"}
+SAME_HOLDER = {"seal-keys": "seal", "seal-tsa-keys": "seal-tsa", "restore": "backup", VERIFIER: "backup"}
 """One holder in two containers."""
 
 

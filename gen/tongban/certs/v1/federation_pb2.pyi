@@ -122,8 +122,8 @@ class RegistryAnswer(_message.Message):
     source: Global___AnswerSource.ValueType
     age_seconds: _builtins.float
     reason: _builtins.str
-    """Why it is unknown (REPLICA_TOO_OLD, REPLICA_FROZEN, REPLICA_INCOMPLETE, REPLICA_EMPTY); REPLICA_FROZEN also
-    beside an issuer's answer whose log contradicts its earlier self.
+    """Why it is unknown (REPLICA_TOO_OLD, REPLICA_FROZEN, REPLICA_INCOMPLETE, REPLICA_UNPROVED, REPLICA_EMPTY);
+    REPLICA_FROZEN also beside an issuer's answer whose log contradicts its earlier self.
     """
     @_builtins.property
     def licences(self) -> _containers.RepeatedCompositeFieldContainer[Global___SharedLicence]: ...

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
+from chassis.errors import FIELD_REQUIRED, Kind, Violation, declare
 from services.certs.domain.status import BASIS_DOCUMENT_LIMIT, OPERATOR_LIMIT, REASON_LIMIT
+from services.certs.domain.wording import stated_violations
 
 STATEMENT_LIMIT = 2_000
 
@@ -182,23 +183,17 @@ def opening_violations(
         found.append(FIELD_REQUIRED.at("kind"))
     if kind is DisputeKind.USE and not usage_id:
         found.append(FIELD_REQUIRED.at("usage_id"))
-    return [*found, *_text("statement", statement, STATEMENT_LIMIT)]
+    return [*found, *stated_violations("statement", statement, STATEMENT_LIMIT)]
 
 
 def grounds_violations(grounds: Grounds, *, at: str = "grounds") -> list[Violation]:
     """Return every wrong field of what a department states for an act of its own."""
     return [
-        *_text(f"{at}.operator", grounds.operator, OPERATOR_LIMIT),
-        *_text(f"{at}.reason", grounds.reason, REASON_LIMIT),
-        *_text(f"{at}.legal_basis", grounds.legal_basis, BASIS_DOCUMENT_LIMIT),
+        *stated_violations(f"{at}.operator", grounds.operator, OPERATOR_LIMIT),
+        *stated_violations(f"{at}.reason", grounds.reason, REASON_LIMIT),
+        *stated_violations(f"{at}.legal_basis", grounds.legal_basis, BASIS_DOCUMENT_LIMIT),
     ]
 
 
 def _not_open(dispute: Dispute, act: DisputeAct) -> Exception:
     return DISPUTE_NOT_OPEN(state=dispute.state, act=act)
-
-
-def _text(name: str, value: str, limit: int) -> list[Violation]:
-    if not value.strip():
-        return [FIELD_REQUIRED.at(name)]
-    return [FIELD_TOO_LONG.at(name, limit=limit)] if len(value) > limit else []

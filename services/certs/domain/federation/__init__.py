@@ -5,11 +5,19 @@ from __future__ import annotations
 from services.certs.domain.federation.message import (
     ANSWER_ORDINAL,
     KIND,
+    NOTHING_COMPLETE,
     Heartbeat,
     LicenceMessage,
     Message,
     claims_of,
     message_of,
+)
+from services.certs.domain.federation.proving import (
+    PROVED_WITHIN,
+    REPLICA_UNPROVED,
+    LeafProof,
+    proof_of,
+    says_so,
 )
 from services.certs.domain.federation.reading import MESSAGE_MALFORMED, MOST
 from services.certs.domain.federation.registry import (
@@ -44,16 +52,20 @@ __all__ = [
     "KIND",
     "MESSAGE_MALFORMED",
     "MOST",
+    "NOTHING_COMPLETE",
     "PEER_FILE_WRONG",
+    "PROVED_WITHIN",
     "REGISTRY_UNKNOWN",
     "REPLICA_EMPTY",
     "REPLICA_FROZEN",
     "REPLICA_INCOMPLETE",
     "REPLICA_TOO_OLD",
+    "REPLICA_UNPROVED",
     "UNSHARED",
     "Agreement",
     "Federation",
     "Heartbeat",
+    "LeafProof",
     "LicenceMessage",
     "Message",
     "PeerRegistry",
@@ -67,6 +79,8 @@ __all__ = [
     "claims_of",
     "licence_of",
     "message_of",
+    "proof_of",
     "replica_says",
+    "says_so",
     "shared_content",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,10 +22,13 @@ FORM = 1
 LICENCE, HEARTBEAT, SUPERSEDED = "licence", "heartbeat", "superseded"
 KIND = "replica"
 """The kind of signature: nothing signed for this passes for anything else."""
+NOTHING_COMPLETE = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of a heartbeat that only tells of the log, while licences from before are still being told."""
 ANSWER_ORDINAL = 0
 """Of a message that answers a question and is no part of the stream."""
 CONTENT_LIMIT = 512 * 1024
 CHECKPOINT_LIMIT = 64 * 1024
+LEAF_LIMIT = 4 * 1024
 HASH_BYTES, PROOF_LIMIT = 32, 64
 """Of the log's tree (RFC 9162, SHA-256): a path to a root is never longer than a number of leaves has bits."""
 
@@ -58,6 +61,11 @@ class LicenceMessage:
     leaf_hash: bytes = b""
     superseded: bool = False
     """A later message says more; this one only fills its place."""
+    leaf: str = ""
+    """The leaf itself, by which ``leaf_hash`` is shown to say what this message says."""
+    tree_size: int = 0
+    """Of the tree in which ``proof`` leads from the leaf to the root; 0 when nothing is proved yet."""
+    proof: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ def claims_of(message: Message) -> dict[str, Any]:
             "ordinal": message.ordinal,
             "checkpoint": message.checkpoint,
             "previous_size": message.previous_size,
-            "proof": [base64.b64encode(each).decode() for each in message.proof],
+            "proof": _texts(message.proof),
         }
     return head | {
         "kind": SUPERSEDED if message.superseded else LICENCE,
@@ -108,6 +116,9 @@ def claims_of(message: Message) -> dict[str, Any]:
         "recorded_at": _moment(message.recorded_at),
         "leaf_index": message.leaf_index,
         "leaf_hash": message.leaf_hash.hex(),
+        "leaf": message.leaf,
+        "tree_size": message.tree_size,
+        "proof": _texts(message.proof),
         "content": message.content,
     }
 
@@ -152,17 +163,13 @@ def _licence(claims: Mapping[str, Any], *, superseded: bool) -> LicenceMessage:
         number(claims.get("leaf_index"), "leaf_index", least=-1),
         leaf_hash,
         superseded,
+        text(claims.get("leaf", ""), "leaf", LEAF_LIMIT),  # none of these three from an earlier release
+        number(claims.get("tree_size", 0), "tree_size"),
+        _hashes(claims.get("proof", [])),
     )
 
 
 def _heartbeat(claims: Mapping[str, Any]) -> Heartbeat:
-    proof = items(claims.get("proof"), "proof", PROOF_LIMIT)
-    try:
-        hashes = tuple(base64.b64decode(each, validate=True) for each in proof)
-    except (binascii.Error, TypeError, ValueError):
-        raise MESSAGE_MALFORMED(part="proof") from None
-    if any(len(each) != HASH_BYTES for each in hashes):
-        raise MESSAGE_MALFORMED(part="proof")
     return Heartbeat(
         text(claims.get("issuer"), "issuer"),
         text(claims.get("audience"), "audience"),
@@ -171,8 +178,23 @@ def _heartbeat(claims: Mapping[str, Any]) -> Heartbeat:
         number(claims.get("ordinal"), "ordinal"),
         text(claims.get("checkpoint"), "checkpoint", CHECKPOINT_LIMIT),
         number(claims.get("previous_size"), "previous_size"),
-        hashes,
+        _hashes(claims.get("proof")),
     )
+
+
+def _hashes(said: object) -> tuple[bytes, ...]:
+    proof = items(said, "proof", PROOF_LIMIT)
+    try:
+        hashes = tuple(base64.b64decode(each, validate=True) for each in proof)
+    except (binascii.Error, TypeError, ValueError):
+        raise MESSAGE_MALFORMED(part="proof") from None
+    if any(len(each) != HASH_BYTES for each in hashes):
+        raise MESSAGE_MALFORMED(part="proof")
+    return hashes
+
+
+def _texts(hashes: Sequence[bytes]) -> list[str]:
+    return [base64.b64encode(each).decode() for each in hashes]
 
 
 def _moment(at: datetime) -> str:

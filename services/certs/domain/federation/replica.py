@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chassis.errors import Kind, declare
+from services.certs.domain.federation.proving import PROVED_WITHIN, REPLICA_UNPROVED
 from services.certs.domain.licence import Licence
 
 CLOCKS_APART = timedelta(seconds=60)
@@ -59,6 +60,8 @@ class Refusal(StrEnum):
     CHECKPOINT_FORGED = "checkpoint_forged"
     FORKED = "forked"
     """Its log is no later state of what it was: the alarm, and the replica is frozen."""
+    PROOF_WRONG = "proof_wrong"
+    """Its log does not have what it told of: as a fork."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,10 @@ class ReplicaState:
         )
         return _settled(heard)
 
+    def after_log(self, checkpoint: str, size: int, root: bytes) -> ReplicaState:
+        """Return the state when only the log is known to be further."""
+        return replace(self, checkpoint=checkpoint, size=size, root=root)
+
     def frozen(self, now: datetime, cause: str, note: str) -> ReplicaState:
         """Return the state after a fork was found; the first one is kept."""
         if self.frozen_at is not None:
@@ -127,6 +134,12 @@ class ReplicaLicence:
     received_at: datetime
     complete: bool = True
     """Whether every earlier message about it arrived."""
+    unproved_since: datetime | None = None
+    """Since when no state of it was proved to be in the issuer's log; None for a proved one."""
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Say whether its proof should have come by now."""
+        return self.unproved_since is not None and now - self.unproved_since > PROVED_WITHIN
 
 
 class Source(StrEnum):
@@ -164,6 +177,8 @@ def replica_says(
         return Source.NOBODY, REPLICA_TOO_OLD.code
     if not all(each.complete for each in found):
         return Source.NOBODY, REPLICA_INCOMPLETE.code
+    if any(each.is_overdue(now) for each in found):
+        return Source.NOBODY, REPLICA_UNPROVED.code
     return Source.REPLICA, ""
 
 

@@ -19,14 +19,13 @@ from chassis.clock import china_day
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
 from services.certs.domain.holder import HOLDER_ID_TYPE_UNKNOWN, HOLDER_ID_TYPES, Holder, check_holder_number
 from services.certs.domain.importing.codes import county_of, identifier_flags, read_status, serial_version_of
+from services.certs.domain.importing.names import FACE_FIELDS_LIMIT, FIELD_NAME_LIMIT, Names, names_of
 from services.certs.domain.importing.quality import Dates, broken_rules
 from services.certs.domain.importing.source import Source, authority_problems
 from services.certs.domain.licence import Licence, Origin
 from services.certs.domain.licence_type import LicenceType, LicenceTypes
 from services.certs.domain.metadata import (
-    FACE_PREFIX,
     MANDATORY,
-    OPTIONAL,
     SEVERAL,
     read_date,
 )
@@ -35,8 +34,6 @@ from standards.annotated_copy import ANNOTATED_COPY
 
 IMPORTED_GRADE = "A"  # 国办函〔2016〕108号: out of a departmental licence library
 FACE_VALUE_LIMIT = 4_000
-FACE_FIELDS_LIMIT = 100
-FIELD_NAME_LIMIT = 64
 LIMITS = {
     "ZZMC": 512,
     "ZZLXDM": 64,
@@ -82,8 +79,6 @@ FLAG_STATUS = "STATUS_NOT_MAPPED"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """No text of a register; PostgreSQL refuses the first, and with it a whole chunk of good rows."""
-_MANDATORY, _COPY = frozenset(MANDATORY), frozenset(ANNOTATED_COPY)
-_KNOWN = frozenset((*MANDATORY, *OPTIONAL, *ANNOTATED_COPY))
 
 
 class Operation(StrEnum):
@@ -133,8 +128,8 @@ class Judgement:
 
 def judge(row: ImportRow, types: LicenceTypes, source: Source | None, now: datetime) -> Judgement:
     """Judge one row. ``source`` is where it comes from; None may deliver any issuer's (an operator)."""
-    given = row.given
-    problems = _shape_problems(given)
+    given, names = row.given, names_of(row.given)
+    problems = _shape_problems(given, names)
     dates, date_problems = _dates(given, now)
     holders, holder_problems, holder_flags = _holders(given)
     issuer, type_code = given.get("ZZBFJGDM", ""), given.get("ZZLXDM", "")
@@ -149,15 +144,15 @@ def judge(row: ImportRow, types: LicenceTypes, source: Source | None, now: datet
         once = {(each.field_path, each.reason.code): each for each in reversed(problems)}
         return Judgement(row.row_number, None, tuple(reversed(once.values())))
     flags = dict.fromkeys(
-        (*identifier_flags(given), *holder_flags, *_catalogue_flags(given, kind), *rule_flags)
+        (*identifier_flags(given), *holder_flags, *_catalogue_flags(given, kind, names), *rule_flags)
     )
     status, mapped = read_status(given.get("ZZZT", ""))
     if not mapped:
         flags[FLAG_STATUS] = None
     county = county_of(issuer) or (source.county_code if source else "")
-    licence = _licence(
-        given, dates, holders, county, _today(status, dates, now), tuple(flags), kind.version if kind else 1
-    )
+    face = {name: given[name] for name in names.face}
+    version = kind.version if kind else 1
+    licence = _licence(given, face, dates, holders, county, _today(status, dates, now), tuple(flags), version)
     return Judgement(
         row.row_number, licence, states_status="ZZZT" in given, acted_on=_acted_on(given, dates, now)
     )
@@ -171,7 +166,7 @@ def judge_cancellation(row: ImportRow, now: datetime) -> tuple[Mapping[str, str]
     """
     given = row.given
     found = [] if "ZZBS" in given else [FIELD_REQUIRED.at("ZZBS")]
-    found += _value_problems(given)
+    found += _value_problems(given, names_of(given))
     if "ZZBGSJ" in given:
         try:
             day = read_date(given["ZZBGSJ"][:10])
@@ -188,11 +183,12 @@ def judge_cancellation(row: ImportRow, now: datetime) -> tuple[Mapping[str, str]
 
 def stripped(fields: Mapping[str, str]) -> dict[str, str]:
     """Return the fields that hold something, without space around."""
-    return {name: value for name, each in fields.items() if (value := each.strip())}
+    return {name: value for name in fields if (value := fields[name].strip())}
 
 
 def _licence(
     given: Mapping[str, str],
+    face: Mapping[str, str],
     dates: Dates,
     holders: tuple[Holder, ...],
     county_code: str,
@@ -215,7 +211,7 @@ def _licence(
         valid_from=dates.valid_from,
         valid_until=dates.valid_until,
         status=status,
-        face={name: value for name, value in given.items() if name.startswith(FACE_PREFIX)},
+        face=face,
         origin=Origin.IMPORTED,
         trust_grade=IMPORTED_GRADE,
         quality_flags=flags,
@@ -224,23 +220,20 @@ def _licence(
     )
 
 
-def _shape_problems(given: Mapping[str, str]) -> list[Violation]:
+def _shape_problems(given: Mapping[str, str], names: Names) -> list[Violation]:
     found: list[Violation] = []
-    if not given.keys() >= _MANDATORY:
+    if not names.are_complete:
         found += [FIELD_REQUIRED.at(name) for name in MANDATORY if name not in given]
-    if not _COPY.isdisjoint(given):
         found += [ANNOTATED_COPY_NO_SOURCE.at(name) for name in ANNOTATED_COPY if name in given]
-    return found + _value_problems(given)
+    return found + _value_problems(given, names)
 
 
-def _value_problems(given: Mapping[str, str]) -> list[Violation]:
-    found: list[Violation] = []
-    if not "".join((*given, *given.values())).isprintable():
-        found += _control_problems(given)
-    value_length, name_length = max(map(len, given.values()), default=0), max(map(len, given), default=0)
-    within = value_length <= SHORTEST_LIMIT and name_length <= FIELD_NAME_LIMIT
-    if within and len(given) <= FACE_FIELDS_LIMIT:
-        return found  # as nearly always
+def _value_problems(given: Mapping[str, str], names: Names) -> list[Violation]:
+    values = given.values()
+    is_printable = "".join(values).isprintable()
+    if names.are_ordinary and is_printable and max(map(len, values), default=0) <= SHORTEST_LIMIT:
+        return []  # as nearly always
+    found = [] if names.are_ordinary and is_printable else _control_problems(given)
     for name, value in given.items():
         if len(value) > SHORTEST_LIMIT and len(value) > (limit := LIMITS.get(name, FACE_VALUE_LIMIT)):
             found.append(FIELD_TOO_LONG.at(name, limit=limit))
@@ -317,11 +310,11 @@ def _holders(given: Mapping[str, str]) -> tuple[tuple[Holder, ...], list[Violati
     return tuple(Holder(*each) for each in zip(kinds, numbers, names, strict=False)), [], flags
 
 
-def _catalogue_flags(given: Mapping[str, str], kind: LicenceType | None) -> list[str]:
+def _catalogue_flags(given: Mapping[str, str], kind: LicenceType | None, names: Names) -> list[str]:
     found = [] if kind else [FLAG_TYPE_UNKNOWN]
     if kind and kind.name != given["ZZMC"]:
         found.append(FLAG_TYPE_NAME)
-    if not all(name.startswith(FACE_PREFIX) for name in given.keys() - _KNOWN):
+    if not names.are_known:
         found.append(FLAG_FIELD)
     return found
 

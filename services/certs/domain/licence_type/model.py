@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
-from functools import cached_property
+from functools import cached_property, partial
 
 from services.certs.domain.licence_type.quality import QualityRule
 from services.certs.domain.licence_type.sights import Matrix, Sight
@@ -148,11 +148,21 @@ class LicenceType:
 
     def seen(self, category: PurposeCategory, name: str, value: str) -> str | None:
         """Return a face field's value as a category of purpose sees it; None means: left out."""
-        sight = self.matrix.sight(category, name)
-        if sight is Sight.FULL:
-            return value
-        known = self._by_name.get(name)
-        return mask(known.mask if known else MaskRule.HIDDEN, value) if sight is Sight.MASKED else None
+        show = self._shows.get((category, name)) or self._show(category, name)
+        return show(value)
+
+    def _show(self, category: PurposeCategory, name: str) -> Callable[[str], str | None]:
+        """Return how a category sees a field: worked out once, as every licence that is found asks for each."""
+        known, sight = self._by_name.get(name), self.matrix.sight(category, name)
+        rule = known.mask if known else MaskRule.HIDDEN
+        show = _SHOWS.get(sight) or partial(mask, rule)
+        if known:
+            self._shows[category, name] = show
+        return show
+
+    @cached_property
+    def _shows(self) -> dict[tuple[PurposeCategory, str], Callable[[str], str | None]]:
+        return {}
 
     def within(self, newest: LicenceType) -> LicenceType:
         """Return this version as its licences are shown today: never more than the newest one shows.
@@ -164,6 +174,13 @@ class LicenceType:
         names = frozenset((*self._by_name, *newest._by_name))
         fields = tuple(_masked_as(each, newest.field(each.name)) for each in self.fields)
         return replace(self, fields=fields, matrix=self.matrix.narrowed(newest.matrix, names))
+
+
+def _left_out(_value: str) -> None:
+    """Stand for what is not shown."""
+
+
+_SHOWS: dict[Sight, Callable[[str], str | None]] = {Sight.FULL: str, Sight.HIDDEN: _left_out}
 
 
 def _masked_as(own: FaceField, newest: FaceField | None) -> FaceField:

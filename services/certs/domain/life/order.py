@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from chassis.clock import china_day
-from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare
+from chassis.errors import Kind, Violation, declare
 from services.certs.domain.life.rules import LifeRules
 from services.certs.domain.status import (
     BASIS_DOCUMENT_LIMIT,
@@ -24,6 +24,7 @@ from services.certs.domain.status import (
     StatusOrder,
     carry_out,
 )
+from services.certs.domain.wording import stated_violations
 from standards.persons import is_same_person, named
 
 FURTHEST_AHEAD = timedelta(days=731)
@@ -121,12 +122,14 @@ def decision_violations(decision: Decision, act: OrderedAct, rules: LifeRules) -
     limits = {"reason": REASON_LIMIT, "basis_document": BASIS_DOCUMENT_LIMIT, "operator": OPERATOR_LIMIT}
     found: list[Violation] = []
     for name, limit in limits.items():
-        found += _text(f"decision.{name}", getattr(decision, name), limit)
+        found += stated_violations(f"decision.{name}", getattr(decision, name), limit)
     second = named(decision.second_person)
     if second and is_same_person(decision.second_person, decision.operator):
         found.append(LICENCE_SECOND_PERSON_SAME.at("decision.second_person"))
     elif second or act.value in rules.second_person_acts:
-        found += _text("decision.second_person", decision.second_person if second else "", OPERATOR_LIMIT)
+        found += stated_violations(
+            "decision.second_person", decision.second_person if second else "", OPERATOR_LIMIT
+        )
     return found
 
 
@@ -154,9 +157,3 @@ def change_ordered(
 def act_of(order: LicenceOrder) -> Act:
     """Return the act of the status machine that an order of a status act is."""
     return Act(order.act.value)
-
-
-def _text(field: str, value: str, limit: int) -> list[Violation]:
-    if not value.strip():
-        return [FIELD_REQUIRED.at(field)]
-    return [FIELD_TOO_LONG.at(field, limit=limit)] if len(value) > limit else []

@@ -49,6 +49,17 @@ PRESENTATION_MALFORMED = declare(
 
 
 @dataclass(frozen=True, slots=True)
+class Showing:
+    """A code on record: what it shows, until when, and when it was scanned."""
+
+    licence_id: str
+    expires_at: datetime
+    scanned_at: datetime | None
+    entrustment_id: str
+    """Under which an agent shows it; empty where the holder does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What a QR code says on its own: which licence, of which type and status, until when."""
 

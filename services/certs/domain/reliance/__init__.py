@@ -10,6 +10,7 @@ from services.certs.domain.reliance.flag import (
     Flag,
     RelianceOutcome,
     acknowledge,
+    acknowledgement_violations,
 )
 from services.certs.domain.reliance.relying import Relied, flags_of, relies
 
@@ -23,6 +24,7 @@ __all__ = [
     "RelianceOutcome",
     "Relied",
     "acknowledge",
+    "acknowledgement_violations",
     "cause_of",
     "corrects",
     "flags_of",

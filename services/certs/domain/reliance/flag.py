@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from chassis.errors import ETAG_MISMATCH, FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare, refuse
+from chassis.errors import ETAG_MISMATCH, FIELD_REQUIRED, Kind, Violation, declare, refuse
 from services.certs.domain.reliance.falling import Fall
 from services.certs.domain.status import OPERATOR_LIMIT, REASON_LIMIT
+from services.certs.domain.wording import stated_violations
 
 RELIANCE_NOT_FOUND = declare(
     "RELIANCE_NOT_FOUND", Kind.NOT_FOUND, "没有找到该召回提示", "No such flagged reliance"
@@ -76,12 +77,6 @@ def acknowledge(flag: Flag, etag: str, answer: Acknowledgement) -> Flag:
 def acknowledgement_violations(answer: Acknowledgement) -> list[Violation]:
     """Return every wrong field of an answer."""
     found: list[Violation] = [] if answer.outcome else [FIELD_REQUIRED.at("outcome")]
-    if answer.outcome is RelianceOutcome.KEPT and not answer.reason.strip():
-        found.append(FIELD_REQUIRED.at("reason"))
-    if len(answer.reason) > REASON_LIMIT:
-        found.append(FIELD_TOO_LONG.at("reason", limit=REASON_LIMIT))
-    if not answer.operator.strip():
-        found.append(FIELD_REQUIRED.at("operator"))
-    elif len(answer.operator) > OPERATOR_LIMIT:
-        found.append(FIELD_TOO_LONG.at("operator", limit=OPERATOR_LIMIT))
-    return found
+    kept = answer.outcome is RelianceOutcome.KEPT
+    found += stated_violations("reason", answer.reason, REASON_LIMIT, required=kept)
+    return found + stated_violations("operator", answer.operator, OPERATOR_LIMIT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -43,6 +44,7 @@ class ImportStore:
         self._tx, self._vault, self._log = tx, vault, LogQueue(tx)
         self._lineages: dict[str, UUID] = {}
         self._begun: set[UUID] | None = None
+        self._was_overtaken = False
 
     async def hold(self, registers: Sequence[str]) -> None:
         """Hold names, in one order for all imports, so that two never wait for each other."""
@@ -55,10 +57,10 @@ class ImportStore:
         rows = await self._tx.fetch(statements.ANSWERED, caller, batch_id, list(row_numbers))
         return {row["row_number"]: (row["content_key"], answer_of(row)) for row in rows}
 
-    async def lock_all(self, lineage_ids: Collection[UUID], identifier_keys: Collection[bytes]) -> None:
+    async def lock_all(self, lineage_ids: Collection[UUID], identifier_keys: Collection[bytes]) -> set[UUID]:
         """Lock all versions of these lineages and these licences, in the order in which everybody locks licences.
 
-        Nothing of what a chunk touches is locked after it but what came in meanwhile: no import is in a deadlock.
+        Return the lineages that have a version. Nothing of what a chunk touches is locked after it but what came in meanwhile: no import is in a deadlock.
         """
         rows: Sequence[Any] = ()  # without lineages the first look-up of identifiers locks them all
         if lineage_ids and identifier_keys:
@@ -67,6 +69,7 @@ class ImportStore:
         elif lineage_ids:
             rows = await self._tx.fetch(statements.LOCK_LINES, list(lineage_ids))
         self._begun = {row["lineage_id"] for row in rows}
+        return set(self._begun)
 
     async def lock_held(self, identifier_keys: Sequence[bytes]) -> dict[bytes, Held]:
         """Return what is held, locked by `lock_all` or now, in the order of ids."""
@@ -123,6 +126,7 @@ class ImportStore:
             )
         except asyncpg.UniqueViolationError:
             await self._tx.execute("rollback to savepoint fresh")
+            self._was_overtaken = True
             return False
         await self._tx.execute("release savepoint fresh")
         await self._stored(writes)
@@ -151,8 +155,8 @@ class ImportStore:
     async def replace_older_versions(self, licence_ids: Sequence[str]) -> list[Replaced]:
         """Mark older imported versions of the licences' lineages as replaced."""
         now = self._tx.now()
-        lineages = sorted({self._lineages[each] for each in licence_ids})
-        several = await self._tx.fetch(statements.SEVERAL_VERSIONS, lineages)
+        lineages = sorted(self._with_further_versions({self._lineages[each] for each in licence_ids}))
+        several = await self._tx.fetch(statements.SEVERAL_VERSIONS, lineages) if lineages else ()
         if not several:
             return []
         named = [row["lineage_id"] for row in several]
@@ -167,6 +171,13 @@ class ImportStore:
             Replaced(str(row["licence_id"]), row["identifier"], row["previous"], row["version"])
             for row in rows
         ]
+
+    def _with_further_versions(self, lineages: set[UUID]) -> set[UUID]:
+        """Return those of the lineages that may have one: begun before this chunk, or several times in it."""
+        if self._was_overtaken or self._begun is None:
+            return lineages
+        written = Counter(self._lineages.values())
+        return {each for each in lineages if each in self._begun or written[each] > 1}
 
     async def change(self, changes: Sequence[Changed], changed_by: str, *, save: bool) -> None:
         """Append lines to the status history; with ``save`` store status and version as well."""

@@ -9,6 +9,7 @@ from chassis.auth.secrecy import CONTENT_UNREADABLE
 from chassis.errors import Fault
 from chassis.tlog.checkpoint import CHECKPOINT_FORGED
 from chassis.tlog.note import NOTE_MALFORMED
+from chassis.tlog.proof import LOG_PROOF_WRONG
 from services.certs.domain.federation import MESSAGE_MALFORMED, Agreement, Federation, Refusal
 from services.certs.domain.licence import Licence
 from services.certs.usecases.federation.ports import Replica
@@ -43,4 +44,5 @@ _REFUSALS = {
     CONTENT_UNREADABLE.code: Refusal.UNREADABLE,
     CHECKPOINT_FORGED.code: Refusal.CHECKPOINT_FORGED,
     NOTE_MALFORMED.code: Refusal.CHECKPOINT_FORGED,
+    LOG_PROOF_WRONG.code: Refusal.PROOF_WRONG,
 }

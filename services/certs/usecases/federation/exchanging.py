@@ -1,4 +1,4 @@
-"""What a registry that we agreed with may ask of us, and what we ask of it in turn."""
+"""What a registry that we agreed with may ask of us, and what we tell it in turn of uses of its licences."""
 
 from __future__ import annotations
 
@@ -22,20 +22,17 @@ from services.certs.usecases.federation.ports import (
     Outgoing,
     OwedUse,
     PeerQuestion,
+    Place,
     Replica,
 )
-from services.certs.usecases.federation.receiving import Received, receive_all
+from services.certs.usecases.federation.proving import proving
 from services.certs.usecases.federation.sending import ERASE, heartbeat, message_about, message_in_place
-from services.certs.usecases.log import Book
+from services.certs.usecases.log import Book, Published
 from services.certs.usecases.ports import Licences, NewId, Usages
 
 PAGE = 200
-"""Messages of one answer: about 400 KB."""
-PAGES = 50
-"""Asked for before other registries' turn comes again."""
+"""Messages of one answer: about 800 KB with their proofs."""
 USES = 100
-STALE_SECONDS = 3.0
-"""Without a verified heartbeat for so long its registry is asked for what may be missing."""
 
 USED_IN_FUTURE = declare(
     "USED_IN_FUTURE",
@@ -90,11 +87,14 @@ async def messages_since(
     sent = await side.outgoing.sent_after(agreement.registry_id, ordinal, PAGE)
     standings = await side.outgoing.standings(sorted({each.licence_id for each in sent} - {""}))
     by_id = {each.licence.licence_id: each for each in standings}
+    place = await side.outgoing.place(agreement.registry_id)
+    published = await _checkpoint_of(book, place, size)
+    shown = await proving(book, published, [by_id[each.licence_id] for each in sent if each.newest])
 
     def made() -> list[str]:
         return [
             message_about(
-                side.federation, agreement, side.types, side.envelopes, by_id[each.licence_id], each
+                side.federation, agreement, side.types, side.envelopes, by_id[each.licence_id], each, shown
             )
             if each.licence_id
             else message_in_place(side.federation, agreement, side.envelopes, each, now)
@@ -102,12 +102,16 @@ async def messages_since(
         ]
 
     messages = await asyncio.to_thread(made)
-    place = await side.outgoing.place(agreement.registry_id)
-    backfilling = await side.outgoing.is_backfilling(agreement.registry_id)
-    beat = None
-    if not backfilling:
-        beat = await heartbeat(side.outgoing, book, side.federation, agreement, place, size, now)
-    return [*messages, side.envelopes.sign(beat[0])] if beat else messages
+    if published is None:
+        return messages
+    beat = await heartbeat(side.outgoing, book, side.federation, agreement, place, size, published, now)
+    return [*messages, side.envelopes.sign(beat)]
+
+
+async def _checkpoint_of(book: Book, place: Place, size: int) -> Published | None:
+    """Return the checkpoint of the stream's last heartbeat, from which the next goes on; the newest past that."""
+    followed = await book.checkpoint(place.beat_size) if place.beat_size >= max(size, 1) else None
+    return followed or await book.newest()
 
 
 async def take_uses(side: OwnSide, agreement: Agreement, uses: Sequence[OwedUse], now: datetime) -> list[str]:
@@ -158,39 +162,6 @@ def _usage(usage_id: str, kind: UsageKind, asked: PeerQuestion, licence: Licence
     )
 
 
-async def catch_up(
-    open_replica: OpenReplica,
-    online: Online,
-    federation: Federation,
-    envelopes: Envelopes,
-    agreement: Agreement,
-    now: Callable[[], datetime],
-) -> list[Received]:
-    """Ask a registry for what is missing if its replica is stale; return what became of the messages.
-
-    A registry that does not answer is asked again later; so is one that never comes to an end.
-    """
-    async with open_replica() as book:
-        state = await book.replica.state(agreement.registry_id) or ReplicaState(agreement.registry_id)
-    if not agreement.accept or not agreement.peer.address or state.age_seconds(now()) < STALE_SECONDS:
-        return []
-    taken: list[Received] = []
-    for _ in range(PAGES):
-        if state.frozen_at is not None:
-            break
-        try:
-            messages = await online.since(agreement.peer, state.through, state.size)
-        except Fault:
-            return taken
-        async with open_replica() as book:
-            taken += await receive_all(book.replica, federation, envelopes, messages, now())
-            after = await book.replica.state(agreement.registry_id) or state
-        if after.through == state.through or after.through >= after.heard_ordinal > 0:
-            return taken
-        state = after
-    return taken
-
-
 async def pay_uses(
     open_replica: OpenReplica, online: Online, agreement: Agreement, now: Callable[[], datetime]
 ) -> bool:
@@ -220,7 +191,6 @@ async def start_again(replica: Replica, registry_id: str) -> ReplicaState:
 __all__ = [
     "OwnSide",
     "answer_peer",
-    "catch_up",
     "messages_since",
     "pay_uses",
     "start_again",

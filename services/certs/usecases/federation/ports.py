@@ -12,6 +12,7 @@ from uuid import UUID
 from chassis.event import Event
 from services.certs.domain.federation import (
     Heartbeat,
+    LeafProof,
     LicenceMessage,
     Message,
     PeerRegistry,
@@ -54,6 +55,7 @@ class Standing:
     recorded_at: datetime
     leaf_index: int
     leaf_hash: bytes
+    leaf: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +148,42 @@ class Outgoing(Protocol):
         """Have an event leave with the transaction."""
 
 
+class Proofs(Protocol):
+    """What proves that the states of a replica are in their registry's log."""
+
+    async def keep(self, message: LicenceMessage, proof: LeafProof, now: datetime, *, proved: bool) -> None:
+        """Store where the proof of a licence's newest message leads; an unproved state stays so since its first."""
+
+    async def is_waiting(self, message: LicenceMessage) -> bool:
+        """Say whether the message of this number is a licence's newest, without a proof, and of no later leaf."""
+
+    async def keep_root(self, registry_id: str, size: int, root: bytes) -> None:
+        """Store the root that a registry's log had at a size; the oldest of many are forgotten."""
+
+    async def root_at(self, registry_id: str, size: int) -> bytes | None:
+        """Return the root that a registry's log had at a size, None for one that is not known."""
+
+    async def settle(self, registry_id: str, size: int, root: bytes, now: datetime) -> str:
+        """Count as proved what waits for this root; return what contradicts it, empty when nothing does."""
+
+    async def ask_from(self, registry_id: str, now: datetime) -> int | None:
+        """Return the ordinal of a message whose proof is to be asked for, None when there is none."""
+
+    async def put_off(
+        self, registry_id: str, ordinal: int, messages: int, now: datetime, until: datetime
+    ) -> None:
+        """Ask again no sooner than then for the proofs that were due among so many messages from an ordinal on."""
+
+    async def overdue(self, registry_id: str, before: datetime) -> int:
+        """Return how many states are unproved since before a time, at most a hundred thousand."""
+
+
 class Replica(Protocol):
     """What others told us, within one open transaction."""
+
+    @property
+    def proofs(self) -> Proofs:
+        """What proves it."""
 
     async def lock_state(self, registry_id: str) -> ReplicaState:
         """Return how far the replica of a registry is and hold it until the transaction ends."""
@@ -266,6 +302,7 @@ __all__ = [
     "OwedUse",
     "PeerQuestion",
     "Place",
+    "Proofs",
     "Replica",
     "ReplicaBook",
     "Sent",

@@ -8,6 +8,8 @@
 4. The newest message about a licence counts, in whatever order they come.
 5. A heartbeat counts when its log is a later state of the log we know. A log that is not is a fork: the
    replica is frozen and says so, until an operator has settled it.
+6. A licence's state is proved once its leaf leads to a root that the log had by such a heartbeat. Which of both comes
+   first makes no difference. One that leads to another root, or cannot be right, freezes the replica as a fork does.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from chassis.tlog.tree import is_consistent
 from services.certs.domain.federation import (
     CLOCKS_APART,
     MOST,
+    NOTHING_COMPLETE,
     Agreement,
     Federation,
     Heartbeat,
@@ -30,6 +33,7 @@ from services.certs.domain.federation import (
     Refusal,
     ReplicaState,
     licence_of,
+    proof_of,
 )
 from services.certs.usecases.federation.believing import digest_of, is_theirs, refusal_of
 from services.certs.usecases.federation.ports import Envelopes, Replica
@@ -72,7 +76,8 @@ async def receive(
                     return found
                 refusal, detail = found.refusal, found.detail
             else:
-                refusal = await _take(replica, federation, agreement, envelopes, message, digest, now)
+                refusal = await _take(replica, federation, agreement, envelopes, message, signed, digest, now)
+                detail = _contradiction(message) if refusal is Refusal.PROOF_WRONG else ""
     if refusal is not None:
         await replica.refuse(digest, agreement.registry_id if agreement else "", licence_id, refusal, now)
     return Received(agreement.registry_id if agreement else "", refusal, detail)
@@ -91,6 +96,7 @@ async def _take(
     agreement: Agreement,
     envelopes: Envelopes,
     message: LicenceMessage,
+    signed: str,
     digest: bytes,
     now: datetime,
 ) -> Refusal | None:
@@ -101,13 +107,20 @@ async def _take(
         return Refusal.MALFORMED  # an answer to a question is no part of the stream
     refusal = await _judge(replica, agreement, message)
     through = await replica.take_ordinal(agreement.registry_id, state.through, message.ordinal)
-    if through is None:
+    if through is None and not await _is_asked_for(replica, message):
         return refusal
     if refusal is None and not message.superseded:
-        refusal = await _store(replica, federation, agreement, envelopes, message, digest, now)
-    if through != state.through:
+        refusal = await _store(replica, federation, agreement, envelopes, message, digest, state, now)
+    if refusal is Refusal.PROOF_WRONG:
+        await replica.save_state(state.frozen(now, _contradiction(message), signed))
+    elif through is not None and through != state.through:
         await replica.save_state(state.after_message(through))
     return refusal
+
+
+async def _is_asked_for(replica: Replica, message: LicenceMessage) -> bool:
+    """Say whether a message that arrived before is told again with the proof that was missing."""
+    return bool(message.tree_size) and await replica.proofs.is_waiting(message)
 
 
 async def _judge(replica: Replica, agreement: Agreement, message: LicenceMessage) -> Refusal | None:
@@ -127,21 +140,41 @@ async def _store(
     envelopes: Envelopes,
     message: LicenceMessage,
     digest: bytes,
+    state: ReplicaState,
     now: datetime,
 ) -> Refusal | None:
-    if message.ordinal <= await replica.ordinal_of(message.licence_id):
-        return None
-    if message.act == ERASE:
-        await replica.erase(message, digest, now)
+    newest = await replica.ordinal_of(message.licence_id)
+    if message.ordinal < newest or (message.ordinal == newest and not await _is_asked_for(replica, message)):
         return None
     try:
-        licence = licence_of(message, envelopes.open(message.content))
+        proof = proof_of(message)
+        licence = None if message.act == ERASE else licence_of(message, envelopes.open(message.content))
     except Fault as fault:
         return refusal_of(fault)
-    if not await is_theirs(replica, federation, agreement, licence):
+    if licence is not None and not await is_theirs(replica, federation, agreement, licence):
         return Refusal.NOT_THEIRS
-    await replica.put(message, licence, digest, now)
+    root = await _root_at(replica, state, proof.size)
+    if root not in {None, proof.root}:
+        return Refusal.PROOF_WRONG
+    if licence is None:
+        await replica.erase(message, digest, now)
+    else:
+        await replica.put(message, licence, digest, now)
+    await replica.proofs.keep(message, proof, now, proved=root is not None)
     return None
+
+
+async def _root_at(replica: Replica, state: ReplicaState, size: int) -> bytes | None:
+    """Return the root that the log had at a size as far as its heartbeats told; None for what proves nothing."""
+    if not size:
+        return None
+    return state.root if size == state.size else await replica.proofs.root_at(state.registry_id, size)
+
+
+def _contradiction(message: LicenceMessage) -> str:
+    """Return in ids and numbers what does not hold."""
+    place = f"leaf {message.leaf_index} in the tree of {message.tree_size}"
+    return f"wrong proof of {place}: licence {message.licence_id}"
 
 
 async def _hear(replica: Replica, agreement: Agreement, beat: Heartbeat, now: datetime) -> Received:
@@ -156,7 +189,8 @@ async def _hear(replica: Replica, agreement: Agreement, beat: Heartbeat, now: da
     if checkpoint.size > MOST:
         return Received(issuer, Refusal.MALFORMED, "checkpoint")
     state = await replica.lock_state(issuer)
-    if not _is_newer(state, beat):
+    is_newer = _is_newer(state, beat)
+    if not is_newer and checkpoint.size <= state.size:
         return Received(issuer)
     if state.frozen_at is not None:
         return Received(issuer, Refusal.FORKED, state.frozen_cause)
@@ -166,16 +200,24 @@ async def _hear(replica: Replica, agreement: Agreement, beat: Heartbeat, now: da
         return Received(issuer, Refusal.FORKED, fork)
     if state.size and checkpoint.size > state.size and beat.previous_size != state.size:
         return Received(issuer, needs_proof=True)
-    heard = state.after_beat(
-        beat.at, beat.beat, beat.ordinal, beat.checkpoint, checkpoint.size, checkpoint.root
-    )
-    await replica.save_state(heard)
-    return Received(issuer)
+    log = (beat.checkpoint, checkpoint.size, checkpoint.root)
+    heard = state.after_beat(beat.at, beat.beat, beat.ordinal, *log) if is_newer else state.after_log(*log)
+    wrong = await _settle(replica, state, checkpoint, now)
+    await replica.save_state(heard.frozen(now, wrong, beat.checkpoint) if wrong else heard)
+    return Received(issuer, Refusal.PROOF_WRONG if wrong else None, wrong)
+
+
+async def _settle(replica: Replica, state: ReplicaState, checkpoint: Checkpoint, now: datetime) -> str:
+    """Have what waits for a root proved by it; return what contradicts it, empty when nothing does."""
+    if checkpoint.size == state.size:
+        return ""
+    await replica.proofs.keep_root(state.registry_id, checkpoint.size, checkpoint.root)
+    return await replica.proofs.settle(state.registry_id, checkpoint.size, checkpoint.root, now)
 
 
 def _is_newer(state: ReplicaState, beat: Heartbeat) -> bool:
     if state.heard_at is None:
-        return True
+        return beat.at > NOTHING_COMPLETE
     return beat.at > state.heard_at or (beat.at == state.heard_at and beat.beat > state.heard_beat)
 
 

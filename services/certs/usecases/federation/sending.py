@@ -4,7 +4,10 @@
 2. A licence of a shared type is told as it stands now; several changes may go in one message.
 3. Each recipient gets its own message: numbered, encrypted for it, signed. It leaves with this transaction.
 4. A type that is shared anew is told from its first licence on.
-5. Heartbeats say until when everything was told, and carry the newest checkpoint of the log with its proof.
+5. A message carries the leaf of its act and the proof that leads from it to the newest checkpoint. That one goes
+   in a heartbeat of the same transaction, so that whoever takes it can hold the proof against it.
+6. Heartbeats say until when everything was told, and carry a checkpoint of the log, each with the proof that it
+   follows from that of the one before.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from uuid import UUID
 from events.certs import ReplicaSent
 from services.certs.domain.federation import (
     ANSWER_ORDINAL,
+    NOTHING_COMPLETE,
     UNSHARED,
     Agreement,
     Federation,
@@ -28,7 +32,8 @@ from services.certs.domain.federation import (
 from services.certs.domain.licence_type import LicenceTypes
 from services.certs.domain.status import LicenceStatus
 from services.certs.usecases.federation.ports import Envelopes, Outgoing, Place, Sent, Standing
-from services.certs.usecases.log import Book, consistency
+from services.certs.usecases.federation.proving import Proving, proving
+from services.certs.usecases.log import Book, Published, consistency
 
 BATCH = 200
 """Licences of one transaction: about 0.3 ms of signing and encrypting each, for each peer."""
@@ -40,9 +45,14 @@ NOBODY = str(UUID(int=0))
 
 
 async def send_changes(
-    outgoing: Outgoing, federation: Federation, types: LicenceTypes, envelopes: Envelopes, now: datetime
+    outgoing: Outgoing,
+    book: Book,
+    federation: Federation,
+    types: LicenceTypes,
+    envelopes: Envelopes,
+    now: datetime,
 ) -> bool:
-    """Tell a batch of what changed; return whether more waits."""
+    """Tell a batch of what changed, and of the checkpoint that proves it; return whether more waits."""
     index = await outgoing.hold()
     if index is None or not federation.is_on:
         return False
@@ -51,17 +61,26 @@ async def send_changes(
         index = await outgoing.skip()
     changed, end = await outgoing.changed(index, LEAVES)
     waiting = await outgoing.unsent(BATCH)
-    for start in range(0, len(changed), BATCH):
-        standings = await outgoing.standings(changed[start : start + BATCH])
-        for agreement in federation.agreements.values():
-            await _tell(outgoing, federation, agreement, types, envelopes, standings, now)
+    everybody = list(federation.agreements.values())
+    batches = [
+        (everybody, await outgoing.standings(changed[start : start + BATCH]))
+        for start in range(0, len(changed), BATCH)
+    ]
     if waiting is not None:
-        registry_id, licence_ids = waiting
-        agreement = federation.of(registry_id)
-        standings = await outgoing.standings(licence_ids)
-        await _tell(outgoing, federation, agreement, types, envelopes, standings, now)
+        batches.append(([federation.of(waiting[0])], await outgoing.standings(waiting[1])))
+    published = await book.newest()  # read after the standings, so it has every leaf that they name
+    told: dict[str, Agreement] = {}
+    for agreements, standings in batches:
+        for agreement in agreements:
+            shared = [each for each in standings if _is_shared(agreement, each)]
+            if shared:
+                shown = await proving(book, published, shared)
+                await _tell(outgoing, federation, agreement, types, envelopes, shared, shown, now)
+                told[agreement.registry_id] = agreement
     if end != index:
         await outgoing.advance(end)
+    for agreement in told.values():
+        await _tell_log(outgoing, book, federation, agreement, envelopes, published, now)
     return waiting is not None or end - index == LEAVES
 
 
@@ -77,16 +96,12 @@ async def send_heartbeats(
     index = await outgoing.hold()
     if index is None or not federation.is_on:
         return
+    published = await book.newest()
     for agreement in federation.agreements.values():
         place = await outgoing.place(agreement.registry_id)
         is_due = place.beat_at is None or now - place.beat_at >= every
         if agreement.send and is_due and not await outgoing.is_backfilling(agreement.registry_id):
-            next_place = replace(place, beat=place.beat + 1, beat_at=now)
-            beat = await heartbeat(outgoing, book, federation, agreement, next_place, place.beat_size, now)
-            if beat is None:
-                continue
-            await outgoing.record_beat(agreement.registry_id, replace(next_place, beat_size=beat[1]))
-            _publish(outgoing, federation, agreement, "heartbeat", envelopes.sign(beat[0]), next_place.beat)
+            await _beat(outgoing, book, federation, agreement, envelopes, published, now)
 
 
 async def heartbeat(
@@ -96,28 +111,62 @@ async def heartbeat(
     agreement: Agreement,
     place: Place,
     known_size: int,
+    published: Published,
     now: datetime,
-) -> tuple[Heartbeat, int] | None:
-    """Return a heartbeat whose proof leads from a size of the log, and the log's size; None before it has any.
+) -> Heartbeat:
+    """Return a heartbeat with a checkpoint and the proof that leads to it from a size of the log.
 
-    From a size that the log does not have there is no proof; who knows such a size sees the fork.
+    From a size that the log does not have there is no proof; who knows such a size sees the fork. While licences
+    from before are still being told, or another process tells, it tells of the log alone.
     """
     index = await outgoing.hold()
-    newest = await book.newest()
-    if newest is None or index is None:
-        return None
-    proof = await consistency(book, known_size, newest.size) if 0 < known_size < newest.size else ()
-    beat = Heartbeat(
+    is_complete = index is not None and not await outgoing.is_backfilling(agreement.registry_id)
+    at = await outgoing.complete_until(index or 0, now) if is_complete else NOTHING_COMPLETE
+    is_further = 0 < known_size < published.size
+    return Heartbeat(
         federation.registry_id,
         agreement.registry_id,
         place.beat,
-        await outgoing.complete_until(index, now),
+        at,
         place.ordinal,
-        newest.note,
+        published.note,
         known_size,
-        proof,
+        await consistency(book, known_size, published.size) if is_further else (),
     )
-    return beat, newest.size
+
+
+async def _tell_log(
+    outgoing: Outgoing,
+    book: Book,
+    federation: Federation,
+    agreement: Agreement,
+    envelopes: Envelopes,
+    published: Published | None,
+    now: datetime,
+) -> None:
+    """Have a recipient come by the checkpoint that its messages were proved under, unless it was told of that."""
+    place = await outgoing.place(agreement.registry_id)
+    if published is not None and published.size != place.beat_size:
+        await _beat(outgoing, book, federation, agreement, envelopes, published, now)
+
+
+async def _beat(
+    outgoing: Outgoing,
+    book: Book,
+    federation: Federation,
+    agreement: Agreement,
+    envelopes: Envelopes,
+    published: Published | None,
+    now: datetime,
+) -> None:
+    """Send a heartbeat, each from where the one before led to; none before the log has a checkpoint."""
+    if published is None:
+        return
+    before = await outgoing.place(agreement.registry_id)
+    place = replace(before, beat=before.beat + 1, beat_at=now, beat_size=published.size)
+    beat = await heartbeat(outgoing, book, federation, agreement, place, before.beat_size, published, now)
+    await outgoing.record_beat(agreement.registry_id, place)
+    _publish(outgoing, federation, agreement, "heartbeat", envelopes.sign(beat), place.beat)
 
 
 def message_about(
@@ -127,8 +176,9 @@ def message_about(
     envelopes: Envelopes,
     standing: Standing,
     sent: Sent | None = None,
+    shown: Proving | None = None,
 ) -> str:
-    """Return the signed message about a licence; without numbers it answers a question."""
+    """Return the signed message about a licence, proved if it can be; without numbers it answers a question."""
     licence = standing.licence
     overtaken = sent is not None and not sent.newest
     is_empty = overtaken or standing.act == ERASE or licence.type_code not in agreement.send
@@ -152,6 +202,8 @@ def message_about(
         leaf_hash=standing.leaf_hash,
         superseded=overtaken or (is_empty and standing.act != ERASE),
     )
+    if shown is not None and not message.superseded:
+        message = shown.proved(message, standing)
     return envelopes.sign(message)
 
 
@@ -189,22 +241,21 @@ async def _keep_shares(outgoing: Outgoing, federation: Federation, now: datetime
     return bool(wanted) and not told
 
 
+def _is_shared(agreement: Agreement, standing: Standing) -> bool:
+    licence = standing.licence
+    return licence.type_code in agreement.send and licence.status not in UNSHARED
+
+
 async def _tell(
     outgoing: Outgoing,
     federation: Federation,
     agreement: Agreement,
     types: LicenceTypes,
     envelopes: Envelopes,
-    standings: Sequence[Standing],
+    shared: Sequence[Standing],
+    shown: Proving,
     now: datetime,
 ) -> None:
-    shared = [
-        each
-        for each in standings
-        if each.licence.type_code in agreement.send and each.licence.status not in UNSHARED
-    ]
-    if not shared:
-        return
     place = await outgoing.place(agreement.registry_id)
     prior = await outgoing.prior(agreement.registry_id, [each.licence.licence_id for each in shared])
     numbered: list[tuple[Standing, Sent]] = []
@@ -214,7 +265,7 @@ async def _tell(
         numbered.append((standing, Sent(licence_id, ordinal, before.sequence + 1, before.ordinal)))
 
     def made() -> list[str]:
-        return [message_about(federation, agreement, types, envelopes, *each) for each in numbered]
+        return [message_about(federation, agreement, types, envelopes, *each, shown) for each in numbered]
 
     messages = await asyncio.to_thread(made)  # signing and encrypting: the loop serves others meanwhile
     for (_, sent), message in zip(numbered, messages, strict=True):

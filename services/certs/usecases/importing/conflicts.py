@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, Kind, Violation, declare, refuse
+from chassis.errors import FIELD_MALFORMED, Kind, Violation, declare, refuse
 from services.certs.domain.importing import ImportRow, Outcome
 from services.certs.domain.importing.source import OWN_PRIORITY
 from services.certs.domain.licence_type import LicenceTypes
+from services.certs.domain.wording import stated_violations
 from services.certs.usecases.import_ports import Conflict, RowVault
 from services.certs.usecases.importing.preparing import Importer, prepare_rows
 from services.certs.usecases.importing.settling import Settling
@@ -108,8 +109,4 @@ async def _take(
 
 def _mistakes(resolution: str, reason: str) -> list[Violation]:
     wrong = [] if resolution in {KEPT, TAKEN} else [FIELD_MALFORMED.at("resolution")]
-    if not reason.strip():
-        wrong.append(FIELD_REQUIRED.at("reason"))
-    elif len(reason) > REASON_LIMIT:
-        wrong.append(FIELD_TOO_LONG.at("reason", limit=REASON_LIMIT))
-    return wrong
+    return wrong + stated_violations("reason", reason, REASON_LIMIT)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 
 from chassis.errors import FIELD_MALFORMED, FIELD_REQUIRED, FIELD_TOO_LONG, refuse
 from services.certs.domain.importing import ImportRow, Judgement, Operation, Source, judge, judge_cancellation
@@ -58,20 +59,23 @@ def prepare_rows(
     """Judge a chunk and encrypt what passes; safe in a thread and in another process."""
     keys = vault.content_keys(row.given for row in rows)
     judged = [None if row.operation is CANCEL else judge(row, types, importer.source, now) for row in rows]
-    sealed = iter(vault.seal_rows([each.licence for each in judged if each and each.licence]))
+    licences = [each.licence for each in judged if each and each.licence]
+    sealed, salts = iter(vault.seal_rows(licences)), BytesIO(secrets.token_bytes(SALT_BYTES * len(licences)))
     return [
         _cancellation(vault, row, key, now)
         if judgement is None
-        else _prepared(row, key, judgement, next(sealed) if judgement.licence else None)
+        else _prepared(row, key, judgement, next(sealed) if judgement.licence else None, salts)
         for row, key, judgement in zip(rows, keys, judged, strict=True)
     ]
 
 
-def _prepared(row: ImportRow, key: bytes, judgement: Judgement, sealed: SealedRow | None) -> PreparedRow:
+def _prepared(
+    row: ImportRow, key: bytes, judgement: Judgement, sealed: SealedRow | None, salts: BytesIO
+) -> PreparedRow:
     asked, licence = _answer_key(key, row.operation), judgement.licence
     if licence is None or sealed is None:
         return PreparedRow(row.row_number, row.operation.value, key, asked, judgement.problems)
-    salt = secrets.token_bytes(SALT_BYTES)
+    salt = salts.read(SALT_BYTES)
     stored = Stored(
         sealed.lineage_id,
         sealed.public_identifier,

@@ -50,17 +50,19 @@ class Settling:
         self._registry, self._importer, self._batch_id = registry, importer, batch_id
         self._fields, self._new_id, self._now, self._overrules = fields, new_id, now, overrules
         self._comes = Comes(importer.source, importer.source_id, importer.priority)
+        self._begun: set[UUID] = set()
+        self._was_overtaken = False
         self.touched: list[str] = []
 
     async def lock(self, rows: Sequence[PreparedRow]) -> None:
         """Lock all that the rows are about, once, before the first wave."""
         lineages = {row.stored.lineage_id for row in rows if row.stored}
         others = {row.identifier_key for row in rows if not row.stored}
-        await self._registry.imports.lock_all(lineages, others)
+        self._begun = await self._registry.imports.lock_all(lineages, others)
 
     async def settle(self, wave: Sequence[PreparedRow]) -> tuple[list[Settled], list[PreparedRow]]:
         """Store one wave; return the answers, and the rows that have to be looked up again."""
-        held = await self._registry.imports.lock_held([row.identifier_key for row in wave])
+        held = await self._held(wave)
         numbers = [row.stored.number_key for row in wave if row.stored]
         numbered = await self._registry.imports.numbered(numbers)
         lines = await self._lines(wave, held)
@@ -89,12 +91,26 @@ class Settling:
                 updates.append(_update(row, known))
         lost: list[PreparedRow] = []
         if creations and not await self._registry.imports.insert(creations, self._importer.source_id):
-            lost, creations = [each.row for each in creations], []
+            lost, creations, self._was_overtaken = [each.row for each in creations], [], True
+        self._begun.update(each.stored.lineage_id for each in creations)
         settled += self._tell(creations, Outcome.CREATED)
         settled += await self._replace(updates)
         settled += await self._cancel(cancelled)
         settled += await self._keep(conflicts)
         return settled, lost
+
+    async def _held(self, wave: Sequence[PreparedRow]) -> Mapping[bytes, Held]:
+        """Return what is held under the identifiers of rows.
+
+        An identifier tells its lineage, so a row that begins one is not looked up; should its identifier be taken
+        all the same, nothing can be inserted, and then all are.
+        """
+        asked = [row.identifier_key for row in wave if self._was_overtaken or not self._begins_lineage(row)]
+        return await self._registry.imports.lock_held(asked) if asked else {}
+
+    def _begins_lineage(self, row: PreparedRow) -> bool:
+        fresh = row.stored
+        return fresh is not None and row.operation != Operation.UPDATE and fresh.lineage_id not in self._begun
 
     async def _lines(
         self, wave: Sequence[PreparedRow], held: Mapping[bytes, Held]

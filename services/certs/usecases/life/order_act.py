@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.errors import FIELD_REQUIRED, FIELD_TOO_LONG, Fault, refuse
+from chassis.errors import FIELD_REQUIRED, Fault, refuse
 from services.certs.domain.disclosure import Shown, masked
 from services.certs.domain.licence import LICENCE_NOT_FOUND, Licence
 from services.certs.domain.licence_type import LicenceTypes
@@ -24,6 +24,7 @@ from services.certs.domain.life.order import (
 )
 from services.certs.domain.life.succession import Link
 from services.certs.domain.status import REASON_LIMIT
+from services.certs.domain.wording import stated_violations
 from services.certs.usecases.life.making import Wish, ordered, subject_of
 from services.certs.usecases.life.ports import Place
 from services.certs.usecases.life.standing import carry, check_follower, settle
@@ -82,14 +83,8 @@ async def withdraw_order(
 
     Raises INVALID_REQUEST, ORDER_NOT_FOUND, ORDER_SETTLED.
     """
-    wrong = [
-        FIELD_REQUIRED.at(name)
-        for name, value in (("order_id", order_id), ("reason", reason.strip()))
-        if not value
-    ]
-    if len(reason) > REASON_LIMIT:
-        wrong.append(FIELD_TOO_LONG.at("reason", limit=REASON_LIMIT))
-    refuse(wrong)
+    missing = [] if order_id else [FIELD_REQUIRED.at("order_id")]
+    refuse([*missing, *stated_violations("reason", reason, REASON_LIMIT)])
     found = await registry.life.orders.lock(order_id)
     licence = await registry.licences.get(found.licence_id) if found else None
     if found is None or licence is None or licence.issuer_code != department_code:

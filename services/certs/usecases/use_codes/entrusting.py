@@ -19,6 +19,7 @@ from services.certs.domain.use_code.entrustment import (
     Person,
     Standing,
 )
+from services.certs.domain.wording import stated_violations
 from services.certs.usecases.evidence_ports import EntrustmentReader
 from services.certs.usecases.ports import Registry
 
@@ -67,13 +68,11 @@ async def revoke_entrustment(
 
     Raises ENTRUSTMENT_UNKNOWN, also for one that another person gave; INVALID_REQUEST.
     """
-    wrong = holder_violations(*grantor)
-    given = {"entrustment_id": (entrustment_id, ID_LIMIT), "reason": (reason, REASON_LIMIT)}
-    wrong += [FIELD_REQUIRED.at(name) for name, (value, _) in given.items() if not value.strip()]
-    wrong += [
-        FIELD_TOO_LONG.at(name, limit=limit) for name, (value, limit) in given.items() if len(value) > limit
+    stated = [
+        *stated_violations("entrustment_id", entrustment_id, ID_LIMIT),
+        *stated_violations("reason", reason, REASON_LIMIT),
     ]
-    refuse(wrong)
+    refuse([*holder_violations(*grantor), *stated])
     if not await registry.evidence.entrustments.revoke(entrustment_id, grantor, reason, now):
         raise ENTRUSTMENT_UNKNOWN()
     return await registry.use_codes.revoke_entrusted(entrustment_id, reason, now)

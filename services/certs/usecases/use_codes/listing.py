@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chassis.errors import FIELD_REQUIRED, refuse
+from chassis.errors import refuse
 from services.certs.domain.holder import Holder, holder_violations
+from services.certs.domain.purpose import CODE_LIMIT
+from services.certs.domain.status import REASON_LIMIT
 from services.certs.domain.usage import ShownUse
+from services.certs.domain.wording import stated_violations
 from services.certs.usecases.ports import Registry
 
 
 async def revoke_use_codes(registry: Registry, case_id: str, reason: str, now: datetime) -> int:
     """Revoke the unused codes of a case and return how many. Raises INVALID_REQUEST."""
-    given = {"case_id": case_id, "reason": reason}
-    refuse(FIELD_REQUIRED.at(name) for name, value in given.items() if not value.strip())
+    refuse(
+        [
+            *stated_violations("case_id", case_id, CODE_LIMIT),
+            *stated_violations("reason", reason, REASON_LIMIT),
+        ]
+    )
     return await registry.use_codes.revoke(case_id, reason, now)
 
 

@@ -11,6 +11,7 @@ from services.intake.domain.cases.case import Case
 from services.intake.usecases.cases.mandates import lapsed_supplies
 from services.intake.usecases.cases.ports import Licences, OpenWork, Work
 from services.intake.usecases.cases.record import load_to_act, record
+from standards.persons import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ async def withdraw(
         case = await load_to_act(work, actor, case_id)
         if case.withdraw(work.now()):
             await record(work, case)
-    said = reason.strip() or "申请人撤回申请"
+    said = reason.strip() if named(reason) else "申请人撤回申请"  # what says nothing the registry refuses
     request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"tongban:withdraw:{case_id}:{said}"))
     try:
         await licences.revoke_use_codes(case_id, said, request_id)

@@ -17,12 +17,14 @@ from joserfc import jws
 from chassis.auth import new_signing_key, public_keys
 from chassis.rpc.moments import stamp
 from chassis.tlog.note import ED25519, Signer
+from chassis.tlog.tree import leaf_hash
 from services.certs.domain.disclosure import masked
 from services.certs.domain.federation import (
     KIND,
     Agreement,
     Federation,
     Heartbeat,
+    LeafProof,
     LicenceMessage,
     PeerRegistry,
     Refusal,
@@ -30,6 +32,8 @@ from services.certs.domain.federation import (
     claims_of,
 )
 from services.certs.domain.licence import Licence
+from services.certs.domain.log import Leaf, leaf_bytes
+from services.certs.domain.log.leaf import moment
 from services.certs.domain.status import LicenceStatus
 from services.certs.federated import JoseEnvelopes
 from services.certs.rpc import messages
@@ -68,6 +72,22 @@ LICENCE = LicenceMessage(
     *(CITY, COUNTY, "018f0000-0000-7000-8000-000000000001", 1, 1, 0, 3, TYPE),
     *(LicenceStatus.REVOKED, "revoke", False, NOW, NOW, ENVELOPES.seal(json.dumps(CONTENT).encode(), CARD)),
 )
+LEAF = leaf_bytes(
+    Leaf(
+        "licence",
+        LICENCE.licence_id,
+        NOW,
+        {"act": "revoke", "effective_at": moment(NOW), "status": "revoked", "version": 3},
+    )
+)
+PROVED = replace(
+    LICENCE,
+    leaf_index=0,
+    leaf_hash=leaf_hash(LEAF),
+    leaf=LEAF.decode(),
+    tree_size=2,
+    proof=(leaf_hash(b"another"),),
+)
 ROOT = "A" * 43 + "="
 BEAT = Heartbeat(CITY, COUNTY, 1, NOW, 0, LOG_SIGNER.sign(f"log\n7\n{ROOT}\n"), 0)
 ODD: list[str | int | float] = [
@@ -86,10 +106,32 @@ ANYTHING = st.recursive(
 )
 
 
+class Proofs:
+    """Proofs that take what PostgreSQL takes; of a message that arrived before each is asked for."""
+
+    async def keep(self, message: LicenceMessage, proof: LeafProof, now: datetime, *, proved: bool) -> None:
+        assert -1 <= message.leaf_index < 2**63
+        assert max(proof.size, message.ordinal) < 2**63
+
+    async def is_waiting(self, message: LicenceMessage) -> bool:
+        return True
+
+    async def keep_root(self, registry_id: str, size: int, root: bytes) -> None:
+        assert size < 2**63
+
+    async def root_at(self, registry_id: str, size: int) -> bytes | None:
+        assert size < 2**63
+        return None
+
+    async def settle(self, registry_id: str, size: int, root: bytes, now: datetime) -> str:
+        return ""
+
+
 class Kept:
     """A replica that takes what PostgreSQL takes."""
 
     def __init__(self) -> None:
+        self.proofs = Proofs()
         self.kept = ReplicaState(CITY)
         self.put_count, self.refusals = 0, list[Refusal]()
 
@@ -160,12 +202,16 @@ async def heard(claims: Any) -> tuple[Kept, bool]:
 async def test_what_is_right_is_taken() -> None:
     replica, taken = await heard(claims_of(LICENCE))
     assert (taken, replica.put_count) == (True, 1)
+    replica, taken = await heard(claims_of(PROVED))
+    assert (taken, replica.put_count) == (True, 1)
     replica, taken = await heard(claims_of(BEAT))
     assert (taken, replica.kept.size) == (True, 7)
 
 
 @pytest.mark.parametrize(
-    "good", [LICENCE, replace(LICENCE, act="erase"), BEAT], ids=["licence", "erase", "beat"]
+    "good",
+    [LICENCE, PROVED, replace(LICENCE, act="erase"), BEAT],
+    ids=["licence", "proved", "erase", "beat"],
 )
 async def test_each_claim_of_no_good_is_taken_or_refused(good: LicenceMessage | Heartbeat) -> None:
     claims = claims_of(good)
@@ -193,7 +239,7 @@ async def test_each_part_of_content_of_no_good_is_taken_or_refused(place: str) -
 
 @given(st.data())
 async def test_claims_of_any_json_are_taken_or_refused(data: st.DataObject) -> None:
-    good = data.draw(st.sampled_from([LICENCE, replace(LICENCE, act="erase"), BEAT]))
+    good = data.draw(st.sampled_from([LICENCE, PROVED, replace(LICENCE, act="erase"), BEAT]))
     claims = claims_of(good)
     wrong = data.draw(st.dictionaries(st.sampled_from(sorted(claims)), ANYTHING, max_size=3))
     await heard(claims | wrong)

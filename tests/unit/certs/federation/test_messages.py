@@ -60,6 +60,9 @@ def licence_messages(draw: st.DrawFn) -> LicenceMessage:
         leaf_index=draw(st.integers(-1, 2**40)),
         leaf_hash=draw(st.binary(max_size=32)),
         superseded=draw(st.booleans()),
+        leaf=draw(TEXTS),
+        tree_size=draw(NUMBERS),
+        proof=tuple(draw(st.lists(st.binary(min_size=32, max_size=32), max_size=5))),
     )
 
 
