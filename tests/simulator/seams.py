@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import structlog
+import uuid_utils
 import uuid_utils.compat
 
 import chassis.db
@@ -54,7 +55,8 @@ def at_seams(world: World, servers: Callable[[str], Server]) -> Iterator[None]:
             stack.enter_context(patch.object(module, "secrets", secrets))
         for module in (chassis.relay, chassis.notifier):
             stack.enter_context(patch.object(module, "connect_alone", connect_alone))
-        stack.enter_context(patch.object(uuid_utils.compat, "uuid7", world.new_id))
+        for library in (uuid_utils, uuid_utils.compat):
+            stack.enter_context(patch.object(library, "uuid7", world.new_id))
         yield
 
 
