@@ -42,7 +42,7 @@ async def kept(rig: Rig, count: int) -> list[str]:
         while await connection.fetchval("select count(*) from msg") < count:
             await asyncio.sleep(0.05)
     rows = await connection.fetch(
-        """select substring(headers::text from '"ce_aggregateversion", "(\\d+)"') as version from msg order by off"""
+        """select substring(headers::text from '"ce_aggregateversion", *"(\\d+)"') as version from msg order by off"""
     )
     await connection.close()
     return [row["version"] for row in rows]
