@@ -130,7 +130,7 @@ class Database:
                 dsn,
                 min_size=min_size,
                 max_size=max_size,
-                reset=_keep_session,
+                reset=keep_session,
                 command_timeout=ANSWER_TIMEOUT_SECONDS,
                 server_settings={
                     "jit": "off",
@@ -265,5 +265,5 @@ def _unavailable() -> Fault:
     return PEER_UNAVAILABLE(peer="database", retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
-async def _keep_session(_: object) -> None:
+async def keep_session(_: object) -> None:
     """Stand in for the pool's reset query; an open transaction is rolled back all the same."""

@@ -26,6 +26,7 @@ from chassis.bus.port import (
     sift,
 )
 from chassis.bus.postgres_group import CHANNEL, GroupMember
+from chassis.db import keep_session
 from chassis.errors import PEER_UNAVAILABLE
 from chassis.failures import DATABASE_TROUBLE
 
@@ -80,16 +81,12 @@ async def open_transport(config: BusConfig) -> PostgresBus:
             min_size=1,
             max_size=4,
             command_timeout=STATEMENT_SECONDS,
-            reset=_keep_session,
+            reset=keep_session,
             server_settings={"application_name": f"{config.client_id}-bus", "timezone": "UTC"},
         )
     except DATABASE_TROUBLE as problem:
         raise PEER_UNAVAILABLE(peer="bus") from problem
     return PostgresBus(config, pool)
-
-
-async def _keep_session(_: object) -> None:
-    """Stand in for the pool's reset: nothing here leaves a trace in a session, and it is a round trip."""
 
 
 @asynccontextmanager
