@@ -140,19 +140,26 @@ class FieldCipher:
 
     def decrypt_bytes(self, data: bytes, *, field: str) -> bytes:
         """Return what `encrypt_bytes` was given; raises as `decrypt` does."""
+        return self.decrypt_many((data,), field=field)[0]
+
+    def decrypt_many(self, values: Iterable[bytes], *, field: str) -> list[bytes]:
+        """Return what `encrypt_many` was given; the keyring is looked at once for all. Raises as `decrypt` does."""
         self.keyring  # noqa: B018 - forgets what another keyring derived
-        length = 3 + data[2] if len(data) > 2 else 0
-        reader = self._readers.get((data[:length], field))
-        if reader is None or len(data) < length + NONCE_BYTES + TAG_BYTES:
-            reader = self._reader(data, field)
-        nonce_end = length + NONCE_BYTES
-        mode = modes.GCM(data[length:nonce_end], data[-TAG_BYTES:])
-        decryptor = Cipher(reader.algorithm, mode).decryptor()
-        decryptor.authenticate_additional_data(reader.context)
-        try:
-            return decryptor.update(data[nonce_end:-TAG_BYTES]) + decryptor.finalize()
-        except InvalidTag:
-            raise FIELD_UNREADABLE(field=field) from None
+        found = []
+        for data in values:
+            length = 3 + data[2] if len(data) > 2 else 0
+            reader = self._readers.get((data[:length], field))
+            if reader is None or len(data) < length + NONCE_BYTES + TAG_BYTES:
+                reader = self._reader(data, field)
+            nonce_end = length + NONCE_BYTES
+            mode = modes.GCM(data[length:nonce_end], data[-TAG_BYTES:])
+            decryptor = Cipher(reader.algorithm, mode).decryptor()
+            decryptor.authenticate_additional_data(reader.context)
+            try:
+                found.append(decryptor.update(data[nonce_end:-TAG_BYTES]) + decryptor.finalize())
+            except InvalidTag:
+                raise FIELD_UNREADABLE(field=field) from None
+        return found
 
     def needs_rewrap(self, data: bytes) -> bool:
         """Return whether a ciphertext is of another key or suite than new ones are."""
@@ -184,8 +191,11 @@ class FieldCipher:
 
         Values are told apart by position, ``None`` from the empty text; each must have one text for ever.
         """
-        parts = [b"\0" if value is None else b"\1" + str(value).encode() for value in values]
-        return self._keyed("row", b"".join([len(part).to_bytes(4) + part for part in parts]), field)
+        return self.parts_mac(map(row_part, values), field=field)
+
+    def parts_mac(self, parts: Iterable[bytes], *, field: str) -> bytes:
+        """Return what ``row_mac`` returns of the values whose parts (`row_part`) these are."""
+        return self._keyed("row", b"".join(parts), field)
 
     def check_row(self, mac: bytes | None, *values: object, field: str) -> None:
         """Return if the values are those that ``row_mac`` was given. Raises ROW_ALTERED.
@@ -263,6 +273,12 @@ class FieldCipher:
 
     def _context(self, header: bytes, field: str) -> bytes:
         return header + f"|{self._service}|{field}".encode()
+
+
+def row_part(value: object) -> bytes:
+    """Return a value as the MAC of its row covers it: with its length, ``None`` unlike the empty text."""
+    part = b"\0" if value is None else b"\1" + str(value).encode()
+    return len(part).to_bytes(4) + part
 
 
 def _derive(master: bytes, purpose: str, length: int) -> bytes:

@@ -9,7 +9,7 @@ out of the code: they prove themselves, and are encrypted anew when keys rotate.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
@@ -19,11 +19,12 @@ from asyncpg.pgproto import pgproto
 
 from chassis.db import Database
 from chassis.errors import Fault
-from chassis.fields import FieldCipher
+from chassis.fields import FieldCipher, row_part
 
 BATCH_ROWS = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_NOTHING = object()
 _AS_IT_IS = frozenset({str, bool, type(None)})
 
 
@@ -57,6 +58,20 @@ class CodedTable:
             message = f"{len(values)} values for the {len(self.columns)} coded columns of {self.table}"
             raise ValueError(message)
         return *values, cipher.row_mac(*map(stable, values), field=self.table)
+
+    def coded_each(
+        self, cipher: FieldCipher, rows: Iterable[Sequence[object]]
+    ) -> Iterator[tuple[object, ...]]:
+        """Yield what `coded` returns of each row; what is the same object as in the row before is not written anew."""
+        before: Sequence[object] = (_NOTHING,) * len(self.columns)
+        parts = [b""] * len(self.columns)
+        for values in rows:
+            parts = [
+                part if value is old else row_part(stable(value))
+                for value, old, part in zip(values, before, parts, strict=True)
+            ]
+            before = values
+            yield *values, cipher.parts_mac(parts, field=self.table)
 
     def check(self, cipher: FieldCipher, row: Any) -> None:
         """Return if a row is as it was written. Raises ROW_ALTERED."""

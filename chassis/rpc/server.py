@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from chassis.auth import TokenVerifier
 from chassis.logs import get_logger
@@ -88,12 +89,15 @@ class RpcServer:
         server = self._server = grpc.aio.server(
             options=_options(self._limits), maximum_concurrent_rpcs=self._limits.max_concurrent_calls
         )
+        taking: Any = _Registrar(partial(_add, server))
         for name, handlers in self._services.items():
             _add(server, name, handlers)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, taking)
         if self._reflect:
             names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, server)
+            reflecting = reflection.aio.ReflectionServicer(names)
+            add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+            add_reflection(reflecting, taking)
         port = int(server.add_secure_port(address, server_credentials(self._tls)))
         await server.start()
         await self.set_serving(serving=serving)
@@ -178,8 +182,9 @@ class _Registrar:
 
 
 def _add(server: grpc.aio.Server, service: str, handlers: Handlers) -> None:
+    # As generic handlers only: for each method that is registered, gRPC keeps a task waiting, and it goes through
+    # all of them for every call that comes: with the many methods of certs, a tenth of a look-up.
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    server.add_registered_method_handlers(service, handlers)
 
 
 def _options(limits: ServerLimits) -> list[tuple[str, int]]:

@@ -41,7 +41,7 @@ def masked(
         "、".join(mask_name(holder.name) for holder in licence.holders),
         mask_citizen_id(licence.number) if number_is_personal(licence) else licence.number,
         public_identifier(licence),
-        _face(licence, kind, category, licence.face),
+        (kind or _NO_TYPE).seen(category, licence.face),
     )
 
 
@@ -107,8 +107,7 @@ def narrowed(licence: Licence, kind: LicenceType | None, category: PurposeCatego
 
 def number_is_personal(licence: Licence) -> bool:
     """Say whether the licence number is a holder's identity number, as on an identity card."""
-    number = licence.number.upper()
-    return any(holder.id_number and holder.id_number.upper() in number for holder in licence.holders)
+    return _names_one_of(licence.number, licence.holders)
 
 
 def public_identifier(licence: Licence) -> str:
@@ -121,11 +120,16 @@ def public_identifier(licence: Licence) -> str:
 
 def identifier_is_personal(licence: Licence) -> bool:
     """Say whether the identifier holds the identity number of a natural person."""
-    identifier = licence.identifier.upper()
-    return any(
-        holder.is_person and holder.id_number and holder.id_number.upper() in identifier
-        for holder in licence.holders
-    )
+    return _names_one_of(licence.identifier, (each for each in licence.holders if each.is_person))
+
+
+def _names_one_of(text: str, holders: Iterable[Holder]) -> bool:
+    """Say whether the number of one of some holders stands in a text."""
+    text = text.upper()
+    for each in holders:  # noqa: SIM110 - asked of every licence found: a generator costs as much as the rest
+        if each.id_number and each.id_number.upper() in text:
+            return True
+    return False
 
 
 def _face(
@@ -135,13 +139,8 @@ def _face(
 
     A field that no type describes is masked whole where others are masked.
     """
-    by = kind or _NO_TYPE
-    seen = {
-        name: by.seen(category, name, licence.face[name])
-        for name in dict.fromkeys(names)
-        if name in licence.face
-    }
-    return {name: value for name, value in seen.items() if value is not None}
+    wanted = {name: licence.face[name] for name in names if name in licence.face}
+    return (kind or _NO_TYPE).seen(category, wanted)
 
 
 _NO_TYPE = LicenceType("", "", ())

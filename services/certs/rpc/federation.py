@@ -75,7 +75,7 @@ class FederationServicer(federation_pb2_grpc.FederationServiceServicer):
 
     def __init__(self, desk: Desk, federation: FederationDesk) -> None:
         self._desk, self._federation = desk, federation
-        self._reads = SharedReads(desk.database, desk.registry_of, new_id)
+        self._reads = SharedReads(desk.database, desk.registry_of, desk.types, new_id)
 
     async def FindShared(self, request: pb.FindSharedRequest, context: Context) -> pb.FindSharedResponse:
         """Return a holder's licences here and elsewhere, each registry's answer with its source and age."""

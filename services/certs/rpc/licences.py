@@ -26,7 +26,7 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._reads = SharedReads(desk.database, desk.registry_of, new_id)
+        self._reads = SharedReads(desk.database, desk.registry_of, desk.types, new_id)
 
     async def FindLicences(
         self, request: pb.FindLicencesRequest, context: Context
@@ -41,8 +41,11 @@ class LicenceServicer(licence_pb2_grpc.LicenceServiceServicer):
             messages.purpose(request.purpose),
             request.usable_only,
         )
-        found = await find(self._reads, desk.types, desk.reader(), question, desk.clock())
-        return pb.FindLicencesResponse(licences=[messages.licence(each) for each in found])
+        found = await find(self._reads, desk.reader(), question, desk.clock())
+        answer = pb.FindLicencesResponse()
+        for each in found:  # in place: a list of messages would be copied
+            answer.licences.add(**messages.licence_fields(each))
+        return answer
 
     async def GetLicence(self, request: pb.GetLicenceRequest, context: Context) -> pb.GetLicenceResponse:
         """Return one licence, masked."""

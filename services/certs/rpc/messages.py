@@ -63,28 +63,33 @@ def wants_pdf(number: int) -> bool:
 
 def licence(shown: Shown) -> pb.Licence:
     """Return a licence as its reader may see it."""
+    return pb.Licence(**licence_fields(shown))
+
+
+def licence_fields(shown: Shown) -> dict[str, Any]:
+    """Return the fields of a licence's message: a licence as its reader may see it."""
     found = shown.licence
-    return pb.Licence(
-        licence_id=found.licence_id,
-        identifier=shown.identifier,
-        type_code=found.type_code,
-        type_name=found.type_name,
-        number=shown.number,
-        issuer_code=found.issuer_code,
-        issuer_name=found.issuer_name,
-        county_code=found.county_code,
-        holder_name=shown.holder_name,
-        holder_id_type_code=found.holders[0].id_type_code,
-        issued_date=found.issued_date.isoformat(),
-        valid_from=found.valid_from.isoformat() if found.valid_from else "",
-        valid_until=found.valid_until.isoformat() if found.valid_until else "",
-        status=_STATUS_NUMBERS[found.status],
-        face=dict(shown.face),
-        etag=found.etag,
-        trust_grade=found.trust_grade,
-        quality_flags=found.quality_flags,
-        version=found.serial_version,
-    )
+    return {
+        "licence_id": found.licence_id,
+        "identifier": shown.identifier,
+        "type_code": found.type_code,
+        "type_name": found.type_name,
+        "number": shown.number,
+        "issuer_code": found.issuer_code,
+        "issuer_name": found.issuer_name,
+        "county_code": found.county_code,
+        "holder_name": shown.holder_name,
+        "holder_id_type_code": found.holders[0].id_type_code,
+        "issued_date": found.issued_date.isoformat(),
+        "valid_from": found.valid_from.isoformat() if found.valid_from else "",
+        "valid_until": found.valid_until.isoformat() if found.valid_until else "",
+        "status": _STATUS_NUMBERS[found.status],
+        "face": shown.face,
+        "etag": found.etag,
+        "trust_grade": found.trust_grade,
+        "quality_flags": found.quality_flags,
+        "version": found.serial_version,
+    }
 
 
 def agent(request: Any) -> Agent | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -14,14 +14,14 @@ from chassis.db import Transaction
 from chassis.errors import ETAG_MISMATCH
 from services.certs.domain.disclosure import public_identifier
 from services.certs.domain.importing.codes import register_name
-from services.certs.domain.licence import Licence, Origin, Sealing
+from services.certs.domain.licence import UNSEALED, Licence, Origin, Sealing
 from services.certs.domain.log import licence_leaf
 from services.certs.domain.status import Act, LicenceStatus, StatusChange
 from services.certs.store.coded import STATUS_CHANGE
 from services.certs.store.falls import note_changes
 from services.certs.store.freezes import frozen_uses
 from services.certs.store.log import LogQueue
-from services.certs.store.sealing import Vault
+from services.certs.store.sealing import Subject, Vault
 from services.certs.usecases.ports import Asked
 
 COLUMNS = """l.licence_id, l.lineage_id, l.type_code, l.type_name, l.issuer_code, l.issuer_name, l.county_code,
@@ -83,7 +83,7 @@ class LicenceStore:
 
     async def _with_freezes(self, rows: Sequence[Any]) -> list[Licence]:
         """Return the licences of rows; where one is, or was, frozen a second statement reads whose uses. Raises ROW_ALTERED."""
-        found = [self.licence_of(row) for row in rows]
+        found = self.licences_of(rows)
         frozen = [str(row["licence_id"]) for row in rows if row["is_frozen"]]
         if not frozen:
             return found
@@ -121,7 +121,7 @@ class LicenceStore:
             today,
             limit,
         )
-        return [self.licence_of(row) for row in rows]
+        return self.licences_of(rows)
 
     async def add(self, licence: Licence) -> Licence:
         """Store a new licence and return it with its lineage."""
@@ -250,34 +250,44 @@ class LicenceStore:
 
     def licence_of(self, row: Any) -> Licence:
         """Return the licence of a row of `COLUMNS`, in clear. Raises FIELD_UNREADABLE."""
-        identifier, number, holders = self._vault.open_subject(row["subject"])
-        return Licence(
-            licence_id=str(row["licence_id"]),
-            lineage_id=str(row["lineage_id"]),
-            identifier=identifier,
-            number=number,
-            holders=holders,
-            face=self._vault.open_face(row["face"]),
-            status=LicenceStatus(row["status"]),
-            origin=Origin(row["origin"]),
-            quality_flags=tuple(row["quality_flags"]),
-            sealing=_sealing(row),
-            type_code=row["type_code"],
-            type_name=row["type_name"],
-            issuer_code=row["issuer_code"],
-            issuer_name=row["issuer_name"],
-            county_code=row["county_code"],
-            issued_date=row["issued_date"],
-            valid_from=row["valid_from"],
-            valid_until=row["valid_until"],
-            trust_grade=row["trust_grade"],
-            version=row["version"],
-            serial_version=row["serial_version"],
-            case_id=row["case_id"],
-            part_id=row["part_id"],
-            item_code=row["item_code"],
-            type_version=row["type_version"],
-        )
+        return self.licences_of((row,))[0]
+
+    def licences_of(self, rows: Sequence[Any]) -> list[Licence]:
+        """Return the licences of rows of `COLUMNS`, in clear. Raises FIELD_UNREADABLE."""
+        subjects = self._vault.open_subjects([row["subject"] for row in rows])
+        faces = self._vault.open_faces([row["face"] for row in rows])
+        return list(map(_licence, rows, subjects, faces))
+
+
+def _licence(row: Any, subject: Subject, face: Mapping[str, str]) -> Licence:
+    identifier, number, holders = subject
+    return Licence(
+        licence_id=str(row["licence_id"]),
+        lineage_id=str(row["lineage_id"]),
+        identifier=identifier,
+        number=number,
+        holders=holders,
+        face=face,
+        status=LicenceStatus(row["status"]),
+        origin=Origin(row["origin"]),
+        quality_flags=tuple(row["quality_flags"]),
+        sealing=_sealing(row) if row["unsealed_sha256"] or row["sealed_sha256"] else UNSEALED,
+        type_code=row["type_code"],
+        type_name=row["type_name"],
+        issuer_code=row["issuer_code"],
+        issuer_name=row["issuer_name"],
+        county_code=row["county_code"],
+        issued_date=row["issued_date"],
+        valid_from=row["valid_from"],
+        valid_until=row["valid_until"],
+        trust_grade=row["trust_grade"],
+        version=row["version"],
+        serial_version=row["serial_version"],
+        case_id=row["case_id"],
+        part_id=row["part_id"],
+        item_code=row["item_code"],
+        type_version=row["type_version"],
+    )
 
 
 def hold_key(name: str) -> int:

@@ -7,7 +7,7 @@ encrypted as one value each, so that a row costs two encryptions.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -45,8 +45,15 @@ class Vault:
 
     def open_subject(self, sealed: bytes) -> Subject:
         """Return what `seal_subject` encrypted. Raises FIELD_UNREADABLE."""
-        identifier, number, holders = from_json(self._cipher.decrypt_bytes(sealed, field=SUBJECT))
-        return identifier, number, tuple(Holder(*each) for each in holders)
+        return self.open_subjects((sealed,))[0]
+
+    def open_subjects(self, sealed: Iterable[bytes]) -> list[Subject]:
+        """Return what `seal_subject` encrypted, of many licences. Raises FIELD_UNREADABLE."""
+        opened = map(from_json, self._cipher.decrypt_many(sealed, field=SUBJECT))
+        return [
+            (identifier, number, tuple([Holder(*each) for each in holders]))
+            for identifier, number, holders in opened
+        ]
 
     def seal_face(self, face: Mapping[str, str]) -> bytes:
         """Return the encrypted face fields."""
@@ -54,8 +61,11 @@ class Vault:
 
     def open_face(self, sealed: bytes) -> dict[str, str]:
         """Return what `seal_face` encrypted. Raises FIELD_UNREADABLE."""
-        found: dict[str, str] = from_json(self._cipher.decrypt_bytes(sealed, field=FACE))
-        return found
+        return self.open_faces((sealed,))[0]
+
+    def open_faces(self, sealed: Iterable[bytes]) -> list[dict[str, str]]:
+        """Return what `seal_face` encrypted, of many licences. Raises FIELD_UNREADABLE."""
+        return list(map(from_json, self._cipher.decrypt_many(sealed, field=FACE)))
 
     def seal(self, plain: str, *, field: str) -> bytes:
         """Return a text encrypted as a field of its own."""
@@ -107,6 +117,10 @@ class Vault:
     def coded(self, table: CodedTable, values: Sequence[object]) -> tuple[object, ...]:
         """Return a row's values, in the order of the table's columns, with their integrity code at the end."""
         return table.coded(self._cipher, values)
+
+    def coded_each(self, table: CodedTable, rows: Iterable[Sequence[object]]) -> Iterator[tuple[object, ...]]:
+        """Yield what `coded` returns of each row."""
+        return table.coded_each(self._cipher, rows)
 
     def row_code(self, table: CodedTable, row: Mapping[str, object]) -> bytes:
         """Return the integrity code of a row."""

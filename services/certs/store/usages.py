@@ -15,7 +15,7 @@ from chassis.db import Transaction
 from services.certs.domain.dispute import FREELY, LICENCE_IN_DISPUTE, refused_uses
 from services.certs.domain.holder import Holder
 from services.certs.domain.log import USAGE as LEAF_KIND
-from services.certs.domain.log import leaf_bytes, usage_leaf
+from services.certs.domain.log import usage_leaf_text
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, ShownUse, Usage, UsageKind
 from services.certs.domain.use_code import Grounds, Mode
@@ -119,7 +119,9 @@ class UsageStore:
 
     async def _append(self, usages: Sequence[Usage]) -> None:
         keys = {holder: self._key_of(holder) for holder in {each.holder for each in usages}}
-        lines = to_json([self._line(each, keys[each.holder]) for each in usages], bytes_mode="hex")
+        values = [_values(each, keys[each.holder]) for each in usages]
+        coded = self._vault.coded_each(USAGE, values)
+        lines = to_json(list(map(_line, usages, coded)), bytes_mode="hex")
         with recording("usage"):
             await self._tx.execute(_APPEND, lines.decode())
 
@@ -152,28 +154,33 @@ class UsageStore:
     def _key_of(self, holder: Holder | None) -> bytes | None:
         return self._vault.holder_key(holder.id_type_code, holder.id_number) if holder else None
 
-    def _line(self, usage: Usage, holder_key: bytes | None) -> dict[str, object]:
-        """Return a line as `_APPEND` takes it, with its leaf."""
-        purpose, reader = usage.purpose, usage.reader
-        values = (
-            _id(usage.usage_id),
-            usage.kind.value,
-            _id(usage.licence_id) if usage.licence_id else None,
-            _id(usage.use_code_id) if usage.use_code_id else None,
-            reader.code,
-            reader.name,
-            reader.is_department,
-            purpose.item_code,
-            purpose.case_id,
-            purpose.use_cause,
-            purpose.basis.value if purpose.basis else "",
-            usage.outcome,
-            usage.used_at,
-            holder_key,
-        )
-        *_, mac = coded = self._vault.coded(USAGE, values)
-        assert isinstance(mac, bytes)
-        return dict(zip(_LINE, (*coded, leaf_bytes(usage_leaf(usage, mac)).decode()), strict=True))
+
+def _values(usage: Usage, holder_key: bytes | None) -> tuple[object, ...]:
+    """Return a line's values in the order of the coded columns."""
+    purpose, reader = usage.purpose, usage.reader
+    return (
+        _id(usage.usage_id),
+        usage.kind.value,
+        _id(usage.licence_id) if usage.licence_id else None,
+        _id(usage.use_code_id) if usage.use_code_id else None,
+        reader.code,
+        reader.name,
+        reader.is_department,
+        purpose.item_code,
+        purpose.case_id,
+        purpose.use_cause,
+        purpose.basis.value if purpose.basis else "",
+        usage.outcome,
+        usage.used_at,
+        holder_key,
+    )
+
+
+def _line(usage: Usage, coded: Sequence[object]) -> dict[str, object]:
+    """Return a line as `_APPEND` takes it, with its leaf."""
+    mac = coded[-1]
+    assert isinstance(mac, bytes)
+    return dict(zip(_LINE, (*coded, usage_leaf_text(usage, mac)), strict=True))
 
 
 def _id(text: str) -> str:

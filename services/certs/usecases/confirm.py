@@ -34,7 +34,7 @@ async def confirm_face(
     """
     missing = [] if face else [FIELD_REQUIRED.at("face")]
     refuse([*missing, *(FIELD_REQUIRED.at(f"face.{name}") for name, value in face.items() if not value)])
-    found = await find(Within(registry, new_id), types, reader, question, now)
+    found = await find(Within(registry, types, new_id), reader, question, now)
     stating = next((each for each in found if _states(each, face)), None)
     answering = [stating] if stating is not None else found
     lines = [_line(reader, question, each, new_id(), now) for each in answering]

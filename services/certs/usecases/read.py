@@ -67,6 +67,11 @@ class LookUp:
             and (not self.question.usable_only or each.is_usable(self.now))
         ]
 
+    def shown(self, found: Sequence[Licence], types: LicenceTypes) -> list[Shown]:
+        """Return licences as the reader sees them: masked, of a frozen one without its face."""
+        category = category_of(self.question.purpose)
+        return [masked(as_found(each, self.reader), types.of(each), category) for each in found]
+
     def lines(self, found: Sequence[Licence], new_id: NewId) -> list[Usage]:
         """Return the usage lines: one for each licence found, one for none."""
         holder = Holder(self.question.id_type_code, self.question.id_number)
@@ -87,8 +92,8 @@ class LookUp:
 class LookUps(Protocol):
     """Where look-ups are made: in an open transaction, or in a round that several share."""
 
-    async def look_up(self, asked: LookUp) -> list[Licence]:
-        """Return what the reader may know of, newest issue first; its use is recorded when this returns.
+    async def look_up(self, asked: LookUp) -> list[Shown]:
+        """Return what the reader may know of as it sees it, newest issue first; its use is recorded when this returns.
 
         Raises AUDIT_UNWRITABLE, and what unreadable rows raise.
         """
@@ -99,14 +104,17 @@ class Within:
     """Look-ups of one open transaction, recorded with it; implements the port LookUps."""
 
     registry: Registry
+    types: LicenceTypes
     new_id: NewId
 
-    async def look_up(self, asked: LookUp) -> list[Licence]:
+    async def look_up(self, asked: LookUp) -> list[Shown]:
         """Return what the reader may know of."""
-        return (await look_up_each(self.registry, [asked], self.new_id))[0]
+        return (await look_up_each(self.registry, self.types, [asked], self.new_id))[0]
 
 
-async def look_up_each(registry: Registry, asked: Sequence[LookUp], new_id: NewId) -> list[list[Licence]]:
+async def look_up_each(
+    registry: Registry, types: LicenceTypes, asked: Sequence[LookUp], new_id: NewId
+) -> list[list[Shown]]:
     """Return for each look-up what its reader may know of: one statement finds, and then one records.
 
     Nothing is returned before it is recorded, so this needs no transaction around both. Raises AUDIT_UNWRITABLE.
@@ -115,12 +123,10 @@ async def look_up_each(registry: Registry, asked: Sequence[LookUp], new_id: NewI
     found = [each.known(licences) for each, licences in zip(asked, held, strict=True)]
     lines = [each.lines(seen, new_id) for each, seen in zip(asked, found, strict=True)]
     await registry.usages.add_finds(list(chain.from_iterable(lines)))
-    return found
+    return [each.shown(seen, types) for each, seen in zip(asked, found, strict=True)]
 
 
-async def find(
-    look_ups: LookUps, types: LicenceTypes, reader: Reader, question: Question, now: datetime
-) -> list[Shown]:
+async def find(look_ups: LookUps, reader: Reader, question: Question, now: datetime) -> list[Shown]:
     """Return a holder's licences across all counties, masked; one usage line for each, one for none.
 
     Of a frozen licence its face is left out. Raises AUDIT_UNWRITABLE, INVALID_REQUEST naming every wrong field.
@@ -129,9 +135,7 @@ async def find(
     if len(question.type_codes) > TYPE_CODES_LIMIT:
         wrong.append(FIELD_TOO_LONG.at("type_codes", limit=TYPE_CODES_LIMIT))
     check_purpose(question.purpose, wrong)
-    found = await look_ups.look_up(LookUp(question, reader, now))
-    category = category_of(question.purpose)
-    return [masked(as_found(each, reader), types.of(each), category) for each in found]
+    return await look_ups.look_up(LookUp(question, reader, now))
 
 
 async def get(

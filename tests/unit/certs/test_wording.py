@@ -27,7 +27,7 @@ from tongban.certs.v1 import federation_pb2
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 UNTOUCHED: Any = object()
 """Stands for everything that a refused request must not get to."""
-DESK: Any = SimpleNamespace(database=UNTOUCHED, registry_of=UNTOUCHED)
+DESK: Any = SimpleNamespace(database=UNTOUCHED, registry_of=UNTOUCHED, types=UNTOUCHED)
 HOLDER = ("111", "11010519491231002X")
 BLANKS = ["", " ", "——", "。", "\u200b", "\u3164", "\0"]
 MARKET = "11361103MB0000001X"

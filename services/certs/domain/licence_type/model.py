@@ -146,10 +146,15 @@ class LicenceType:
         """Say whether a required face field has no value."""
         return any(each.required and not face.get(each.name) for each in self.fields)
 
-    def seen(self, category: PurposeCategory, name: str, value: str) -> str | None:
-        """Return a face field's value as a category of purpose sees it; None means: left out."""
-        show = self._shows.get((category, name)) or self._show(category, name)
-        return show(value)
+    def seen(self, category: PurposeCategory, values: Mapping[str, str]) -> dict[str, str]:
+        """Return face fields as a category of purpose sees them, without those that are left out."""
+        shows = self._shows.setdefault(category, {})
+        found = {}
+        for name, value in values.items():
+            shown = (shows.get(name) or self._show(category, name))(value)
+            if shown is not None:
+                found[name] = shown
+        return found
 
     def _show(self, category: PurposeCategory, name: str) -> Callable[[str], str | None]:
         """Return how a category sees a field: worked out once, as every licence that is found asks for each."""
@@ -157,11 +162,11 @@ class LicenceType:
         rule = known.mask if known else MaskRule.HIDDEN
         show = _SHOWS.get(sight) or partial(mask, rule)
         if known:
-            self._shows[category, name] = show
+            self._shows.setdefault(category, {})[name] = show
         return show
 
     @cached_property
-    def _shows(self) -> dict[tuple[PurposeCategory, str], Callable[[str], str | None]]:
+    def _shows(self) -> dict[PurposeCategory, dict[str, Callable[[str], str | None]]]:
         return {}
 
     def within(self, newest: LicenceType) -> LicenceType:

@@ -21,6 +21,7 @@ from services.certs.domain.log.leaves import (
     licence_leaf,
     pdf_leaf,
     usage_leaf,
+    usage_leaf_text,
     use_code_leaf,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "licence_leaf",
     "pdf_leaf",
     "usage_leaf",
+    "usage_leaf_text",
     "use_code_leaf",
 ]

@@ -67,10 +67,15 @@ def leaf_bytes(leaf: Leaf) -> bytes:
     )
 
 
+def is_word(text: str) -> bool:
+    """Say whether a text may stand in a leaf."""
+    return _WORD.fullmatch(text) is not None
+
+
 @lru_cache(maxsize=64)  # the leaves of an import are of one moment
 def moment(at: datetime) -> str:
     """Return a time as leaves write it: UTC, microseconds, ``Z``."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 @lru_cache(maxsize=256)

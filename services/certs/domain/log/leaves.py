@@ -7,12 +7,14 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from services.certs.domain.licence import Licence
-from services.certs.domain.log.leaf import Leaf, moment
+from services.certs.domain.log.leaf import Leaf, is_word, leaf_bytes, moment
+from services.certs.domain.purpose import Basis
 from services.certs.domain.reliance import relies
-from services.certs.domain.usage import Usage
+from services.certs.domain.usage import Usage, UsageKind
 
 LICENCE = "licence"
 """Kind of a leaf that says where a licence stands after an act; the newest one counts."""
@@ -115,6 +117,38 @@ def usage_leaf(usage: Usage, mac: bytes) -> Leaf:
     return Leaf(USAGE, usage.licence_id, usage.used_at, facts)
 
 
+def usage_leaf_text(usage: Usage, mac: bytes) -> str:
+    """Return what `leaf_bytes` writes of `usage_leaf`, as text; a line that names no use-code costs a tenth of it."""
+    named = usage.usage_id + usage.licence_id
+    if usage.use_code_id or usage.used_at.tzinfo is None or not is_word(named):
+        return leaf_bytes(usage_leaf(usage, mac)).decode()
+    basis = usage.purpose.basis
+    form = _usage_form(usage.reader.code, usage.outcome, usage.kind, basis, is_relied_on=relies(usage))
+    return form % (moment(usage.used_at), mac.hex(), usage.usage_id, usage.licence_id)
+
+
+@lru_cache(maxsize=1_024)
+def _usage_form(
+    consumer: str, outcome: str, kind: UsageKind, basis: Basis | None, *, is_relied_on: bool
+) -> str:
+    """Return the leaf of such uses, with ``%s`` for moment, code, use and licence; no word holds a per cent sign."""
+    facts: dict[str, str | int] = {
+        "consumer": consumer,
+        "mac": "",
+        "outcome": outcome,
+        "usage_id": "",
+        "use": kind.value,
+    }
+    if basis:
+        facts["basis"] = basis.value
+    if is_relied_on:
+        facts["relied"] = 1
+    text = leaf_bytes(Leaf(USAGE, "", _NO_MOMENT, facts)).decode().replace(moment(_NO_MOMENT), "%s", 1)
+    for name in ("mac", "usage_id", "licence_id"):
+        text = text.replace(f'"{name}":""', f'"{name}":"%s"')
+    return text
+
+
 def entrustment_leaf(entrustment_id: str, act: str, mac: bytes, at: datetime) -> Leaf:
     """Return the leaf of an entrustment recorded or taken back; ``mac`` is the row's integrity code after it."""
     digest = hashlib.sha256(entrustment_id.encode()).hexdigest()
@@ -130,6 +164,9 @@ def adopted_change_leaf(licence_id: str, version: int, status: str, act: str, at
     """Return the leaf given afterwards of a change of status; ``act`` is what was done then."""
     facts: dict[str, str | int] = {"act": ADOPT, "adopted": act, "status": status, "version": version}
     return Leaf(STATUS_CHANGE, licence_id, at, facts)
+
+
+_NO_MOMENT = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def _salted(salt: bytes, content: bytes) -> str:

@@ -97,7 +97,7 @@ async def find_shared(
 
     A department sees licences of other registries by statutory duty only. Raises as `find`.
     """
-    own = await find(look_ups, near.types, reader, question, now)
+    own = await find(look_ups, reader, question, now)
     answers = [SharedShown(Sighting(near.federation.registry_id, Source.OWN, (), now), tuple(own))]
     if reader.is_department and question.purpose.basis is not Basis.STATUTORY_DUTY:
         return answers

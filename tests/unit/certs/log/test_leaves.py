@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.certs.domain.licence import Licence
-from services.certs.domain.log import Leaf, holds_content, leaf_bytes, licence_leaf, usage_leaf, use_code_leaf
+from services.certs.domain.log import (
+    Leaf,
+    holds_content,
+    leaf_bytes,
+    licence_leaf,
+    usage_leaf,
+    usage_leaf_text,
+    use_code_leaf,
+)
 from services.certs.domain.log.leaf import LARGEST_INTEGER
 from services.certs.domain.purpose import Basis, Purpose
 from services.certs.domain.usage import Reader, Usage, UsageKind
@@ -90,3 +98,38 @@ def test_a_use_is_named_by_id_and_bound_by_its_code() -> None:
     found = replace(usage, kind=UsageKind.FIND)
     assert "relied" not in usage_leaf(found, b"\x01" * 32).facts, "nobody relies on what was only found"
     assert dict(use_code_leaf("l1", "c1", "issue", NOW).facts) == {"act": "issue", "use_code_id": "c1"}
+
+
+USES = st.builds(
+    Usage,
+    WORDS,
+    st.sampled_from(UsageKind),
+    st.builds(Reader, WORDS, st.just("市场监管局"), st.booleans()),
+    st.builds(
+        Purpose,
+        st.just("审查"),
+        st.sampled_from([None, *Basis]),
+        st.just("item-1"),
+        st.sampled_from(["", "case-1"]),
+    ),
+    st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=8))]), min_value=datetime(2, 1, 1)),
+    WORDS,
+    licence_id=WORDS,
+    use_code_id=st.sampled_from(["", "c1"]),
+)
+
+
+@given(USES, st.binary(min_size=32, max_size=32))
+def test_the_leaf_of_a_use_is_written_as_any_leaf_is(usage: Usage, mac: bytes) -> None:
+    assert usage_leaf_text(usage, mac).encode() == leaf_bytes(usage_leaf(usage, mac))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"usage_id": "丰小玉"}, {"licence_id": 'x","y":"'}, {"outcome": "two words"}]
+)
+def test_the_leaf_of_a_use_takes_no_more_than_any_leaf_does(wrong: dict[str, str]) -> None:
+    usage = Usage("u1", UsageKind.FIND, Reader("d", "", True), Purpose("审查", Basis.CONSENT), NOW)
+    with pytest.raises(ValueError, match="not the words of a leaf"):
+        usage_leaf_text(replace(usage, **wrong), b"")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="time without zone"):
+        usage_leaf_text(replace(usage, used_at=NOW.replace(tzinfo=None)), b"")

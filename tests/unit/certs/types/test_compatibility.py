@@ -168,6 +168,6 @@ def test_a_licence_stays_readable_through_every_version_that_may_be_published(
     kept = [rule for rule in new.broken_rules(face) if old.field(rule.field)]
     assert len(kept) <= len(old.broken_rules(face))
     for name, value in face.items():
-        given = kind.seen(PurposeCategory.CONSENT_CODE, name, value)
+        given = kind.seen(PurposeCategory.CONSENT_CODE, {name: value}).get(name)
         sights = {each.matrix.sight(PurposeCategory.CONSENT_CODE, name) for each in (old, new)}
         assert (given == value) if sights == {Sight.FULL} else True
