@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from chassis.clock import Clock, system_clock
 from chassis.errors import Fault
 from chassis.rpc.peer import Peer
 from cli.clients.department import Department
@@ -21,7 +22,7 @@ from cli.local.authority import open_authority
 from cli.reach import Reach
 from tests.chaos.evidence import Evidence, read_evidence
 from tests.chaos.invariants import check
-from tests.stacks.applicants import Applicant, Desk, carry_through, case_workers
+from tests.stacks.applicants import Applicant, Arrive, Desk, carry_through, open_hall
 from tests.stacks.local import LocalStack
 from tests.stacks.settling import settled
 
@@ -31,6 +32,8 @@ SETTLE_SECONDS = 150.0
 """A message whose sender died is asked for again after 60 s (SENDING_LEASE); all else is quicker."""
 CALLER_SECONDS = 20.0
 """How long our clients wait for one answer (cli.clients)."""
+CASES_OF_ONE = 60
+"""After so many cases others come in a person's place: intake takes 200 uploads of one person in an hour."""
 MARGIN_SECONDS = 2.0
 """A machine under load, on top of a deadline."""
 
@@ -120,8 +123,12 @@ class Ground:
     stack: LocalStack
     applicants: Sequence[Applicant]
     desk: Desk
+    arrive: Arrive
     calls: Calls
     before: Sequence[Applicant] = ()
+    """Those whose cases are there too, but who work no more."""
+    clock: Clock = system_clock
+    """What time it is for the services."""
     cases: int = 0
     sound: bool = True
     """Whether the last fault left nothing behind; else the next one gets a fresh stack."""
@@ -154,18 +161,29 @@ class Ground:
     async def verdict(self, seconds: float = SETTLE_SECONDS) -> Verdict:
         """Wait until nothing is on its way, then judge what all work since the stack's start left behind."""
         began, problems, self.sound = time.monotonic(), list[str](), False
-        if not await settled(self.stack, seconds):
+        if not await settled(self.stack, seconds, self.clock):
             problems.append(f"not settled after {seconds:.0f} s")
         took = time.monotonic() - began
         evidence = await read_evidence(self.stack.dsn, self.stack.state.kafka_bootstrap)
-        for applicant in (*self.before, *self.applicants):
+        for applicant in self.everybody():
             evidence.receipts.update(applicant.receipts)
         problems += check(evidence)
         self.sound = not problems
+        if self.sound:
+            await self._relieve()
         if problems:  # the stack's directory is gone when somebody reads the report
             for name in self.stack.state.services:
                 print(f"--- {name}\n{self.stack.log(name, 6_000)}")
         return Verdict(took, evidence, problems)
+
+    def everybody(self) -> tuple[Applicant, ...]:
+        """Return all whose cases are on this stack."""
+        return (*self.before, *self.applicants)
+
+    async def _relieve(self) -> None:
+        if max(len(each.receipts) for each in self.applicants) >= CASES_OF_ONE:
+            self.before = self.everybody()
+            self.applicants = await self.arrive(len(self.applicants))
 
 
 @dataclass
@@ -190,12 +208,14 @@ async def working(
     *,
     reach: WatchedReach | None = None,
     before: Sequence[Applicant] = (),
+    clock: Clock = system_clock,
 ) -> AsyncIterator[Ground]:
     """Log people in on a running stack; ``before`` are those whose cases are there already."""
     chosen = reach or WatchedReach(stack.layout, stack.state)
-    async with case_workers(chosen, people, seed) as (applicants, desk):
+    async with open_hall(chosen, seed) as (arrive, desk):
+        applicants = await arrive(people)
         chosen.calls.clear()
-        yield Ground(stack, applicants, desk, chosen.calls, before=before)
+        yield Ground(stack, applicants, desk, arrive, chosen.calls, before, clock)
 
 
 def tell(fault: str, seed: int, ground: Ground, verdict: Verdict, **measured: object) -> str:

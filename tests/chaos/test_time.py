@@ -53,7 +53,11 @@ class LaterReach(WatchedReach):
         """Return a terminal."""
         tls = open_authority(self.layout.certificates).identity(Peer("terminal", terminal_id))
         key = signing_key_from_pem(tls.key.read_bytes())
-        return Kiosk(door, terminal_id, key, now=lambda: system_clock() + self.ahead)
+        return Kiosk(door, terminal_id, key, now=self.clock)
+
+    def clock(self) -> datetime:
+        """Return the services' time."""
+        return system_clock() + self.ahead
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -140,7 +144,9 @@ async def test_a_year_ends_under_load(
     )  # midnight in China
     async with clocks.shifted(timed.stack.layout, int(ahead.total_seconds()), *clocks.CLOCKS):
         reach = LaterReach(timed.stack.layout, timed.stack.state, timed.calls, ahead)
-        async with working(timed.stack, seeds.start + 1_000, reach=reach, before=timed.applicants) as ground:
+        async with working(
+            timed.stack, seeds.start + 1_000, reach=reach, before=timed.everybody(), clock=reach.clock
+        ) as ground:
             async with ground.under_load(seeds.start):
                 await asyncio.sleep(12)
             verdict = await ground.verdict()

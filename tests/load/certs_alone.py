@@ -1,11 +1,11 @@
-"""The real certs process by itself: its database, the bus, mutual TLS; no other service runs."""
+"""The real certs by itself, as one process or several: its database, the bus, mutual TLS; no other service runs."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chassis.bus import TOPIC_PARTITIONS, BusConfig, open_bus
@@ -25,9 +25,10 @@ from cli.local.credentials import (
     write_dsns,
 )
 from cli.local.layout import Layout
+from cli.local.ports import LOOPBACK, free_port
 from cli.local.postgres import EmbeddedPostgres
 from cli.local.prepare import make_bus_tables
-from cli.local.services import service_processes
+from cli.local.services import ServiceProcess, service_processes
 from cli.local.supervisor import Supervisor
 from tests.load.servers import ROOT, scratch
 
@@ -36,10 +37,15 @@ READY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class CertsAlone:
-    """Where the process listens, and identities to call it with."""
+    """Where its processes listen, and identities to call them with."""
 
-    address: str
+    addresses: tuple[str, ...]
     layout: Layout
+
+    @property
+    def address(self) -> str:
+        """Where the first process listens."""
+        return self.addresses[0]
 
     def department(self, uscc: str) -> TlsFiles:
         """Return a department's identity."""
@@ -51,8 +57,8 @@ class CertsAlone:
 
 
 @asynccontextmanager
-async def certs_alone() -> AsyncIterator[CertsAlone]:
-    """Run certs for the block, its database empty at the start."""
+async def certs_alone(processes: int = 1) -> AsyncIterator[CertsAlone]:
+    """Run certs for the block, its database empty at the start; several processes share the database."""
     with scratch() as directory:
         layout = Layout(Path(directory))
         layout.make()
@@ -62,18 +68,36 @@ async def certs_alone() -> AsyncIterator[CertsAlone]:
         try:
             await _prepare(layout, server.server_dsn)
             state = describe(layout, Wanted(ROOT / "catalogue"))
-            described = [each for each in service_processes(layout, state) if each.name == "certs"]
+            first = next(each for each in service_processes(layout, state) if each.name == "certs")
+            described = [first, *(_another(first, number) for number in range(2, processes + 1))]
             supervisor = Supervisor(described, lambda: None)
             supervisor.start()
             try:
                 late = await supervisor.wait_ready(READY_SECONDS)
                 if late:
                     raise RuntimeError(f"{late}: {layout.log('certs').read_text()[-2000:]}")
-                yield CertsAlone(state.services["certs"].grpc, layout)
+                yield CertsAlone(tuple(map(_address, described)), layout)
             finally:
                 await supervisor.stop()
         finally:
             await asyncio.to_thread(server.stop)
+
+
+def _another(first: ServiceProcess, number: int) -> ServiceProcess:
+    """Return a further process of the service: its own ports and marks, all else shared."""
+    ready = first.ready_file.with_name(f"{first.ready_file.name}-{number}")
+    ports = {name: str(free_port()) for name in first.environment if name.endswith("_PORT")}
+    return replace(
+        first,
+        name=f"{first.name}-{number}",
+        environment={**first.environment, **ports, "TONGBAN_CERTS_READY_FILE": str(ready)},
+        ready_file=ready,
+        log=first.log.with_name(f"{number}-{first.log.name}"),
+    )
+
+
+def _address(process: ServiceProcess) -> str:
+    return f"{LOOPBACK}:{process.environment['TONGBAN_CERTS_GRPC_PORT']}"
 
 
 async def _prepare(layout: Layout, server_dsn: str) -> None:

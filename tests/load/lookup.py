@@ -1,7 +1,8 @@
-"""FindLicences over mutual TLS on the real certs process: with 100,000 licences, with 5,000,000, and the empty handler.
+"""FindLicences over mutual TLS on the real certs: with 100,000 licences, with 5,000,000, and the empty handler.
 
-All three stand side by side and are asked in turns, so that whatever else the machine does falls on each of
-them. Persons are chosen at random over the whole registry; every look-up decrypts, masks and records, and the
+Each of the three is a service as it is installed, a process for each core; beside them the smallest registry
+and the empty handler are asked by one process each. All stand side by side and are asked in turns, so that
+whatever else the machine does falls on each of them. Persons are chosen at random over the whole registry; every look-up decrypts, masks and records, and the
 record is flushed to disk before the answer leaves.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import random
 import statistics
 import time
@@ -29,7 +31,9 @@ from tongban.certs.v1 import licence_pb2 as pb
 from tongban.certs.v1 import licence_pb2_grpc
 
 SIZES = (100_000, 5_000_000)
+PROCESSES = max(2, len(os.sched_getaffinity(0)))
 CHANNELS, CALLS_AT_A_TIME = 4, 64
+"""Of each process."""
 TURN_SECONDS = 2.0
 WARM_UP_SECONDS = 0.3
 QUIET_SECONDS = 3.0
@@ -42,21 +46,27 @@ class Asked:
 
     rows: int
     peers: list[PeerChannel]
+    """Those of each process one after the other."""
     persons: int
+    processes: int
     rates: list[float] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
     quiet: list[float] = field(default_factory=list)
     answer: bytes = b""
 
     async def turn(self, seconds: float) -> None:
-        """Ask for so long, ``CALLS_AT_A_TIME`` calls at a time."""
-        took = await self._look_up(self.peers, CALLS_AT_A_TIME, seconds)
+        """Ask for so long, ``CALLS_AT_A_TIME`` calls at a time of each process."""
+        took = await self._look_up(self.peers, CALLS_AT_A_TIME * self.processes, seconds)
         self.rates.append(len(took) / seconds)
         self.took += took
 
     async def alone(self, seconds: float) -> None:
         """Ask one call at a time."""
         self.quiet += await self._look_up(self.peers[:1], 1, seconds)
+
+    def of_one_process(self) -> Asked:
+        """Return the same server asked by its first process only."""
+        return Asked(self.rows, self.peers[: len(self.peers) // self.processes], self.persons, 1)
 
     async def _look_up(self, peers: Sequence[PeerChannel], at_a_time: int, seconds: float) -> list[float]:
         """Return the time of each call that began and ended within the span."""
@@ -84,29 +94,34 @@ async def licence_lookup(seconds: float, note: Note, sizes: Sequence[int] = SIZE
         filled: list[Asked] = []
         loaded: dict[int, float] = {}
         for size in sizes:
-            certs = await opened.enter_async_context(certs_alone())
+            certs = await opened.enter_async_context(certs_alone(PROCESSES))
             began = time.monotonic()
             await fill(certs, size, note)
             loaded[size] = round(time.monotonic() - began, 1)
-            filled.append(await _asked(opened, certs, certs.address, size))
+            filled.append(await _asked(opened, certs, certs.addresses, size))
         note("warming up")
         for each in filled:
             await each.alone(1.0)
-        address = await opened.enter_async_context(_empty_server(certs, filled[0].answer))
-        empty = await _asked(opened, certs, address, 0, filled[0].persons)
-        everyone = [empty, *filled]
+        addresses = [
+            await opened.enter_async_context(_empty_server(certs, filled[0].answer)) for _ in range(PROCESSES)
+        ]
+        empty = await _asked(opened, certs, addresses, 0, filled[0].persons)
+        single, lone = filled[0].of_one_process(), empty.of_one_process()
+        everyone = [empty, *filled, lone, single]
         for number in range(max(2, round(seconds / TURN_SECONDS))):
             for each in everyone if number % 2 else everyone[::-1]:
-                note(f"turn {number + 1}: {each.rows:,} rows, {CALLS_AT_A_TIME} calls at a time")
+                note(f"turn {number + 1}: {each.rows:,} rows, {each.processes} processes")
                 await each.turn(TURN_SECONDS)
-        for each in everyone:
+        for each in (empty, *filled):
             note(f"quiet: {each.rows:,} rows, one call at a time")
             await each.alone(min(seconds, QUIET_SECONDS))
         assert len(empty.answer) == len(filled[0].answer)  # a map's order differs between serialisations
         yield _measured(empty, None, {})
         for each in filled:
             more: dict[str, Any] = {"loaded_seconds": loaded[each.rows]}
-            if each is not filled[0]:
+            if each is filled[0]:
+                more["one_process"] = _one_process(single, lone)
+            else:
                 more["flat"] = _flat(filled[0], each)
             yield _measured(each, empty, more)
 
@@ -126,7 +141,8 @@ def _measured(asked: Asked, empty: Asked | None, more: Mapping[str, Any]) -> Mea
             "rows": "licences in the registry; 0 is the empty handler"
             if empty
             else "the empty handler itself",
-            "calls_at_a_time": CALLS_AT_A_TIME,
+            "processes": asked.processes,
+            "calls_at_a_time": CALLS_AT_A_TIME * asked.processes,
             "answer_bytes": len(asked.answer),
             "one_at_a_time": percentiles(asked.quiet),
             "turns": len(asked.rates),
@@ -134,6 +150,12 @@ def _measured(asked: Asked, empty: Asked | None, more: Mapping[str, Any]) -> Mea
             **more,
         },
     )
+
+
+def _one_process(single: Asked, lone: Asked) -> dict[str, float]:
+    """Return what one process gives, and its share of one process of the empty handler."""
+    rate = round(statistics.median(single.rates), 1)
+    return {"rate": rate, "of_empty": round(_paired(single, lone), 4), **percentiles(single.took)}
 
 
 def _paired(asked: Asked, other: Asked) -> float:
@@ -150,14 +172,16 @@ def _flat(small: Asked, large: Asked) -> dict[str, float]:
 
 
 async def _asked(
-    opened: AsyncExitStack, certs: CertsAlone, address: str, rows: int, persons: int = 0
+    opened: AsyncExitStack, certs: CertsAlone, addresses: Sequence[str], rows: int, persons: int = 0
 ) -> Asked:
-    """Return a server with several connections to it: one server thread works on each."""
+    """Return a server with several connections to each process: one server thread works on each."""
     tls = certs.department(MARKET)
-    peers = [open_channel(address, service_peer("certs"), tls) for _ in range(CHANNELS)]
+    peers = [
+        open_channel(address, service_peer("certs"), tls) for address in addresses for _ in range(CHANNELS)
+    ]
     for peer in peers:
         opened.push_async_callback(peer.close)
-    return Asked(rows, peers, persons or rows // EACH)
+    return Asked(rows, peers, persons or rows // EACH, len(addresses))
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ The item is the social security card: one department, one signature, a licence t
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import struct
 import time
@@ -46,6 +47,10 @@ class Applicant:
     """Case id → every case number that a receipt of it named."""
 
 
+Arrive = Callable[[int], Awaitable[list[Applicant]]]
+"""``await arrive(count)``: so many more persons, logged in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The deciding department and one of its staff."""
@@ -63,26 +68,35 @@ class Desk:
 
 
 @asynccontextmanager
-async def case_workers(reach: Reach, count: int, seed: int) -> AsyncIterator[tuple[list[Applicant], Desk]]:
-    """Yield logged-in persons, spread over the terminals, and the department that decides."""
-    rng = random.Random(seed)
+async def open_hall(reach: Reach, seed: int) -> AsyncIterator[tuple[Arrive, Desk]]:
+    """Yield how people arrive and log in, spread over the terminals, and the department that decides."""
+    rng, places = random.Random(seed), itertools.cycle(TERMINALS)
     office = office_by_id(read_offices(ROOT / "catalogue"), OFFICE)
     async with AsyncExitStack() as open_doors:
         door = await open_doors.enter_async_context(reach.door("intake"))
         sandbox = Sandbox(await open_doors.enter_async_context(reach.door("notify")))
         department = await open_doors.enter_async_context(reach.department(office.uscc))
 
-        async def log_in(number: int, person: SyntheticPerson) -> Applicant:
+        async def log_in(terminal_id: str, person: SyntheticPerson) -> Applicant:
             from cli.clients.kiosk import CardReading
 
-            kiosk = reach.kiosk(door, TERMINALS[number % len(TERMINALS)])
+            kiosk = reach.kiosk(door, terminal_id)
             challenge = await kiosk.begin(CardReading(person.id_number, person.name), person.phone)
             code = await patiently(lambda: sandbox.one_time_code(person.phone, known=0))
             return Applicant(person, await kiosk.finish(challenge, code))
 
-        persons = [make_person(rng, COUNTY) for _ in range(count)]
-        applicants = await asyncio.gather(*(log_in(*each) for each in enumerate(persons)))
-        yield list(applicants), Desk(department, office.staff_of("reviewer")[0])
+        async def arrive(count: int) -> list[Applicant]:
+            persons = [make_person(rng, COUNTY) for _ in range(count)]
+            return list(await asyncio.gather(*(log_in(next(places), person) for person in persons)))
+
+        yield arrive, Desk(department, office.staff_of("reviewer")[0])
+
+
+@asynccontextmanager
+async def case_workers(reach: Reach, count: int, seed: int) -> AsyncIterator[tuple[list[Applicant], Desk]]:
+    """Yield logged-in persons and the department that decides."""
+    async with open_hall(reach, seed) as (arrive, desk):
+        yield await arrive(count), desk
 
 
 async def draft(applicant: Applicant) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import asyncio
 import importlib
 import re
 import time
+from datetime import datetime
 
 import asyncpg
 
+from chassis.clock import Clock, system_clock
 from cli.local.health import bus_lag
 from cli.local.layout import SERVICES
 from tests.stacks.local import LocalStack
@@ -25,19 +27,22 @@ _OPEN = {
 }
 
 
-async def settled(stack: LocalStack, seconds: float) -> bool:
-    """Wait until nothing more is on its way; False when the time is over first."""
+async def settled(stack: LocalStack, seconds: float, clock: Clock = system_clock) -> bool:
+    """Wait until nothing more is on its way; False when the time is over first.
+
+    ``clock`` is what the services go by: what is due by it is on its way.
+    """
     deadline, quiet = time.monotonic() + seconds, 0
     while quiet < _QUIET_LOOKS:
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(_POLL_SECONDS)
-        quiet = 0 if await _is_busy(stack) else quiet + 1
+        quiet = 0 if await _is_busy(stack, clock) else quiet + 1
     return True
 
 
-async def _is_busy(stack: LocalStack) -> bool:
-    if await _pdfs_are_due(stack.dsn("certs")):
+async def _is_busy(stack: LocalStack, clock: Clock) -> bool:
+    if await _pdfs_are_due(stack.dsn("certs"), clock()):
         return True
     for service in SERVICES:
         queries = (_UNPUBLISHED, _OPEN.get(service, "select 0"))
@@ -48,18 +53,18 @@ async def _is_busy(stack: LocalStack) -> bool:
     return lag is None or any(lag.values())
 
 
-async def _pdfs_are_due(dsn: str) -> bool:
+async def _pdfs_are_due(dsn: str, now: datetime) -> bool:
     """Say whether PDFs are to be made or fetched now; a release before there were any has no table of them."""
     if (await rows(dsn, "select to_regclass('licence_pdf') is null"))[0][0]:
         return False
-    return bool((await rows(dsn, "select count(*) from licence_pdf where due_at <= now()"))[0][0])
+    return bool((await rows(dsn, "select count(*) from licence_pdf where due_at <= $1", now))[0][0])
 
 
-async def rows(dsn: str, query: str) -> list[asyncpg.Record]:
+async def rows(dsn: str, query: str, *given: object) -> list[asyncpg.Record]:
     """Return the rows of one query."""
     connection = await asyncpg.connect(dsn)
     try:
-        return await connection.fetch(query)
+        return await connection.fetch(query, *given)
     finally:
         await connection.close()
 
