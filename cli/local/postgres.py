@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Sized for four services on a small machine: the whole stack stays below 1 GiB. The log may grow to 2 GB on disk: after
 # each checkpoint every page that is written goes into it whole, and an import writes nearly all of the large indexes.
 _CONFIGURATION = """\
-shared_buffers = 128MB
+shared_buffers = 512MB
 max_connections = 100
 work_mem = 4MB
 maintenance_work_mem = 64MB

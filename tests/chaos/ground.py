@@ -129,6 +129,8 @@ class Ground:
     """Those whose cases are there too, but who work no more."""
     clock: Clock = system_clock
     """What time it is for the services."""
+    made_good: frozenset[str] = frozenset()
+    """Refusals of seal that a later use of the same seal makes good; without one the licence counts as never sealed."""
     cases: int = 0
     sound: bool = True
     """Whether the last fault left nothing behind; else the next one gets a fresh stack."""
@@ -167,6 +169,7 @@ class Ground:
         evidence = await read_evidence(self.stack.dsn, self.stack.state.kafka_bootstrap)
         for applicant in self.everybody():
             evidence.receipts.update(applicant.receipts)
+        evidence.ledger = [each for each in evidence.ledger if each[2] not in self.made_good]
         problems += check(evidence)
         self.sound = not problems
         if self.sound:
@@ -209,13 +212,14 @@ async def working(
     reach: WatchedReach | None = None,
     before: Sequence[Applicant] = (),
     clock: Clock = system_clock,
+    made_good: frozenset[str] = frozenset(),
 ) -> AsyncIterator[Ground]:
     """Log people in on a running stack; ``before`` are those whose cases are there already."""
     chosen = reach or WatchedReach(stack.layout, stack.state)
     async with open_hall(chosen, seed) as (arrive, desk):
         applicants = await arrive(people)
         chosen.calls.clear()
-        yield Ground(stack, applicants, desk, arrive, chosen.calls, before, clock)
+        yield Ground(stack, applicants, desk, arrive, chosen.calls, before, clock, made_good)
 
 
 def tell(fault: str, seed: int, ground: Ground, verdict: Verdict, **measured: object) -> str:
