@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -175,27 +175,23 @@ class FieldCipher:
 
         The caller normalises (upper case, stripped) before. Changing the index key means indexing anew.
         """
-        return self._keyed("index", text.encode(), field)[:INDEX_BYTES]
+        return self.blind_indexes((text.encode(),), field=field)[0]
 
     def blind_indexes(self, texts: Iterable[bytes], *, field: str) -> list[bytes]:
         """Return the blind index of each of many texts of one field, given in UTF-8."""
-        keyed, found = self._mac_of("index", field), []
-        for text in texts:
-            mac = keyed.copy()
-            mac.update(text)
-            found.append(mac.finalize()[:INDEX_BYTES])
-        return found
+        mac_of = self._mac_of("index", field)
+        return [mac_of(text)[:INDEX_BYTES] for text in texts]
 
     def row_mac(self, *values: object, field: str) -> bytes:
         """Return the keyed MAC of a row's values, by which an altered row is known when it is read.
 
         Values are told apart by position, ``None`` from the empty text; each must have one text for ever.
         """
-        return self.parts_mac(map(row_part, values), field=field)
+        return self.row_macs(field=field)(b"".join(map(row_part, values)))
 
-    def parts_mac(self, parts: Iterable[bytes], *, field: str) -> bytes:
-        """Return what ``row_mac`` returns of the values whose parts (`row_part`) these are."""
-        return self._keyed("row", b"".join(parts), field)
+    def row_macs(self, *, field: str) -> Callable[[bytes], bytes]:
+        """Return what makes the ``row_mac`` of one row after the other, of their joined parts (`row_part`)."""
+        return self._mac_of("row", field)
 
     def check_row(self, mac: bytes | None, *values: object, field: str) -> None:
         """Return if the values are those that ``row_mac`` was given. Raises ROW_ALTERED.
@@ -209,20 +205,22 @@ class FieldCipher:
         elif not hmac.compare_digest(mac, self.row_mac(*values, field=field)):
             raise ROW_ALTERED(table=field)
 
-    def _keyed(self, purpose: str, data: bytes, field: str) -> bytes:
-        mac = self._mac_of(purpose, field).copy()
-        mac.update(data)
-        return mac.finalize()
-
-    def _mac_of(self, purpose: str, field: str) -> HMAC:
-        """Return the keyed MAC of a purpose and field before any data; to be copied."""
+    def _mac_of(self, purpose: str, field: str) -> Callable[[bytes], bytes]:
+        """Return what makes the keyed MAC of data for a purpose and field; as of now, so for one set of rows."""
         self.keyring  # noqa: B018 - forgets what another keyring derived
         keyed = self._hmacs.get((purpose, field))
         if keyed is None:
             name = f"tongban {purpose}|{self._service}|{field}"
             keyed = HMAC(_derive(self._keyring.index_key, name, 32), hashes.SHA256())
             self._hmacs[purpose, field] = keyed
-        return keyed
+        begun = keyed.copy
+
+        def mac_of(data: bytes) -> bytes:
+            mac = begun()
+            mac.update(data)
+            return mac.finalize()
+
+        return mac_of
 
     def _take(self, keyring: Keyring) -> None:
         """Forget keys that were derived from another keyring."""

@@ -64,6 +64,11 @@ def mask(rule: MaskRule, value: str) -> str:
     return _RULES[rule](value)
 
 
+def masker(rule: MaskRule) -> Callable[[str], str]:
+    """Return what shows one value after the other as the rule does."""
+    return _RULES[rule]
+
+
 def _keep(value: str, head: int, tail: int) -> str:
     hidden = len(value) - head - tail
     return value[:head] + "*" * hidden + value[-tail:] if hidden > 0 else "*" * len(value)

@@ -66,7 +66,7 @@ class LicenceStore:
         """Return for each holder what `find` returns, in one statement."""
         rows = await self._tx.fetch(
             _FIND,
-            [self._vault.holder_key(id_type_code, id_number) for id_type_code, id_number, _ in asked],
+            self._vault.holder_keys((id_type_code, id_number) for id_type_code, id_number, _ in asked),
             [json.dumps(list(type_codes)) if type_codes else None for _, _, type_codes in asked],
         )
         found: list[list[Licence]] = [[] for _ in asked]

@@ -112,7 +112,11 @@ class Vault:
 
     def holder_key(self, id_type_code: str, id_number: str) -> bytes:
         """Return the blind index of a holder."""
-        return self._cipher.blind_index(holder_key(id_type_code, id_number), field=HOLDER)
+        return self.holder_keys(((id_type_code, id_number),))[0]
+
+    def holder_keys(self, holders: Iterable[tuple[str, str]]) -> list[bytes]:
+        """Return the blind index of each of many holders, given as type of identity document and number."""
+        return self._cipher.blind_indexes((holder_key(*each).encode() for each in holders), field=HOLDER)
 
     def coded(self, table: CodedTable, values: Sequence[object]) -> tuple[object, ...]:
         """Return a row's values, in the order of the table's columns, with their integrity code at the end."""

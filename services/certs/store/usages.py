@@ -118,7 +118,7 @@ class UsageStore:
         return [ShownUse(usage_of(row, grounds.get(row["usage_id"])), row["type_name"]) for row in rows]
 
     async def _append(self, usages: Sequence[Usage]) -> None:
-        keys = {holder: self._key_of(holder) for holder in {each.holder for each in usages}}
+        keys = self._keys_of(usages)
         values = [_values(each, keys[each.holder]) for each in usages]
         coded = self._vault.coded_each(USAGE, values)
         lines = to_json(list(map(_line, usages, coded)), bytes_mode="hex")
@@ -151,8 +151,10 @@ class UsageStore:
             self._vault.check_row(USAGE_GROUNDS, row)
         return {row["usage_id"]: _grounds(row) for row in rows}
 
-    def _key_of(self, holder: Holder | None) -> bytes | None:
-        return self._vault.holder_key(holder.id_type_code, holder.id_number) if holder else None
+    def _keys_of(self, usages: Sequence[Usage]) -> dict[Holder | None, bytes | None]:
+        holders = [each for each in {usage.holder: None for usage in usages} if each]
+        keys = self._vault.holder_keys((each.id_type_code, each.id_number) for each in holders)
+        return {None: None, **dict(zip(holders, keys, strict=True))}
 
 
 def _values(usage: Usage, holder_key: bytes | None) -> tuple[object, ...]:

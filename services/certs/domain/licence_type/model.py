@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
-from functools import cached_property, partial
+from functools import cached_property
 
 from services.certs.domain.licence_type.quality import QualityRule
 from services.certs.domain.licence_type.sights import Matrix, Sight
@@ -26,7 +26,7 @@ from services.certs.domain.licence_type.terms import (
 )
 from services.certs.domain.licence_type.values import RuleKind, ValueRule
 from services.certs.domain.purpose import PurposeCategory
-from standards.masking import MaskRule, mask
+from standards.masking import MaskRule, masker
 
 DAY_SECONDS = 86_400
 
@@ -160,7 +160,7 @@ class LicenceType:
         """Return how a category sees a field: worked out once, as every licence that is found asks for each."""
         known, sight = self._by_name.get(name), self.matrix.sight(category, name)
         rule = known.mask if known else MaskRule.HIDDEN
-        show = _SHOWS.get(sight) or partial(mask, rule)
+        show = _SHOWS.get(sight) or masker(rule)
         if known:
             self._shows.setdefault(category, {})[name] = show
         return show
