@@ -62,6 +62,14 @@ def check_compose(words: list[str]) -> None:
         assert named, words
 
 
+def runs(words: list[str]) -> bool:
+    """Tell whether Python finds what it is told to run: a file, a module or a package with a main module."""
+    if words[0] != "-m":
+        return (ROOT / words[0]).is_file()
+    place = ROOT.joinpath(*words[1].split("."))
+    return place.with_suffix(".py").is_file() or (place / "__main__.py").is_file()
+
+
 @pytest.mark.parametrize(("page", "command"), ALL)
 def test_a_command_of_the_operators_pages_exists(page: str, command: str) -> None:
     words = shlex.split(command)
@@ -70,8 +78,7 @@ def test_a_command_of_the_operators_pages_exists(page: str, command: str) -> Non
     elif words[:2] == ["docker", "compose"]:
         check_compose(words[2:])
     elif words[0] == "python":
-        place = Path(*words[2].split(".")).with_suffix(".py") if words[1] == "-m" else Path(words[1])
-        assert (ROOT / place).is_file(), place
+        assert runs(words[1:]), words
     else:
         assert words[0] in {"df", "docker", "promtool"}, words[0]
         assert all((ROOT / word).is_file() for word in words if word.startswith("deploy/"))
