@@ -23,10 +23,11 @@ from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity
 
 from chassis.bus.kafka.connection import Connection
+from chassis.bus.kafka.one_cluster import hold_to_cluster
 from chassis.bus.port import BUS_GROUP_BEHIND, BatchHandler, Record, from_milliseconds
 from chassis.messaging_metrics import BUS_COMMIT_FAILURES
 from chassis.messaging_metrics import BUS_GROUP_BEHIND as BEHIND_GAUGE
-from chassis.notifier import wait_for
+from chassis.notifier import set_after, wait_for
 
 START_RETRY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -125,20 +126,25 @@ class KafkaConsumer:
             self._logger.addHandler(_CountCommitFailures(group))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Read until ``stop``; the running batch gets 30 s to finish."""
+        """Read until ``stop``; the running batch gets 30 s to finish. On another cluster everything starts anew."""
         while not stop.is_set():
-            broker = self._build()
+            broker, ended = self._build(), asyncio.Event()
+            stopping = asyncio.create_task(set_after(stop, ended))
             try:
                 await broker.start()
-                await stop.wait()
+                client = self._drain.subscriber.consumer._client  # noqa: SLF001 - aiokafka lends it to nobody
+                hold_to_cluster(client, None, ended.set)
+                await ended.wait()
             except (KafkaError, OSError) as problem:
                 _log.warning("bus_unavailable", group=self._group, cause=type(problem).__name__)
                 await wait_for(stop, START_RETRY_SECONDS)
             finally:
+                stopping.cancel()
                 await broker.stop()
 
     def _build(self) -> KafkaBroker:
         config, tls = self._connection.config, self._connection.tls
+        self._drain.expected.clear()
         broker = KafkaBroker(
             config.kafka_bootstrap or "",
             client_id=config.client_id,
