@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,13 @@ on conflict (source_id, type_code) do update set
   within_7_days = f.within_7_days + excluded.within_7_days,
   within_30_days = f.within_30_days + excluded.within_30_days,
   later = f.later + excluded.later
+"""
+_SILENT = """
+select s.source_id, t.type_code, s.registered_at from source s
+cross join lateral unnest(case when s.type_codes = '{}' then array[''] else s.type_codes end) t (type_code)
+where (t.type_code = '' or t.type_code = any($1)) and not exists (
+  select from source_freshness f
+  where f.source_id = s.source_id and (t.type_code = '' or f.type_code = t.type_code))
 """
 _OF_DAYS = """l.source_id = $1 and l.type_code = $2 and l.issued_date between $3 and $4
   and l.origin = 'imported'"""
@@ -97,6 +104,11 @@ class SourceStore:
         """Return how many seconds the registry may go without hearing from each registered source."""
         rows = await self._tx.fetch("select source_id, freshness_seconds from source")
         return {row["source_id"]: row["freshness_seconds"] for row in rows}
+
+    async def silent(self, types: Iterable[str]) -> list[tuple[str, str, datetime]]:
+        """Return who never delivered what it is registered for: source, type (empty: any), when it was registered."""
+        rows = await self._tx.fetch(_SILENT, sorted(types))
+        return [(row["source_id"], row["type_code"], row["registered_at"]) for row in rows]
 
     async def note_arrivals(self, source_id: str, arrived: Sequence[Arrivals]) -> None:
         """Add what a chunk brought to the running figures; its types in their order, so that none waits in a ring."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
+from prometheus_client import Gauge
 
 from chassis.errors import Fault
+from services.certs.domain.importing import Arrivals, Source
 from services.certs.domain.importing.canonical import digest_of_row, totals
 from services.certs.rpc.sources import SourceServicer
-from services.certs.store.measures import FRESHNESS, freshness
+from services.certs.store.measures import ANY_TYPE, FRESHNESS, OBJECTIVE, freshness
 from services.certs.store.sealing import Vault
+from services.certs.store.sources import SourceStore
 from tests.integration.certs.conftest import BUSINESS, FIRE, MARKET, World
 from tests.integration.certs.test_sources import CANCEL, send
 from tongban.certs.v1 import source_pb2 as sources
@@ -81,3 +85,40 @@ async def test_freshness_is_a_running_figure_of_the_import_itself(world: World) 
     assert row["within_7_days"] == row["later"] == 1
     assert row["worst_delay_days"] >= 399
     assert 17_900 < FRESHNESS.labels(BUSINESS, MARKET)._value.get() < 18_300
+
+
+async def test_a_source_that_never_delivered_is_as_old_as_its_registration(world: World) -> None:
+    """Else a department that registers and forgets is noticed by nobody."""
+    assert isinstance(world.desk.vault, Vault)
+    named, open_ = f"named-{uuid4().hex}", f"open-{uuid4().hex}"
+    async with world.database.transaction() as tx:
+        for source_id, types in ((named, (BUSINESS, "11100000000000888T001")), (open_, ())):
+            source = Source(source_id, MARKET, "", "register", type_codes=types, freshness_seconds=3_600)
+            await SourceStore(tx, world.desk.vault).save(source, "operator")
+    world.clock.offset = timedelta(hours=5)
+    measure = freshness(world.desk.vault, world.clock, world.desk.types)
+    async with world.database.transaction() as tx:
+        await measure(tx)
+    ages = shown(FRESHNESS, named) | shown(FRESHNESS, open_)
+    assert set(ages) == {BUSINESS, ANY_TYPE}, "a type that the catalogue does not know is no label"
+    assert all(17_900 < age < 18_300 for age in ages.values())
+    assert shown(OBJECTIVE, named) | shown(OBJECTIVE, open_) == {BUSINESS: 3_600, ANY_TYPE: 3_600}
+
+    came = Arrivals(BUSINESS, world.clock().date(), 0, 0, within_1_day=1)
+    async with world.database.transaction() as tx:
+        for source_id in (named, open_):
+            await SourceStore(tx, world.desk.vault).note_arrivals(source_id, [came])
+        await measure(tx)
+    for source_id in (named, open_):
+        assert set(shown(FRESHNESS, source_id)) == set(shown(OBJECTIVE, source_id)) == {BUSINESS}
+        assert shown(FRESHNESS, source_id)[BUSINESS] < 300
+
+
+def shown(gauge: Gauge, source_id: str) -> dict[str, float]:
+    """Return what a gauge tells of a source: type → value."""
+    return {
+        sample.labels["licence_type"]: sample.value
+        for metric in gauge.collect()
+        for sample in metric.samples
+        if sample.labels["source"] == source_id
+    }
