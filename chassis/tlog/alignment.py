@@ -75,7 +75,8 @@ def _between(fresh: int, lost: list[int], place: int, size: int | None) -> list[
 def _common(actual: Sequence[bytes], expected: Sequence[bytes]) -> tuple[int, int]:
     """Return how many members are equal at the beginning, and how many of the rest at the end."""
     shorter = min(len(actual), len(expected))
-    first = next((n for n in range(shorter) if actual[n] != expected[n]), shorter)
+    pairs = enumerate(zip(actual, expected, strict=False))
+    first = next((n for n, (ours, theirs) in pairs if ours != theirs), shorter)
     rest = shorter - first
     return first, next((n for n in range(rest) if actual[-1 - n] != expected[-1 - n]), rest)
 

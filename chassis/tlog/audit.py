@@ -7,22 +7,26 @@ themselves; where they were altered too, the checkpoints in between say from whi
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from chassis.errors import Fault
 from chassis.tlog.alignment import Damage, Finding, differences
 from chassis.tlog.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint
 from chassis.tlog.note import Verifier, parse_note
+from chassis.tlog.packed import Hashes
 from chassis.tlog.tree import EMPTY_ROOT, node_hash, root_of
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A log as it was read: ``leaves`` are index and leaf hash, ``hashes`` the lowest tiles side by side."""
+    """A log as it was read: the leaves' hashes and the index of each, ``hashes`` are the lowest tiles side by side."""
 
-    leaves: Sequence[tuple[int, bytes]]
-    hashes: Sequence[bytes]
+    leaves: Hashes
+    indices: Sequence[int]
+    hashes: Hashes
     notes: Sequence[str]
     anchors: Sequence[str] = ()
 
@@ -44,10 +48,10 @@ def audit(log: Log, *verifiers: Verifier) -> Verdict:
         findings.append(Finding(0, Damage.CHECKPOINT_MISSING, "no checkpoint of the log's key"))
         return Verdict(0, EMPTY_ROOT, findings)
     newest = signed[max(signed)]
-    leaves = [hashed for index, hashed in log.leaves if index < newest.size]
-    kept = list(log.hashes[: newest.size])
+    leaves = log.leaves[: bisect_left(log.indices, newest.size)]
+    kept = log.hashes[: newest.size]
     if len(kept) == newest.size and root_of(kept) == newest.root:
-        findings += differences(leaves, kept) or _gaps(log.leaves, newest.size)
+        findings += differences(leaves, kept) or _gaps(log.indices, newest.size)
         findings += _other_roots(kept, signed)
     else:
         findings += _without_hashes(leaves, newest, signed)
@@ -86,10 +90,10 @@ def _claimed_size(note: str) -> int:
         return 0
 
 
-def _gaps(leaves: Sequence[tuple[int, bytes]], size: int) -> list[Finding]:
-    """Return the leaves that are all there but do not stand at their own index."""
-    moved = [(n, index) for n, (index, _) in enumerate(leaves) if n < size and n != index]
-    return [Finding(n, Damage.REORDERED, f"stands at {index}") for n, index in moved[:1]]
+def _gaps(indices: Sequence[int], size: int) -> list[Finding]:
+    """Return the first of the leaves that are all there but do not stand at their own index."""
+    moved = ((n, index) for n, index in enumerate(islice(indices, size)) if n != index)
+    return [Finding(n, Damage.REORDERED, f"stands at {index}") for n, index in islice(moved, 1)]
 
 
 def _without_hashes(
@@ -121,22 +125,20 @@ def _other_roots(hashes: Sequence[bytes], signed: dict[int, Checkpoint]) -> list
 
 def _roots_at(hashes: Sequence[bytes], sizes: Iterable[int]) -> dict[int, bytes]:
     """Return the root at each of these sizes that the hashes reach, in one pass over them."""
-    wanted, roots = set(sizes), {}
+    wanted = set(sizes)
+    roots = {0: EMPTY_ROOT} if 0 in wanted else {}
     pending: list[tuple[int, bytes]] = []
-    for size in range(len(hashes) + 1):
+    for size, hashed in enumerate(hashes, 1):
+        level, found = 0, hashed
+        while pending and pending[-1][0] == level:
+            found, level = node_hash(pending.pop()[1], found), level + 1
+        pending.append((level, found))
         if size in wanted:
             roots[size] = _folded(pending)
-        if size < len(hashes):
-            level, found = 0, hashes[size]
-            while pending and pending[-1][0] == level:
-                found, level = node_hash(pending.pop()[1], found), level + 1
-            pending.append((level, found))
     return roots
 
 
 def _folded(pending: Sequence[tuple[int, bytes]]) -> bytes:
-    if not pending:
-        return EMPTY_ROOT
     found = pending[-1][1]
     for _, left in reversed(pending[:-1]):
         found = node_hash(left, found)

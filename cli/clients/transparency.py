@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,6 +11,7 @@ from chassis.rpc.channel import open_channel
 from chassis.rpc.channel import service as service_peer
 from chassis.rpc.tls import TlsFiles
 from chassis.tlog.audit import Log
+from chassis.tlog.packed import Hashes
 from chassis.tlog.tree import leaf_hash
 from tongban.certs.v1 import transparency_pb2 as pb
 from tongban.certs.v1 import transparency_pb2_grpc
@@ -70,13 +72,13 @@ class Auditor:
     async def whole(self, anchors: Sequence[str] = ()) -> Log:
         """Return the whole log: first its checkpoints, so that none is newer than the leaves."""
         notes = await self.notes()
-        leaves: list[tuple[int, bytes]] = []
-        hashes: list[bytes] = []
+        leaves, indices, hashes = Hashes(), array("q"), Hashes()
         async for index, leaf, hashed in self.places():
             hashes.append(hashed)
             if leaf:
-                leaves.append((index, leaf_hash(leaf)))
-        return Log(leaves, hashes, notes, tuple(anchors))
+                indices.append(index)
+                leaves.append(leaf_hash(leaf))
+        return Log(leaves, indices, hashes, notes, tuple(anchors))
 
     async def notes(self) -> list[str]:
         """Return every checkpoint that the log signed, with its cosignatures."""

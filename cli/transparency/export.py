@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 from chassis.errors import Kind, declare
 from chassis.tlog.audit import Log
+from chassis.tlog.packed import Hashes
 from chassis.tlog.tree import HASH_BYTES, leaf_hash
 
 FORM = "tongban-log/1"
@@ -64,8 +66,7 @@ async def write_export(
 def read_export(path: Path, anchors: Sequence[str] = ()) -> Log:
     """Return the log of a file as it was written there; nothing of it is believed yet. Raises EXPORT_UNREADABLE."""
     notes: list[str] = []
-    leaves: list[tuple[int, bytes]] = []
-    hashes: list[bytes] = []
+    leaves, indices, hashes = Hashes(), array("q"), Hashes()
     try:
         with path.open(encoding="utf-8") as file:
             for line in _lines(file):
@@ -74,11 +75,12 @@ def read_export(path: Path, anchors: Sequence[str] = ()) -> Log:
                     continue
                 hashes.append(_hash(line["hash"]))
                 if "leaf" in line:
-                    leaves.append((int(line["index"]), leaf_hash(str(line["leaf"]).encode())))
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+                    indices.append(int(line["index"]))
+                    leaves.append(leaf_hash(str(line["leaf"]).encode()))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as problem:
         cause = str(problem) if type(problem) is ValueError else type(problem).__name__
         raise EXPORT_UNREADABLE(path=path.name, cause=cause) from None
-    return Log(leaves, hashes, notes, tuple(anchors))
+    return Log(leaves, indices, hashes, notes, tuple(anchors))
 
 
 def keep_verdict(path: Path, size: int, findings: int, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from chassis.fields import FieldCipher
 from chassis.keyring import read_keyring
 from chassis.tlog.alignment import Damage, Finding
 from chassis.tlog.audit import Log
+from chassis.tlog.packed import Hashes
 from chassis.tlog.tiles import split
 from chassis.tlog.tree import leaf_hash
 from cli.operations.cut import connect
@@ -20,6 +22,7 @@ from cli.operations.places import Places
 from cli.transparency.rows import LEAVES, ROWS, SAID, WAITING
 
 _ROWS_AT_ONCE = 1_000
+_LEAVES = "select leaf_index, leaf from log_leaf order by leaf_index"
 _TILES = "select tile_index, hashes from log_tile where level = 0 order by tile_index"
 
 
@@ -43,13 +46,15 @@ async def read_deployment(
 
 async def read_log(connection: asyncpg.Connection[Any], anchors: Sequence[str] = ()) -> Log:
     """Return the log of an open transaction."""
-    leaves = [
-        (row["leaf_index"], leaf_hash(row["leaf"]))
-        async for row in connection.cursor("select leaf_index, leaf from log_leaf order by leaf_index")
-    ]
-    hashes = [each for row in await connection.fetch(_TILES) for each in split(row["hashes"])]
+    leaves, indices, hashes = Hashes(), array("q"), Hashes()
+    async for row in connection.cursor(_LEAVES, prefetch=_ROWS_AT_ONCE):
+        indices.append(row["leaf_index"])
+        leaves.append(leaf_hash(row["leaf"]))
+    async for row in connection.cursor(_TILES):
+        for each in split(row["hashes"]):
+            hashes.append(each)
     notes = [row["note"] for row in await connection.fetch("select note from log_checkpoint order by size")]
-    return Log(leaves, hashes, notes, tuple(anchors))
+    return Log(leaves, indices, hashes, notes, tuple(anchors))
 
 
 async def unproved_rows(connection: asyncpg.Connection[Any]) -> list[Finding]:

@@ -18,6 +18,7 @@ from chassis.tlog.audit import Log, audit
 from chassis.tlog.checkpoint import Checkpoint
 from chassis.tlog.keys import LiveSigner, new_log_key, read_signer, read_verifiers
 from chassis.tlog.note import ED25519
+from chassis.tlog.packed import Hashes
 from chassis.tlog.tree import leaf_hash, root_of
 from cli.keeping import registry_keys
 from services.certs.federated import JoseEnvelopes, OwnKeys, describe_self, read_peer_file
@@ -82,7 +83,7 @@ def test_the_logs_key_is_announced_before_it_signs_and_its_checkpoints_verify_fo
     present = read_signer(settings.log_key.read_bytes(), ORIGIN, ED25519)
     assert str(present.verifier) == announced["key_id"]
     notes.append(Checkpoint(ORIGIN, 2, root_of(hashes)).signed(present))
-    log = Log([*enumerate(hashes)], hashes, notes)
+    log = Log(Hashes(hashes), range(2), Hashes(hashes), notes)
     assert audit(log, present.verifier, *read_verifiers(settings.log_keys)).findings == []
     assert audit(log, present.verifier).findings != []
     for _ in range(2):

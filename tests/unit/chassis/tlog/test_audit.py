@@ -11,6 +11,7 @@ from chassis.tlog.alignment import Damage, Finding, differences
 from chassis.tlog.audit import Log, audit, split_views
 from chassis.tlog.checkpoint import Checkpoint
 from chassis.tlog.note import ED25519, Signer
+from chassis.tlog.packed import Hashes
 from chassis.tlog.tree import leaf_hash, root_of
 
 pytestmark = [pytest.mark.promise("P9")]
@@ -58,7 +59,7 @@ def is_named(deed: str, at: int, findings: list[Finding]) -> bool:
 
 
 def read(hashes: list[bytes], kept: list[bytes], notes: list[str], anchors: tuple[str, ...] = ()) -> Log:
-    return Log(list(enumerate(hashes)), kept, notes, anchors)
+    return Log(Hashes(hashes), range(len(hashes)), Hashes(kept), notes, anchors)
 
 
 @pytest.mark.parametrize("deed", ["edit", "delete", "swap", "truncate"])
@@ -127,9 +128,11 @@ def test_a_tree_altered_beside_whole_leaves_is_told_apart() -> None:
 
 
 def test_leaves_that_do_not_stand_at_their_index_are_told() -> None:
-    shifted = [(index + 1 if index > 4 else index, hashed) for index, hashed in enumerate(HASHES)]
-    verdict = audit(Log(shifted, HASHES, NOTES), SIGNER.verifier)
-    assert verdict.findings
+    shifted = [index + 1 if index > 4 else index for index in range(SIZE)]
+    assert audit(Log(Hashes(HASHES), shifted, Hashes(HASHES), NOTES), SIGNER.verifier).findings
+    turned = [1, 0, *range(2, SIZE)]
+    verdict = audit(Log(Hashes(HASHES), turned, Hashes(HASHES), NOTES), SIGNER.verifier)
+    assert verdict.findings == [Finding(0, Damage.REORDERED, "stands at 1")]
 
 
 def test_several_deeds_at_once_are_each_named() -> None:
