@@ -1,10 +1,18 @@
-"""``--seeds N`` and ``--first-seed K``: how many seeded runs, and which, so that a failed one can be repeated."""
+"""``--seeds N`` and ``--first-seed K``: how many seeded runs, and which, so that a failed one can be repeated.
+
+Examples that hypothesis makes have no time limit either, anywhere: a busy machine is no failure.
+"""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 QUICK_SEEDS = 2
+
+
+settings.register_profile("unhurried", settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
