@@ -170,6 +170,38 @@ async def test_nobody_speaks_for_another(sites: tuple[Site, Site]) -> None:
     assert status == 1
 
 
+async def lose_log(site: Site, beat_size: int) -> None:
+    """Have a registry's log begin anew; ``beat_size`` is the size that it believes to have told of last."""
+    async with site.world.database.transaction() as tx:
+        for table in ("log_cosignature", "log_checkpoint", "log_tile", "log_leaf"):
+            await tx.execute(f"alter table {table} disable trigger user")
+            await tx.execute(f"delete from {table}")
+        await tx.execute("update log_state set size = 0")
+        await tx.execute("update replica_outgoing set beat_size = $1", beat_size)
+        await tx.execute("update replica_cursor set leaf_index = 0")
+
+
+@pytest.mark.parametrize("proves_from", ["what the replica knows", "the beginning"])
+async def test_a_log_written_anew_that_is_longer_by_now_freezes_the_replica(
+    sites: tuple[Site, Site], proves_from: str
+) -> None:
+    city, county = sites
+    for _ in range(3):
+        await city.world.stock_licence(city.world.citizen())
+    await county.hear(await city.speak())
+    known = (await county.state(CITY)).size
+    await lose_log(city, known if proves_from == "what the replica knows" else 0)
+    for _ in range(2 * known):
+        await city.world.stock_licence(city.world.citizen())
+    await county.hear(await city.speak())
+    county.world.clock.offset = timedelta(seconds=4)
+    await county.exchange.catch_up()
+    frozen = await county.state(CITY)
+    assert frozen.frozen_at is not None
+    assert frozen.frozen_cause == f"no consistency proof: {known} then {2 * known}"
+    assert frozen.size == known
+
+
 async def test_a_log_that_became_shorter_freezes_the_replica(sites: tuple[Site, Site]) -> None:
     city, county = sites
     holder = city.world.citizen()
@@ -177,13 +209,7 @@ async def test_a_log_that_became_shorter_freezes_the_replica(sites: tuple[Site, 
     await county.hear(await city.speak())
     state = await county.state(CITY)
     assert state.size > 0
-    async with city.world.database.transaction() as tx:  # as a backup from before would have it
-        for table in ("log_cosignature", "log_checkpoint", "log_tile", "log_leaf"):
-            await tx.execute(f"alter table {table} disable trigger user")
-            await tx.execute(f"delete from {table}")
-        await tx.execute("update log_state set size = 0")
-        await tx.execute("update replica_outgoing set beat_size = 0")
-        await tx.execute("update replica_cursor set leaf_index = 0")
+    await lose_log(city, beat_size=0)  # as a backup from before would have it
     await city.log()
     await county.hear(await city.speak())
     frozen = await county.state(CITY)
