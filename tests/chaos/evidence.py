@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer
 
@@ -90,14 +92,24 @@ class Evidence:
 
 async def read_evidence(dsn: Callable[[str], str], kafka_bootstrap: str | None = None) -> Evidence:
     """Read all databases; the bus is PostgreSQL's unless a Kafka address is given."""
-    found = Evidence(bus_repeats=kafka_bootstrap is not None)
+    found, began = Evidence(bus_repeats=kafka_bootstrap is not None), time.time()
     for service in SERVICES:
         await _messaging(found, service, dsn(service))
     await _business(found, dsn)
-    found.carried = await (
-        _from_kafka(found, kafka_bootstrap) if kafka_bootstrap else _from_postgres(dsn("bus"))
-    )
+    carried = await (_from_kafka(found, kafka_bootstrap) if kafka_bootstrap else _from_postgres(dsn("bus")))
+    found.carried = until(began, found, carried)
     return found
+
+
+def until(began: float, found: Evidence, carried: list[Carried]) -> list[Carried]:
+    """Return what the bus carried without the events made since the outboxes were read: a PDF may follow late."""
+    known = {each.event_id for each in found.published}
+    return [each for each in carried if each.event_id in known or _made_at(each.event_id) < began]
+
+
+def _made_at(event_id: str) -> float:
+    """Return the time in an event's id, in seconds (UUID version 7: RFC 9562, 5.7)."""
+    return (UUID(event_id).int >> 80) / 1000
 
 
 async def _messaging(found: Evidence, service: str, dsn: str) -> None:

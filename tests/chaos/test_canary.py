@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from tests.chaos.evidence import Carried, Evidence, Published
+from chassis.event import new_event_id
+from tests.chaos.evidence import Carried, Evidence, Published, until
 from tests.chaos.invariants import check
 
 CASE, PERSON, LICENCE, SIGNATURE = "intake.case.v1", "p1", "certs.licence.v1", "seal.signature.v1"
@@ -222,3 +224,12 @@ def test_a_bus_that_repeats_is_allowed_to_repeat_but_not_to_invert(sound: Eviden
     assert check(sound) == []
     two_events_of_a_key_change_places(sound)
     assert check(sound)
+
+
+def test_what_is_sent_while_the_evidence_is_read_is_no_ghost_what_was_there_before_is_one() -> None:
+    early, known, late = (Carried(CASE, 0, at, "c", str(new_event_id()), at) for at in range(3))
+    found = Evidence(
+        published=[Published("intake", known.event_id, CASE, "c", 1, "intake.X.v1", {}, sent=True)]
+    )
+    assert until(time.time() + 1, found, [early, known, late]) == [early, known, late]
+    assert until(time.time() - 1, found, [early, known, late]) == [known]
